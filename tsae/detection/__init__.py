@@ -1,0 +1,1 @@
+"""Errors → scores → thresholds → events, and the estimators that hold them together."""

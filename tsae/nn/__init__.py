@@ -1,0 +1,1 @@
+"""Building blocks, encoder/decoder pairs and the composition `AutoEncoder`. Nothing here knows of tables."""
