@@ -1,0 +1,104 @@
+"""Batches cut by index from one tensor: no window is ever stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+__all__ = ["ArraySource", "Batch", "EvenBatches", "RandomBatches", "Source", "WindowSource"]
+
+
+class Batch(NamedTuple):
+    """Clean inputs and, if some entries are missing, which ones were observed."""
+
+    inputs: Tensor
+    """`(batch, *input_shape)`, float32."""
+    observed: Tensor | None
+    """Boolean, shaped like `inputs`; `None` when everything was observed."""
+
+
+class Source(Protocol):
+    """Something that hands out training examples by number."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, index: Tensor) -> Batch: ...
+
+
+class WindowSource:
+    """Windows of a series `(n_timesteps, n_channels)`, addressed by their first row.
+
+    Parameters
+    ----------
+    values
+        float32 `(n_timesteps, n_channels)` without NaN.
+    observed
+        Boolean, same shape, or `None` when nothing is missing.
+    starts
+        First rows of the windows, int64 `(n_windows,)`.
+    window_size
+        Rows a window.
+    """
+
+    def __init__(self, values: Tensor, observed: Tensor | None, starts: Tensor, window_size: int) -> None:
+        self.values = values
+        self.observed = observed
+        self.starts = starts
+        self._offsets = torch.arange(window_size)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def take(self, index: Tensor) -> Batch:
+        """The windows with these numbers, `(batch, window_size, n_channels)`."""
+        rows = self.starts[index].unsqueeze(1) + self._offsets
+        return Batch(self.values[rows], None if self.observed is None else self.observed[rows])
+
+
+class ArraySource:
+    """Examples stored one by one, such as images `(n, channels, height, width)`."""
+
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, index: Tensor) -> Batch:
+        """The examples with these numbers."""
+        return Batch(self.values[index], None)
+
+
+class RandomBatches:
+    """Endless batches in random order, every example once an epoch."""
+
+    def __init__(self, source: Source, batch_size: int, generator: torch.Generator) -> None:
+        self.source = source
+        self.batch_size = batch_size
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[Batch]:
+        while True:
+            order = torch.randperm(len(self.source), generator=self.generator)
+            for first in range(0, len(order), self.batch_size):
+                yield self.source.take(order[first : first + self.batch_size])
+
+
+class EvenBatches:
+    """At most `n_examples` examples, evenly spread over the source, always the same ones."""
+
+    def __init__(self, source: Source, n_examples: int, batch_size: int) -> None:
+        self.source = source
+        self.batch_size = batch_size
+        count = min(n_examples, len(source))
+        self.index = torch.linspace(0, len(source) - 1, count).round().long() if count else torch.empty(0).long()
+
+    def __len__(self) -> int:
+        return -(-len(self.index) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for first in range(0, len(self.index), self.batch_size):
+            yield self.source.take(self.index[first : first + self.batch_size])

@@ -1,0 +1,74 @@
+"""What a network is asked to minimise: a likelihood of the observed entries and penalties on the code."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tsae.nn.autoencoder import AutoEncoder, Latent, Reconstruction
+from tsae.training.batches import Batch
+from tsae.training.options import TrainingOptions
+
+__all__ = ["entry_loss", "kl_divergence", "objective"]
+
+_LOG_2PI = math.log(2 * math.pi)
+
+
+def entry_loss(reconstruction: Reconstruction, target: Tensor, loss: str) -> Tensor:
+    """Loss of every entry, shaped like `target`; a negative log-likelihood for "bernoulli" and "gaussian".
+
+    "gaussian" uses the decoder's log-variance when it has one and unit variance otherwise.
+    """
+    mean = reconstruction.mean
+    if loss == "l2":
+        return (mean - target).square()
+    if loss == "l1":
+        return (mean - target).abs()
+    if loss == "huber":
+        return functional.huber_loss(mean, target, reduction="none")
+    if loss == "bernoulli":
+        return functional.binary_cross_entropy_with_logits(mean, target, reduction="none")
+    log_var = torch.zeros_like(mean) if reconstruction.log_var is None else reconstruction.log_var.clamp(-8, 8)
+    return 0.5 * (log_var + (mean - target).square() * torch.exp(-log_var) + _LOG_2PI)
+
+
+def kl_divergence(latent: Latent) -> Tensor:
+    """KL(N(mean, exp(log_var)) ‖ N(0, 1)) of each code, `(batch,)`; zero for a deterministic bottleneck.
+
+    Closed form of Kingma & Welling, "Auto-Encoding Variational Bayes", ICLR 2014, appendix B.
+    """
+    if latent.log_var is None:
+        return latent.code.new_zeros(len(latent.code))
+    return 0.5 * (latent.mean.square() + latent.log_var.exp() - 1 - latent.log_var).sum(1)
+
+
+def objective(network: AutoEncoder, batch: Batch, options: TrainingOptions, *, kl_weight: float) -> Tensor:
+    """Scalar loss of a batch: mean over observed entries, plus penalties on the code.
+
+    The KL term is divided by the number of entries of one input, so that together they are the negative evidence
+    lower bound per entry.
+    """
+    reconstruction = network(batch.inputs)
+    losses = entry_loss(reconstruction, batch.inputs, options.loss)
+    if batch.observed is None:
+        total = losses.mean()
+    else:
+        total = (losses * batch.observed).sum() / batch.observed.sum().clamp_min(1)
+    if reconstruction.latent.log_var is not None and kl_weight > 0:
+        total = total + kl_weight * kl_divergence(reconstruction.latent).mean() / batch.inputs[0].numel()
+    if options.sparsity > 0:
+        total = total + options.sparsity * reconstruction.latent.code.abs().mean()
+    if options.contraction > 0 and torch.is_grad_enabled():
+        total = total + options.contraction * _squared_jacobian(network, batch.inputs)
+    return total
+
+
+def _squared_jacobian(network: AutoEncoder, inputs: Tensor) -> Tensor:
+    """Unbiased estimate of ‖∂code/∂input‖² per input from one random projection of the code (Hutchinson)."""
+    inputs = inputs.detach().requires_grad_()
+    code = network.latent(inputs).mean
+    (gradient,) = torch.autograd.grad((code * torch.randn_like(code)).sum(), inputs, create_graph=True)
+    return gradient.flatten(1).square().sum(1).mean()
