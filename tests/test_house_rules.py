@@ -1,0 +1,91 @@
+"""The rules of the house: style, types, room order, sizes, and what an import may cost."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted((ROOT / "tsae").rglob("*.py"))
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the interpreter of the tests from the repository root, as a developer would."""
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def assert_succeeds(*arguments: str) -> str:
+    done = run(*arguments)
+    assert done.returncode == 0, f"{' '.join(arguments)}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def name_of(module: Path) -> str:
+    return module.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(("-m", "ruff", "check"), id="ruff-check"),
+        pytest.param(("-m", "ruff", "format", "--check"), id="ruff-format"),
+        pytest.param(("-m", "mypy"), id="mypy"),
+        pytest.param(("-c", "from importlinter.cli import lint_imports_command as c; c()"), id="room-order"),
+    ],
+)
+def test_checker_finds_nothing(command: tuple[str, ...]) -> None:
+    assert_succeeds(*command)
+
+
+def test_files_are_short() -> None:
+    lengths = {name_of(module): len(module.read_text("utf-8").splitlines()) for module in MODULES}
+    too_long = {name: length for name, length in lengths.items() if length > 400}
+    assert not too_long, f"over 400 lines: {too_long}"
+    long = {name: length for name, length in lengths.items() if length > 300}
+    assert len(long) <= 0.05 * len(lengths), f"more than 5 % of the files are over 300 lines: {long}"
+
+
+def test_functions_are_short() -> None:
+    too_long = [
+        f"{name_of(module)}:{node.lineno} {node.name}"
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno + 1 > 50
+    ]
+    assert not too_long, f"over 50 lines: {too_long}"
+
+
+def test_importing_the_package_is_cheap() -> None:
+    loaded = assert_succeeds("-c", "import sys, tsae; print(*sys.modules)").split()
+    assert not {"torch", "pandas", "numpy", "sklearn", "pytorch_lightning"} & set(loaded)
+
+
+def test_help_is_cheap() -> None:
+    code = """
+import sys
+from tsae.cli import main
+sys.argv = ["tsae", "--help"]
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code, stop.code
+heavy = {"torch", "pandas", "sklearn", "pytorch_lightning", "plotly"} & set(sys.modules)
+sys.exit(f"loaded by --help: {heavy}" if heavy else 0)
+"""
+    assert "Usage" in assert_succeeds("-c", code)
+
+
+def test_public_names_can_be_imported_and_others_are_refused() -> None:
+    import tsae
+
+    assert all(getattr(tsae, name) is not None for name in tsae.__all__)
+    assert set(tsae.__all__) <= set(dir(tsae))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'; it exports AnomalyDetector"):
+        _ = tsae.nonsense

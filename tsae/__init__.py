@@ -1,0 +1,70 @@
+"""Anomaly detection for sensor time series with autoencoders.
+
+Names are imported on first use, so that `import tsae` (and `tsae --help`) cost nothing: torch and pandas are
+loaded by the code that needs them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tsae.detection.detector import AnomalyDetector
+    from tsae.detection.events import Event
+    from tsae.detection.loading import load
+    from tsae.detection.result import Detection
+    from tsae.series.bundled import bundled_dataset
+    from tsae.series.reading import read_table
+    from tsae.series.table import SensorTable
+    from tsae.streaming.scorer import StreamScorer
+
+    __version__: str
+
+__all__ = [
+    "AnomalyDetector",
+    "Detection",
+    "Event",
+    "SensorTable",
+    "StreamScorer",
+    "__version__",
+    "bundled_dataset",
+    "load",
+    "read_table",
+]
+
+_HOME = {
+    "AnomalyDetector": "tsae.detection.detector",
+    "Detection": "tsae.detection.result",
+    "Event": "tsae.detection.events",
+    "SensorTable": "tsae.series.table",
+    "StreamScorer": "tsae.streaming.scorer",
+    "bundled_dataset": "tsae.series.bundled",
+    "load": "tsae.detection.loading",
+    "read_table": "tsae.series.reading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    value: Any
+    if name == "__version__":
+        value = _installed_version()
+    elif name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    else:
+        raise AttributeError(f"module 'tsae' has no attribute {name!r}; it exports {', '.join(__all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))
+
+
+def _installed_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("tsae")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0+unknown"
