@@ -1,0 +1,51 @@
+"""Scores of different members on one scale: minus the logarithm of their tail probability on normal rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsae.errors import DataError
+
+__all__ = ["LogTail", "fit_log_tail"]
+
+FloatArray = NDArray[np.float64]
+_TAIL = 0.1
+_N_KNOTS = 256
+
+
+@dataclass(frozen=True)
+class LogTail:
+    """Maps an error score to −log p, p the share of normal rows with a larger one.
+
+    Below the 90 % quantile p comes from the ranks of the normal scores; above it the logarithm of the score is
+    taken to have an exponential tail, so that scores far outside keep their order and their distance.
+    """
+
+    floor: float
+    """Added to scores before the logarithm."""
+    knots: FloatArray
+    """Log scores at evenly spaced ranks up to the 90 % quantile, increasing."""
+    excess: float
+    """Mean excess of the log scores above the 90 % quantile."""
+
+    def __call__(self, scores: FloatArray) -> FloatArray:
+        """Error scores `(n,)` → −log p `(n,)`, 0 or more, higher = more anomalous; NaN stays NaN."""
+        x = np.log(np.maximum(scores, 0) + self.floor)
+        rank = np.interp(x, self.knots, np.linspace(0, 1 - _TAIL, len(self.knots)))
+        return -np.log1p(-rank) + np.maximum(x - self.knots[-1], 0) / self.excess
+
+
+def fit_log_tail(normal_scores: FloatArray) -> LogTail:
+    """Learn the scale from error scores of normal rows `(n,)`, none negative; NaN is left out."""
+    scores = normal_scores[~np.isnan(normal_scores)]
+    if not len(scores):
+        raise DataError("no held-out row has a score; pass more training rows, or rows with fewer missing values")
+    floor = max(1e-3 * float(scores.mean()), 1e-12)
+    x = np.sort(np.log(scores + floor))
+    knots = np.quantile(x, np.linspace(0, 1 - _TAIL, _N_KNOTS))
+    beyond = x[x > knots[-1]]
+    excess = float((beyond - knots[-1]).mean()) if len(beyond) else 0.0
+    return LogTail(floor, knots, max(excess, 0.05))

@@ -1,0 +1,158 @@
+"""The whole chain from rows to scores, for one segment, fed block by block.
+
+A file is scored by the same code as a stream, so both give the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tsae.detection.apart import ApartErrors, apart_channels
+from tsae.detection.chain import Chain, ChainOutput, Queue
+from tsae.detection.member import Member, immediate_average, n_last, settled_average
+from tsae.detection.rows import RowErrors
+from tsae.series.channels import ChannelScaler
+from tsae.series.filling import ForwardFill
+
+__all__ = ["NEUTRAL_SCORE", "ScoreModel", "ScoredRows", "SegmentScorer"]
+
+FloatArray = NDArray[np.float64]
+NEUTRAL_SCORE = math.log(2)
+"""Score of a row with nothing to judge within reach: that of a median normal row."""
+
+
+@dataclass(frozen=True)
+class ScoreModel:
+    """Everything that is needed to score rows."""
+
+    scaler: ChannelScaler
+    members: tuple[Member, ...]
+
+    @property
+    def full_lag(self) -> int:
+        """Rows after a row that its most accurate score depends on."""
+        return max(member.lookahead for member in self.members)
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """What one push has settled. Rows come out in order, none twice, none left out."""
+
+    settled: FloatArray
+    """Scores of the oldest rows not yet returned, `(n_settled,)`."""
+    errors: FloatArray
+    """Errors of the same rows in usual errors, `(n_settled, n_channels)`; NaN where missing."""
+    immediate: FloatArray
+    """Scores at lag 0 of the rows just pushed, `(n,)`; empty unless asked for."""
+
+
+class SegmentScorer:
+    """Scores of the rows of one segment.
+
+    Parameters
+    ----------
+    lag
+        Rows a settled score waits for: `model.full_lag` or more gives the most accurate score, fewer rows the
+        immediate score of a few rows later.
+    immediate
+        Whether scores at lag 0 are wanted too.
+    """
+
+    def __init__(self, model: ScoreModel, *, lag: int, immediate: bool = False) -> None:
+        self._model = model
+        self._network = model.scaler.network_channels
+        self._apart_channels = apart_channels(model.scaler)
+        self._apart = ApartErrors(model.scaler)
+        self._fill = ForwardFill()
+        self._members = [
+            _MemberScorer(member, lag=None if lag >= model.full_lag else lag, immediate=immediate)
+            for member in model.members
+        ]
+        self._apart_queue = Queue()
+
+    def push(self, values: NDArray[np.floating]) -> ScoredRows:
+        """Take the next rows `(n, n_channels)` in the sensors' units, NaN where missing."""
+        filled, observed = self._fill.push(self._model.scaler.scaled(values)[:, self._network])
+        apart = self._apart.push(values[:, self._apart_channels])
+        self._apart_queue.put(apart)
+        apart_sum = np.nansum(apart, axis=1)
+        tensors = torch.from_numpy(filled), torch.from_numpy(observed)
+        outputs = [member.push(*tensors, apart_sum) for member in self._members]
+        immediate = [now.scores for _, now in outputs if now is not None]
+        return self._collected(_mean(immediate) if immediate else np.zeros(0))
+
+    def flush(self) -> ScoredRows:
+        """End the segment: the rows still waiting."""
+        for member in self._members:
+            member.flush()
+        return self._collected(np.zeros(0))
+
+    def _collected(self, immediate: FloatArray) -> ScoredRows:
+        """Take the rows that every member has settled."""
+        n_rows = min(member.n_settled for member in self._members)
+        scores, errors = zip(*(member.take(n_rows) for member in self._members), strict=True)
+        all_errors = np.empty((n_rows, len(self._model.scaler.role)))
+        if n_rows:
+            all_errors[:, self._network] = np.mean(errors, axis=0)
+            all_errors[:, self._apart_channels] = self._apart_queue.take(n_rows)
+        return ScoredRows(_mean(scores) if n_rows else np.zeros(0), all_errors, immediate)
+
+
+class _MemberScorer:
+    """A member's row errors, its chain for settled scores and, if wanted, one for immediate scores."""
+
+    def __init__(self, member: Member, *, lag: int | None, immediate: bool) -> None:
+        size = member.window_size
+        self._rows = RowErrors(
+            member.window_errors,
+            window_size=size,
+            stride=member.stride,
+            n_last=n_last(size),
+            settled=lag is None,
+            immediate=immediate or lag is not None,
+        )
+        self._full = lag is None
+        if lag is None:
+            self._settled = Chain(member.settled, settled_average(size))
+        else:
+            self._settled = Chain(member.immediate, immediate_average(size), shift=member.shift(lag))
+        self._immediate = Chain(member.immediate, immediate_average(size)) if immediate else None
+        self._scores, self._errors = Queue(), Queue()
+
+    @property
+    def n_settled(self) -> int:
+        return len(self._scores)
+
+    def push(
+        self, values: torch.Tensor, observed: torch.Tensor, apart: FloatArray
+    ) -> tuple[ChainOutput, ChainOutput | None]:
+        done, now = (errors.double().numpy() for errors in self._rows.push(values, observed))
+        output = self._settled.push(done if self._full else now, apart)
+        self._put(output)
+        return output, self._immediate.push(now, apart) if self._immediate is not None else None
+
+    def flush(self) -> None:
+        if self._full:
+            rest = self._rows.flush().double().numpy()
+            self._put(self._settled.push(rest, np.zeros(0)))
+        self._put(self._settled.flush())
+
+    def take(self, n_rows: int) -> tuple[FloatArray, FloatArray]:
+        return self._scores.take(n_rows), self._errors.take(n_rows)
+
+    def _put(self, output: ChainOutput) -> None:
+        self._scores.put(output.scores)
+        self._errors.put(output.errors)
+
+
+def _mean(scores: list[FloatArray] | tuple[FloatArray, ...]) -> FloatArray:
+    """Mean over members of scores `(n,)`, leaving NaN out; the neutral score where all are NaN."""
+    stacked = np.stack(scores)
+    known = ~np.isnan(stacked)
+    total = np.where(known, stacked, 0.0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), NEUTRAL_SCORE)

@@ -1,0 +1,71 @@
+"""Moving averages that give the same numbers row by row, in blocks and at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MovingAverage", "smoothing_kernel", "trailing_kernel"]
+
+FloatArray = NDArray[np.float64]
+
+
+def trailing_kernel(length: int) -> FloatArray:
+    """Equal weights on a row and the `length - 1` rows before it."""
+    return np.full(max(1, length), 1.0 / max(1, length))
+
+
+def smoothing_kernel(window_size: int, widths: Sequence[float]) -> FloatArray:
+    """Mean of three-box averages, one per width, of odd length and symmetric.
+
+    Each box has `0.4 · width · window_size` rows; three of them in a row come close to a Gaussian.
+    """
+    kernels = []
+    for width in widths:
+        box = trailing_kernel(2 * int(round(0.4 * width * window_size / 2)) + 1)
+        kernels.append(np.convolve(np.convolve(box, box), box))
+    longest = max(len(kernel) for kernel in kernels)
+    return np.mean([np.pad(kernel, (longest - len(kernel)) // 2) for kernel in kernels], axis=0)
+
+
+class MovingAverage:
+    """A weighted moving average over the rows of one segment, fed block by block.
+
+    Row t becomes `Σ kernel[k] · w · x / Σ kernel[k] · w` over rows t - lookback … t + lookahead, where w is 0 for
+    missing rows and rows outside the segment. A row without any weight in reach is NaN.
+
+    Parameters
+    ----------
+    kernel
+        Weights in time order, `(lookback + 1 + lookahead,)`.
+    lookahead
+        How many of the weights belong to later rows.
+    """
+
+    def __init__(self, kernel: FloatArray, lookahead: int) -> None:
+        self.kernel = kernel
+        self.lookahead = lookahead
+        self._lookback = len(kernel) - 1 - lookahead
+        self._values = np.zeros(self._lookback)
+        self._weights = np.zeros(self._lookback)
+
+    def push(self, values: FloatArray, weights: FloatArray) -> FloatArray:
+        """Take the next rows (weight 0 = missing); return the rows that have all they look ahead to."""
+        self._values = np.concatenate([self._values, np.where(weights > 0, values, 0.0) * weights])
+        self._weights = np.concatenate([self._weights, weights])
+        n_ready = len(self._values) - len(self.kernel) + 1
+        if n_ready <= 0:
+            return np.zeros(0)
+        total = np.correlate(self._values, self.kernel, mode="valid")
+        mass = np.correlate(self._weights, self.kernel, mode="valid")
+        self._values, self._weights = self._values[n_ready:], self._weights[n_ready:]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(mass > 1e-9, total / mass, np.nan)
+
+    def flush(self) -> FloatArray:
+        """End the segment: return the rows still waiting, averaged over what there is."""
+        out = self.push(np.zeros(self.lookahead), np.zeros(self.lookahead))
+        self._values, self._weights = np.zeros(self._lookback), np.zeros(self._lookback)
+        return out

@@ -1,0 +1,92 @@
+"""Fitting a member: its network on the earlier rows, its scales on the held-out tail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tsae.detection.calibration import fit_log_tail
+from tsae.detection.filters import MovingAverage
+from tsae.detection.member import (
+    MemberScale,
+    channel_mean,
+    immediate_average,
+    n_last,
+    settled_average,
+)
+from tsae.detection.rows import RowErrors, WindowErrors
+
+__all__ = ["FitRows", "fit_scales", "window_starts"]
+
+FloatArray = NDArray[np.float64]
+_LEVEL_FLOOR = 0.05  # of the mean level; keeps a nearly perfect channel from dominating
+
+
+@dataclass(frozen=True)
+class FitRows:
+    """Training rows of all entities in one array, scaled and filled, and how they are split."""
+
+    values: Tensor
+    """float32 `(n_grid, n_network_channels)` without NaN."""
+    observed: Tensor
+    """Boolean, same shape."""
+    apart: FloatArray
+    """Summed errors of the apart channels, `(n_grid,)`."""
+    segments: tuple[tuple[int, int, int], ...]
+    """Start, first held-out row, and stop of every segment: rows before the middle one train the network."""
+
+    @property
+    def n_held_out(self) -> int:
+        """How many rows are held out."""
+        return sum(stop - split for _, split, stop in self.segments)
+
+
+def window_starts(spans: list[tuple[int, int]], window_size: int) -> Tensor:
+    """First rows of all windows inside the spans (start, stop), int64 `(n_windows,)`."""
+    starts = [torch.arange(start, stop - window_size + 1) for start, stop in spans if stop - start >= window_size]
+    return torch.cat(starts) if starts else torch.empty(0, dtype=torch.int64)
+
+
+def fit_scales(
+    window_errors: WindowErrors, rows: FitRows, *, window_size: int, stride: int
+) -> tuple[MemberScale, MemberScale]:
+    """Usual errors and tails on the held-out rows: for settled and for immediate errors."""
+    settled, immediate, apart = [], [], []
+    for start, split, stop in rows.segments:
+        if split >= stop:
+            continue
+        begin = max(start, split - 2 * window_size)  # context before the first held-out row
+        scorer = RowErrors(
+            window_errors, window_size=window_size, stride=stride, n_last=n_last(window_size), immediate=True
+        )
+        done, now = scorer.push(rows.values[begin:stop], rows.observed[begin:stop])
+        all_done = torch.cat([done, scorer.flush()])
+        settled.append(all_done[split - begin :].double().numpy())
+        immediate.append(now[split - begin :].double().numpy())
+        apart.append(rows.apart[split:stop])
+    return (
+        _scale(settled, apart, lambda: settled_average(window_size)),
+        _scale(immediate, apart, lambda: immediate_average(window_size)),
+    )
+
+
+def _scale(errors: list[FloatArray], apart: list[FloatArray], average: Callable[[], MovingAverage]) -> MemberScale:
+    levels = _levels(np.concatenate(errors))
+    smoothed = []
+    for segment_errors, segment_apart in zip(errors, apart, strict=True):
+        moving = average()
+        values, weights = channel_mean(segment_errors / levels, segment_apart)
+        smoothed += [moving.push(values, weights), moving.flush()]
+    return MemberScale(levels, fit_log_tail(np.concatenate(smoothed)))
+
+
+def _levels(errors: FloatArray) -> FloatArray:
+    """Mean error of every channel plus a twentieth of the mean over channels."""
+    observed = ~np.isnan(errors)
+    mean = np.where(observed, errors, 0.0).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
+    return mean + _LEVEL_FLOOR * float(mean.mean()) + 1e-9

@@ -1,0 +1,77 @@
+"""A member: one model with its own window length, and what turns its errors into a calibrated score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsae.detection.calibration import LogTail
+from tsae.detection.filters import MovingAverage, smoothing_kernel, trailing_kernel
+from tsae.detection.rows import WindowErrors
+
+__all__ = ["Member", "MemberScale", "channel_mean", "immediate_average", "n_last", "settled_average"]
+
+FloatArray = NDArray[np.float64]
+_WIDTHS = (0.25, 0.5, 1.0, 2.0)  # of the smoothing, in windows; the mean of several beats any one of them
+_PATIENCE = 0.5  # windows that a shortened lag may wait; more does not help
+
+
+@dataclass(frozen=True)
+class MemberScale:
+    """What a member's errors are on normal rows, for one of the two kinds of row error."""
+
+    levels: FloatArray
+    """Usual error of every network channel, `(n_network_channels,)`, positive."""
+    tail: LogTail
+    """Smoothed error → −log p."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model, its windows and its scales."""
+
+    window_errors: WindowErrors
+    window_size: int
+    stride: int
+    settled: MemberScale
+    """For errors averaged over all windows that cover a row."""
+    immediate: MemberScale
+    """For errors of the last rows of the window that ends in a row."""
+
+    @property
+    def lookahead(self) -> int:
+        """Rows after a row that its settled score depends on."""
+        return self.window_size + settled_average(self.window_size).lookahead
+
+    def shift(self, lag: int) -> int:
+        """By how many rows the immediate score is shifted back when a score may wait `lag` rows."""
+        return min(lag, int(_PATIENCE * self.window_size))
+
+
+def n_last(window_size: int) -> int:
+    """Rows at the end of a window that its immediate error looks at."""
+    return max(1, window_size // 4)
+
+
+def settled_average(window_size: int) -> MovingAverage:
+    """A fresh filter for settled errors: symmetric, about two windows wide."""
+    kernel = smoothing_kernel(window_size, _WIDTHS)
+    return MovingAverage(kernel, lookahead=len(kernel) // 2)
+
+
+def immediate_average(window_size: int) -> MovingAverage:
+    """A fresh filter for immediate errors: looks back only."""
+    return MovingAverage(trailing_kernel(window_size // 4), lookahead=0)
+
+
+def channel_mean(relative: FloatArray, apart: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean over channels of errors in usual errors `(n, n_channels)`, plus the summed apart errors' share `(n,)`.
+
+    Returns the means `(n,)` and weights `(n,)`: 0 where nothing was observed, else 1.
+    """
+    observed = ~np.isnan(relative)
+    count = observed.sum(axis=1)
+    total = np.where(observed, relative, 0.0).sum(axis=1) + apart
+    return total / np.maximum(count, 1), ((count > 0) | (apart > 0)).astype(np.float64)

@@ -1,0 +1,67 @@
+"""What each channel is, learned from training rows, and how its values are scaled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ANALOG", "CONSTANT", "SWITCH", "ChannelScaler", "fit_channels"]
+
+ANALOG, SWITCH, CONSTANT = 0, 1, 2
+_CLIP = 100.0  # standard deviations; tighter clips hide how far a fault goes
+
+
+@dataclass(frozen=True)
+class ChannelScaler:
+    """Mean, spread and role of every channel.
+
+    A channel is CONSTANT if it had one value in training, SWITCH if it had exactly the values 0 and 1, ANALOG
+    otherwise. A network sees the analog channels (all channels if there is none); the others are watched apart,
+    because a rare command pulse divided by its own tiny level would drown the rest.
+    """
+
+    mean: NDArray[np.float64]
+    """Mean of the observed training values, `(n_channels,)`."""
+    scale: NDArray[np.float64]
+    """Their standard deviation; for constant channels a twentieth of the value (1 if it is zero)."""
+    role: NDArray[np.int64]
+    """ANALOG, SWITCH or CONSTANT, `(n_channels,)`."""
+
+    @property
+    def network_channels(self) -> NDArray[np.intp]:
+        """Numbers of the channels that the network sees."""
+        analog = np.flatnonzero(self.role == ANALOG)
+        return analog if len(analog) else np.arange(len(self.role))
+
+    def scaled(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Values `(n, n_channels)` in standard deviations from the mean, float32, clipped at ±100; NaN stays."""
+        return np.clip((values - self.mean) / self.scale, -_CLIP, _CLIP).astype(np.float32)
+
+    def unscaled(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The inverse of `scaled` for values inside the clip."""
+        return np.asarray(values, dtype=np.float64) * self.scale + self.mean
+
+
+def fit_channels(values: NDArray[np.floating]) -> ChannelScaler:
+    """Learn roles, means and spreads from training values `(n, n_channels)`; NaN is left out.
+
+    A channel without any observed value counts as constant at zero.
+    """
+    n_channels = values.shape[1]
+    mean, scale, role = np.zeros(n_channels), np.ones(n_channels), np.full(n_channels, CONSTANT)
+    for channel in range(n_channels):
+        column = np.asarray(values[:, channel], dtype=np.float64)
+        column = column[~np.isnan(column)]
+        if not len(column):
+            continue
+        low, high = column.min(), column.max()
+        mean[channel] = low if low == high else column.mean()
+        if low == high:
+            scale[channel] = abs(low) / 20 or 1.0
+            continue
+        scale[channel] = column.std() or 1.0
+        is_switch = low == 0 and high == 1 and bool(np.isin(column, (0.0, 1.0)).all())
+        role[channel] = SWITCH if is_switch else ANALOG
+    return ChannelScaler(mean, scale, role)
