@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, cast
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
+from tsae.errors import ParameterError
+from tsae.nn.bottleneck import Gaussian, Latent
 from tsae.nn.linear import LinearPath
 
 __all__ = ["AutoEncoder", "Latent", "Reconstruction"]
-
-
-class Latent(NamedTuple):
-    """What a bottleneck returns. `code` is what the decoder sees, `(batch, latent_dim)`."""
-
-    code: Tensor
-    mean: Tensor
-    log_var: Tensor | None = None
-    """Logarithm of the posterior variance; `None` for a deterministic bottleneck."""
 
 
 class Reconstruction(NamedTuple):
@@ -29,14 +23,6 @@ class Reconstruction(NamedTuple):
     log_var: Tensor | None
     """Logarithm of the learned output variance, shaped like the input; `None` if it is fixed."""
     latent: Latent
-
-
-class Encoder(Protocol):
-    """Maps inputs `(batch, *input_shape)` to features `(batch, out_features)`."""
-
-    out_features: int
-
-    def __call__(self, inputs: Tensor) -> Tensor: ...
 
 
 class AutoEncoder(nn.Module):
@@ -58,6 +44,8 @@ class AutoEncoder(nn.Module):
         Applied to the input in training only; the target stays clean.
     learned_variance
         Whether the decoder also returns a log-variance.
+    output_activation
+        Applied to the reconstruction last; `None` leaves it as it is.
     """
 
     def __init__(
@@ -69,6 +57,7 @@ class AutoEncoder(nn.Module):
         linear_path: LinearPath | None = None,
         corruption: nn.Module | None = None,
         learned_variance: bool = False,
+        output_activation: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -77,6 +66,7 @@ class AutoEncoder(nn.Module):
         self.linear_path = linear_path
         self.corruption = corruption
         self.learned_variance = learned_variance
+        self.output_activation = output_activation
 
     @property
     def n_linear(self) -> int:
@@ -88,25 +78,49 @@ class AutoEncoder(nn.Module):
         return cast(Latent, self.bottleneck(self.encoder(inputs)))
 
     def encode(self, inputs: Tensor) -> Tensor:
-        """Inputs `(batch, *input_shape)` → codes `(batch, n_linear + latent_dim)`; the posterior mean if Gaussian."""
+        """Inputs `(batch, *input_shape)` → codes `(batch, n_linear + latent_dim)`, the mean if Gaussian."""
         code = self.latent(inputs).mean
         return code if self.linear_path is None else torch.cat([self.linear_path.encode(inputs), code], dim=1)
 
     def decode(self, code: Tensor) -> Tensor:
         """Codes `(batch, n_linear + latent_dim)` → reconstructions `(batch, *input_shape)`."""
-        mean, _ = self._split(self.decoder(code[:, self.n_linear :]))
-        return mean if self.linear_path is None else mean + self.linear_path.decode(code[:, : self.n_linear])
+        linear = None if self.linear_path is None else self.linear_path.decode(code[:, : self.n_linear])
+        return self._rebuild(code[:, self.n_linear :], linear)[0]
 
     def forward(self, inputs: Tensor) -> Reconstruction:
         """Inputs `(batch, *input_shape)` → `Reconstruction` of the same shape, in train and eval alike."""
         seen = self.corruption(inputs) if self.training and self.corruption is not None else inputs
         latent = self.latent(seen)
-        mean, log_var = self._split(self.decoder(latent.code))
-        if self.linear_path is not None:
-            mean = mean + self.linear_path(seen)
-        return Reconstruction(mean, log_var, latent)
+        linear = None if self.linear_path is None else self.linear_path(seen)
+        return Reconstruction(*self._rebuild(latent.code, linear), latent)
 
-    def _split(self, decoded: Tensor) -> tuple[Tensor, Tensor | None]:
-        if not self.learned_variance:
-            return decoded, None
-        return decoded[:, 0], decoded[:, 1]
+    def posterior(
+        self, inputs: Tensor, n_samples: int, *, generator: torch.Generator
+    ) -> Iterator[Reconstruction]:
+        """Rebuild inputs `(batch, *input_shape)` from `n_samples` codes drawn from their Gaussian posterior.
+
+        The iterator gives one `Reconstruction` for each draw, so memory does not grow with `n_samples`.
+
+        Raises
+        ------
+        ParameterError
+            If the bottleneck is not Gaussian.
+        """
+        if not isinstance(self.bottleneck, Gaussian):
+            kind = type(self.bottleneck).__name__
+            rule = "has no posterior to draw from"
+            raise ParameterError(f"`bottleneck` (={kind}) {rule}; build it with bottleneck='gaussian'")
+        latent = self.latent(inputs)
+        linear = None if self.linear_path is None else self.linear_path(inputs)
+        codes = (self.bottleneck.sample(latent, generator)[0] for _ in range(n_samples))
+        return (Reconstruction(*self._rebuild(code, linear), latent._replace(code=code)) for code in codes)
+
+    def _rebuild(self, code: Tensor, linear: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Mean and log-variance from a nonlinear code and the linear path's share of the mean."""
+        decoded = self.decoder(code)
+        mean, log_var = (decoded[:, 0], decoded[:, 1]) if self.learned_variance else (decoded, None)
+        if linear is not None:
+            mean = mean + linear
+        if self.output_activation is not None:
+            mean = self.output_activation(mean)
+        return mean, log_var

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from tsae.errors import ParameterError
+
 __all__ = ["LinearPath", "principal_path"]
 
 
@@ -41,7 +43,8 @@ class LinearPath(nn.Module):
 
     def decode(self, coordinates: Tensor) -> Tensor:
         """Coordinates `(batch, n_components)` → reconstructions `(batch, *input_shape)`."""
-        return torch.addmm(self.centre, coordinates, self.components).unflatten(1, self.input_shape)
+        flat = torch.addmm(self.centre, coordinates, self.components)
+        return flat.reshape(-1, *self.input_shape)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Inputs `(batch, *input_shape)` → their linear reconstruction, same shape."""
@@ -53,26 +56,47 @@ def principal_path(
 ) -> LinearPath:
     """Fit a linear path to `inputs` `(n, *input_shape)`.
 
-    Keeps the fewest components that explain `explained_variance` of the variance, at least one, at most
-    `max_components` and never all of them (a full basis would rebuild anything). With fewer inputs than features
-    the small Gram matrix is decomposed instead of the covariance.
+    Keeps the fewest components that explain `explained_variance` of the variance: at least one, at most
+    `max_components`, never one without variance, and never all of them if there are two features or more (a
+    full basis would rebuild anything). With fewer inputs than features the small Gram matrix is decomposed
+    instead of the covariance.
+
+    Raises
+    ------
+    ParameterError
+        If `explained_variance` is outside (0, 1] or `max_components` below 1.
+
+    Examples
+    --------
+    >>> line = torch.linspace(-1, 1, 50)[:, None, None] * torch.ones(50, 4, 3)
+    >>> path = principal_path(line)
+    >>> path.n_components, bool(torch.allclose(path(line), line, atol=1e-6))
+    (1, True)
     """
+    if not 0 < explained_variance <= 1:
+        rule = "must lie in (0, 1]"
+        raise ParameterError(f"`explained_variance` (={explained_variance!r}) {rule}; try 0.95")
+    if max_components is not None and max_components < 1:
+        rule = "must be at least 1"
+        raise ParameterError(f"`max_components` (={max_components!r}) {rule}; pass None for no limit")
     flat = inputs.flatten(1).double()
     centre = flat.mean(0)
-    flat = flat - centre
-    n_inputs, n_features = flat.shape
+    variances, directions = _principal_directions(flat - centre)
+    total = variances.sum().clamp_min(1e-30)
+    n_wanted = int((torch.cumsum(variances, 0) / total < explained_variance).sum()) + 1
+    n_varying = int((variances > 1e-9 * total).sum())
+    most = min(n_varying, max(1, flat.shape[1] - 1), max_components or n_varying)
+    components = directions[:, : max(1, min(n_wanted, most))].T.contiguous()
+    return LinearPath(components.float(), centre.float(), input_shape=tuple(inputs.shape[1:]))
+
+
+def _principal_directions(centred: Tensor) -> tuple[Tensor, Tensor]:
+    """Variances `(k,)`, falling, and directions `(n_features, k)` of centred rows `(n, n_features)`."""
+    n_inputs, n_features = centred.shape
     if n_inputs < n_features:
-        variances, vectors = torch.linalg.eigh(flat @ flat.T)
-        directions = flat.T @ vectors
+        variances, vectors = torch.linalg.eigh(centred @ centred.T)
+        directions = centred.T @ vectors
         directions = directions / directions.norm(dim=0).clamp_min(1e-12)
     else:
-        variances, directions = torch.linalg.eigh(flat.T @ flat)
-    variances = variances.flip(0).clamp_min(0)
-    directions = directions.flip(1)
-    total = variances.sum().clamp_min(1e-30)
-    share = torch.cumsum(variances, 0) / total
-    n_components = int((share < explained_variance).sum()) + 1
-    most = max(1, n_features - 1) if max_components is None else max_components
-    n_components = max(1, min(n_components, most, n_features, int((variances > 1e-9 * total).sum())))
-    components = directions[:, :n_components].T.contiguous()
-    return LinearPath(components.float(), centre.float(), input_shape=tuple(inputs.shape[1:]))
+        variances, directions = torch.linalg.eigh(centred.T @ centred)
+    return variances.flip(0).clamp_min(0), directions.flip(1)

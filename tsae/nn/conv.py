@@ -1,0 +1,173 @@
+"""Strided convolutions down, transposed convolutions up: one-dimensional for series, two for images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from tsae.errors import ParameterError
+from tsae.nn.layers import start_at_zero
+
+__all__ = ["ConvDecoder", "ConvEncoder"]
+
+
+class ConvEncoder(nn.Module):
+    """Inputs `(batch, *input_shape)` → features `(batch, out_features)`, a flattened map of the last stage.
+
+    Each stage halves every side (rounding up), the first has `width` channels, the later ones twice as many.
+    There are `n_blocks` stages, fewer if a side gets shorter than four.
+
+    Parameters
+    ----------
+    input_shape
+        `(time, channels)` or `(channels, height, width)`; time, height and width at least 4.
+    n_blocks, width, kernel_size
+        Stages wanted; channels after the first one; odd length of the kernels.
+    activation, dropout
+        Follow every stage.
+
+    Attributes
+    ----------
+    receptive_field
+        How many time steps, or pixels a side, one feature of the last map depends on.
+
+    Raises
+    ------
+    ParameterError
+        If a side of the input is shorter than 4.
+
+    Examples
+    --------
+    >>> encoder = ConvEncoder((64, 3), n_blocks=2, width=8, kernel_size=5, activation=nn.ReLU)
+    >>> encoder.receptive_field, encoder.out_features == 16 * 16
+    (13, True)
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        *,
+        n_blocks: int,
+        width: int,
+        kernel_size: int,
+        activation: Callable[[], nn.Module],
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        channels, sides = _channels_and_sides(input_shape)
+        stages = _stages(sides, n_blocks)
+        widths = _widths(channels, width, len(stages) - 1)
+        self.out_features = widths[-1] * math.prod(stages[-1])
+        # Each stage's stride is 2, so a kernel of stage i reaches over (kernel_size − 1)·2^i inputs.
+        self.receptive_field = 1 + (kernel_size - 1) * (2 ** (len(stages) - 1) - 1)
+        self._is_series = len(sides) == 1
+        convolution = nn.Conv1d if self._is_series else nn.Conv2d
+        layers: list[nn.Module] = []
+        for n_in, n_out in pairwise(widths):
+            layers.append(convolution(n_in, n_out, kernel_size, stride=2, padding=kernel_size // 2))
+            layers += _after_stage(activation, dropout)
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.feature_map(inputs).flatten(1)
+
+    def feature_map(self, inputs: Tensor) -> Tensor:
+        """Inputs `(batch, *input_shape)` → the last stage's map `(batch, features, *sides)`."""
+        channels_first = inputs.transpose(1, 2) if self._is_series else inputs
+        return cast(Tensor, self.layers(channels_first))
+
+
+class ConvDecoder(nn.Module):
+    """Codes `(batch, latent_dim)` → `(batch, *output_shape)`, or `(batch, 2, *output_shape)`.
+
+    The mirror of `ConvEncoder`: a linear layer to the smallest map, then one transposed convolution for each
+    stage, which comes out at exactly the side that the encoder's stage started from.
+
+    Parameters
+    ----------
+    latent_dim
+        Length of a code.
+    output_shape
+        `(time, channels)` or `(channels, height, width)`; time, height and width at least 4.
+    n_blocks, width, kernel_size, activation, dropout
+        As for the encoder.
+    learned_variance
+        Return mean and log-variance, stacked behind the batch.
+    zero_output
+        Start the last layer at zero, so that the decoder adds nothing yet to a linear path beside it.
+
+    Raises
+    ------
+    ParameterError
+        If a side of the output is shorter than 4.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        output_shape: tuple[int, ...],
+        *,
+        n_blocks: int,
+        width: int,
+        kernel_size: int,
+        activation: Callable[[], nn.Module],
+        dropout: float = 0.0,
+        learned_variance: bool = False,
+        zero_output: bool = False,
+    ) -> None:
+        super().__init__()
+        channels, sides = _channels_and_sides(output_shape)
+        stages = _stages(sides, n_blocks)[::-1]
+        n_maps = 2 if learned_variance else 1
+        widths = _widths(n_maps * channels, width, len(stages) - 1)[::-1]
+        self._is_series = len(sides) == 1
+        self._maps = (n_maps, channels) if learned_variance else None
+        convolution = nn.ConvTranspose1d if self._is_series else nn.ConvTranspose2d
+        layers: list[nn.Module] = [
+            nn.Linear(latent_dim, widths[0] * math.prod(stages[0])),
+            nn.Unflatten(1, (widths[0], *stages[0])),
+        ]
+        for (n_in, n_out), (small, large) in zip(pairwise(widths), pairwise(stages), strict=True):
+            # A stride of 2 maps m to 2m − 1; an even side needs one more.
+            missing = tuple(side - (2 * half - 1) for half, side in zip(small, large, strict=True))
+            layers += _after_stage(activation, dropout)
+            padding: dict[str, Any] = {"padding": kernel_size // 2, "output_padding": missing}
+            layers.append(convolution(n_in, n_out, kernel_size, stride=2, **padding))
+        if zero_output:
+            start_at_zero(layers[-1])
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, code: Tensor) -> Tensor:
+        maps = cast(Tensor, self.layers(code))
+        if self._maps is not None:
+            maps = maps.reshape(-1, *self._maps, *maps.shape[2:])
+        return maps.transpose(-1, -2) if self._is_series else maps
+
+
+def _channels_and_sides(shape: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+    """Split a shape into its channel count and its time steps or its height and width."""
+    channels, sides = (shape[1], shape[:1]) if len(shape) == 2 else (shape[0], shape[1:])
+    if min(sides) < 4:
+        rule = "is too short to be convolved: time steps, height and width must be at least 4"
+        raise ParameterError(f"input shape (={shape}) {rule}; use a longer window, or architecture='dense'")
+    return channels, sides
+
+
+def _stages(sides: tuple[int, ...], n_blocks: int) -> list[tuple[int, ...]]:
+    """Sides before the first stage and after each one; stages stop before a side gets shorter than two."""
+    stages = [sides]
+    while len(stages) <= n_blocks and min(stages[-1]) >= 4:
+        stages.append(tuple((side + 1) // 2 for side in stages[-1]))
+    return stages
+
+
+def _widths(channels: int, width: int, n_stages: int) -> list[int]:
+    return [channels, width, *[2 * width] * (n_stages - 1)]
+
+
+def _after_stage(activation: Callable[[], nn.Module], dropout: float) -> list[nn.Module]:
+    return [activation(), nn.Dropout(dropout)] if dropout else [activation()]

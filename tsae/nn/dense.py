@@ -1,0 +1,99 @@
+"""Fully connected encoder and decoder on flattened inputs, for series windows and images alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import cast
+
+from torch import Tensor, nn
+
+from tsae.nn.layers import start_at_zero
+
+__all__ = ["DenseDecoder", "DenseEncoder"]
+
+
+class DenseEncoder(nn.Module):
+    """Inputs `(batch, *input_shape)` → features `(batch, out_features)`.
+
+    Parameters
+    ----------
+    input_shape
+        Shape of one input, without the batch.
+    hidden
+        Widths of the layers; with `()` the features are the flattened input itself.
+    activation, dropout
+        Follow every layer.
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        *,
+        hidden: Sequence[int],
+        activation: Callable[[], nn.Module],
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        widths = [math.prod(input_shape), *hidden]
+        self.out_features = widths[-1]
+        self.layers = nn.Sequential(nn.Flatten(), *_hidden_layers(widths, activation, dropout))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return cast(Tensor, self.layers(inputs))
+
+
+class DenseDecoder(nn.Module):
+    """Codes `(batch, latent_dim)` → `(batch, *output_shape)`, or `(batch, 2, *output_shape)`.
+
+    Parameters
+    ----------
+    latent_dim
+        Length of a code.
+    output_shape
+        Shape of one reconstruction, without the batch.
+    hidden
+        Widths of the layers, from the code on.
+    activation, dropout
+        Follow every layer but the last.
+    learned_variance
+        Return mean and log-variance, stacked behind the batch.
+    zero_output
+        Start the last layer at zero, so that the decoder adds nothing yet to a linear path beside it.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        output_shape: tuple[int, ...],
+        *,
+        hidden: Sequence[int],
+        activation: Callable[[], nn.Module],
+        dropout: float = 0.0,
+        learned_variance: bool = False,
+        zero_output: bool = False,
+    ) -> None:
+        super().__init__()
+        widths = [latent_dim, *hidden]
+        shape = (2, *output_shape) if learned_variance else output_shape
+        last = nn.Linear(widths[-1], math.prod(shape))
+        if zero_output:
+            start_at_zero(last)
+        self.layers = nn.Sequential(
+            *_hidden_layers(widths, activation, dropout), last, nn.Unflatten(1, shape)
+        )
+
+    def forward(self, code: Tensor) -> Tensor:
+        return cast(Tensor, self.layers(code))
+
+
+def _hidden_layers(
+    widths: Sequence[int], activation: Callable[[], nn.Module], dropout: float
+) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise(widths):
+        layers += [nn.Linear(n_in, n_out), activation()]
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+    return layers
