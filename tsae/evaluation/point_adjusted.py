@@ -63,9 +63,7 @@ def point_adjusted_f1(
     >>> found.name, round(found.f1, 3)
     ('point-adjusted F1', 0.857)
     """
-    return pa_percent_k(
-        labels, scores, k=0, threshold=threshold, n_random=n_random, random_state=random_state
-    )
+    return pa_percent_k(labels, scores, k=0, threshold=threshold, n_random=n_random, random_state=random_state)
 
 
 def pa_percent_k(
@@ -112,9 +110,7 @@ def pa_percent_k(
     f1 = _f1_per_level(truth, ranks, len(thresholds), k)
     best = int(np.argmax(f1))
     rng = np.random.default_rng(random_state)
-    random_f1 = [
-        _f1_per_level(truth, rng.permutation(ranks), len(thresholds), k).max() for _ in range(n_random)
-    ]
+    random_f1 = [_f1_per_level(truth, rng.permutation(ranks), len(thresholds), k).max() for _ in range(n_random)]
     return PointAdjustedF1(k, float(f1[best]), float(np.mean(random_f1)), float(thresholds[best]), oracle)
 
 

@@ -70,9 +70,7 @@ def range_precision_recall(
 
 def _check_parameters(alpha: float, bias: str, cardinality: str) -> None:
     if not 0 <= alpha <= 1:
-        raise ParameterError(
-            f"`alpha` (={alpha}) must be in [0, 1]; 0 leaves existence out, 1 counts it alone"
-        )
+        raise ParameterError(f"`alpha` (={alpha}) must be in [0, 1]; 0 leaves existence out, 1 counts it alone")
     for name, value, known in (
         ("bias", bias, get_args(Bias)),
         ("cardinality", cardinality, get_args(Cardinality)),
@@ -81,9 +79,7 @@ def _check_parameters(alpha: float, bias: str, cardinality: str) -> None:
             raise ParameterError(f"`{name}` (={value!r}) is unknown; pass one of {', '.join(known)}")
 
 
-def _mean_reward(
-    ranges: BoolArray, other: BoolArray, alpha: float, bias: Bias, cardinality: Cardinality
-) -> float:
+def _mean_reward(ranges: BoolArray, other: BoolArray, alpha: float, bias: Bias, cardinality: Cardinality) -> float:
     """Mean over the runs of ones in `ranges` of what `other` earns there."""
     starts, stops = segments(ranges)
     if not len(starts):

@@ -79,16 +79,12 @@ def vus(
     return _volume(truth, ranks, n_flagged, window)
 
 
-def vus_pr(
-    labels: npt.ArrayLike, scores: npt.ArrayLike, window: int = 100, *, thresholds: int | None = 250
-) -> float:
+def vus_pr(labels: npt.ArrayLike, scores: npt.ArrayLike, window: int = 100, *, thresholds: int | None = 250) -> float:
     """The precision-recall volume of `vus`, which see."""
     return vus(labels, scores, window, thresholds=thresholds).pr
 
 
-def vus_roc(
-    labels: npt.ArrayLike, scores: npt.ArrayLike, window: int = 100, *, thresholds: int | None = 250
-) -> float:
+def vus_roc(labels: npt.ArrayLike, scores: npt.ArrayLike, window: int = 100, *, thresholds: int | None = 250) -> float:
     """The ROC volume of `vus`, which see."""
     return vus(labels, scores, window, thresholds=thresholds).roc
 
@@ -97,9 +93,7 @@ def _check_parameters(window: int, thresholds: int | None) -> None:
     if window < 0:
         raise ParameterError(f"`window` (={window}) must be 0 or more rows; 0 asks for no tolerance")
     if thresholds is not None and thresholds < 2:
-        raise ParameterError(
-            f"`thresholds` (={thresholds}) must be 2 or more; pass None to use every distinct score"
-        )
+        raise ParameterError(f"`thresholds` (={thresholds}) must be 2 or more; pass None to use every distinct score")
 
 
 def _flagging_order(scores: FloatArray, thresholds: int | None) -> tuple[IntArray, IntArray]:
@@ -115,9 +109,7 @@ def _flagging_order(scores: FloatArray, thresholds: int | None) -> tuple[IntArra
 def _volume(truth: BoolArray, ranks: IntArray, n_flagged: IntArray, window: int) -> VolumeUnderSurface:
     """Mean areas over all widths; only rows in or near an event are looked at again for each width."""
     near, reach = _reach(truth, window // 2)
-    ranks, n_flagged = _without_straight_parts(
-        ranks, n_flagged, np.concatenate([np.flatnonzero(truth), near])
-    )
+    ranks, n_flagged = _without_straight_parts(ranks, n_flagged, np.concatenate([np.flatnonzero(truth), near]))
     n_levels = len(n_flagged)
     anomalous_flagged = np.cumsum(np.bincount(ranks[truth], minlength=n_levels))
     areas = []
@@ -155,9 +147,7 @@ def _reach(truth: BoolArray, max_half: int) -> tuple[IntArray, csr_array]:
     return near, csr_array((np.ones(len(index)), (index, columns)), shape=(len(near), max_half))
 
 
-def _without_straight_parts(
-    ranks: IntArray, n_flagged: IntArray, involved: IntArray
-) -> tuple[IntArray, IntArray]:
+def _without_straight_parts(ranks: IntArray, n_flagged: IntArray, involved: IntArray) -> tuple[IntArray, IntArray]:
     """Drop thresholds that flag no new row of `involved`, unless the next one does.
 
     Between two such thresholds recall stands still and the curves are straight, so the areas stay the same;
@@ -169,9 +159,7 @@ def _without_straight_parts(
     return np.searchsorted(kept, ranks), n_flagged[kept]
 
 
-def _share_of_events_found(
-    truth: BoolArray, ranks: IntArray, max_half: int, n_levels: int
-) -> Iterator[FloatArray]:
+def _share_of_events_found(truth: BoolArray, ranks: IntArray, max_half: int, n_levels: int) -> Iterator[FloatArray]:
     """For each extension of 0, 1, …, `max_half` rows: share `(n_levels,)` of extended events with a flag.
 
     Extended events that overlap count as one.
