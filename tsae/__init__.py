@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.events import Event
-    from tsae.detection.loading import load
+    from tsae.detection.saving import load
     from tsae.detection.result import Detection
     from tsae.series.bundled import bundled_dataset
     from tsae.series.reading import read_table
@@ -40,7 +40,7 @@ _HOME = {
     "SensorTable": "tsae.series.table",
     "StreamScorer": "tsae.streaming.scorer",
     "bundled_dataset": "tsae.series.bundled",
-    "load": "tsae.detection.loading",
+    "load": "tsae.detection.saving",
     "read_table": "tsae.series.reading",
 }
 

@@ -7,26 +7,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from tsae.detection.apart import ApartErrors, apart_channels
 from tsae.detection.engine import ScoreModel
-from tsae.detection.errors import ReconstructionErrors
-from tsae.detection.fitting import FitRows, fit_scales, window_starts
 from tsae.detection.member import Member
+from tsae.detection.models import ReconstructionModel
 from tsae.detection.plan import MemberPlan, plan_members
+from tsae.detection.scales import fit_scales
+from tsae.detection.training_rows import FitRows, Span, lay_out_rows, window_starts
 from tsae.errors import DataError, ParameterError
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
 from tsae.nn.options import NetworkOptions
-from tsae.series.channels import ChannelScaler, fit_channels
-from tsae.series.filling import ForwardFill
-from tsae.series.grid import GridSeries
+from tsae.series.channels import fit_channels
 from tsae.training.batches import WindowSource
 from tsae.training.fit import FitReport, fit_autoencoder
 from tsae.training.options import TrainingOptions
 
-__all__ = ["ModelOptions", "Span", "fit_model", "lay_out_rows"]
+__all__ = ["ModelOptions", "fit_model"]
 
 _MOST_PCA_WINDOWS = 3000
 _CODE = 16  # nonlinear code length beside a linear path
@@ -42,55 +39,9 @@ class ModelOptions:
     latent_dim: str | int
     max_steps: str | int
     linear_path: bool
-    held_out: float
 
 
-@dataclass(frozen=True)
-class Span:
-    """A run of training rows without a gap, NaN where missing, and how many of its rows are held out."""
-
-    values: NDArray[np.floating]
-    n_held_out: int
-
-
-def used_spans(grids: Sequence[GridSeries], held_out: float) -> list[Span]:
-    """All segments; the last `held_out` share of each entity's rows is kept from the networks."""
-    spans = []
-    for grid in grids:
-        first_held_out = len(grid.values) - max(1, round(held_out * len(grid.values)))
-        for start, stop in grid.segments:
-            n_held_out = stop - max(start, min(stop, first_held_out))
-            spans.append(Span(grid.values[start:stop], n_held_out))
-    return spans
-
-
-def lay_out_rows(spans: Sequence[Span], scaler: ChannelScaler) -> FitRows:
-    """Scale and fill the training rows into one array."""
-    network, apart = scaler.network_channels, apart_channels(scaler)
-    n_rows = sum(len(span.values) for span in spans)
-    values = np.empty((n_rows, len(network)), dtype=np.float32)
-    observed = np.empty((n_rows, len(network)), dtype=bool)
-    apart_sum = np.empty(n_rows)
-    segments, start = [], 0
-    for span in spans:
-        stop = start + len(span.values)
-        fill, watch = ForwardFill(), ApartErrors(scaler)
-        for first in range(0, len(span.values), _ROWS_AT_ONCE):
-            block = span.values[first : first + _ROWS_AT_ONCE]
-            rows = slice(start + first, start + first + len(block))
-            values[rows], observed[rows] = fill.push(scaler.scaled(block)[:, network])
-            apart_sum[rows] = np.nansum(watch.push(block[:, apart]), axis=1)
-        segments.append((start, stop - span.n_held_out, stop))
-        start = stop
-    return FitRows(torch.from_numpy(values), torch.from_numpy(observed), apart_sum, tuple(segments))
-
-
-_ROWS_AT_ONCE = 65_536
-
-
-def fit_model(
-    spans: Sequence[Span], options: ModelOptions, *, random_state: int
-) -> tuple[ScoreModel, list[FitReport]]:
+def fit_model(spans: Sequence[Span], options: ModelOptions, *, random_state: int) -> tuple[ScoreModel, list[FitReport]]:
     """Fit scaler, members and scales."""
     scaler = fit_channels(np.concatenate([span.values for span in spans]) if len(spans) > 1 else spans[0].values)
     rows = lay_out_rows(spans, scaler)
@@ -121,11 +72,10 @@ def fit_member(
     observed = None if bool(rows.observed.all()) else rows.observed
     source = WindowSource(rows.values, observed, starts, size)
     path, code = _linear_path(source, options)
+    network_options = replace(options.network, latent_dim=code)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
-        network = build_autoencoder(
-            replace(options.network, latent_dim=code), (size, rows.values.shape[1]), linear_path=path
-        )
+        network = build_autoencoder(network_options, (size, rows.values.shape[1]), linear_path=path)
     report = fit_autoencoder(
         network,
         source,
@@ -133,16 +83,16 @@ def fit_member(
         options=replace(options.training, max_steps=plan.max_steps),
         random_state=random_state,
     )
-    errors = ReconstructionErrors(network)
-    settled, immediate = fit_scales(errors, rows, window_size=size, stride=plan.stride)
-    return Member(errors, size, plan.stride, settled, immediate), report
+    model = ReconstructionModel(network)
+    settled, immediate = fit_scales(model.errors, rows, window_size=size, stride=plan.stride)
+    return Member(model, network_options, size, plan.stride, settled, immediate), report
 
 
 def _linear_path(source: WindowSource, options: ModelOptions) -> tuple[LinearPath | None, int]:
     """The linear path and the length of the nonlinear code beside it."""
     wanted = options.latent_dim
     if wanted != "auto" and (isinstance(wanted, str) or wanted < 1):
-        raise ParameterError(f"`latent_dim` (={wanted!r}) must be \"auto\" or at least 1")
+        raise ParameterError(f'`latent_dim` (={wanted!r}) must be "auto" or at least 1')
     code = _CODE if isinstance(wanted, str) else wanted
     if not options.linear_path or code == 1:
         return None, code

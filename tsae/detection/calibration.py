@@ -35,7 +35,8 @@ class LogTail:
         """Error scores `(n,)` → −log p `(n,)`, 0 or more, higher = more anomalous; NaN stays NaN."""
         x = np.log(np.maximum(scores, 0) + self.floor)
         rank = np.interp(x, self.knots, np.linspace(0, 1 - _TAIL, len(self.knots)))
-        return -np.log1p(-rank) + np.maximum(x - self.knots[-1], 0) / self.excess
+        beyond = np.maximum(x - self.knots[-1], 0) / self.excess
+        return np.asarray(beyond - np.log1p(-rank), dtype=np.float64)
 
 
 def fit_log_tail(normal_scores: FloatArray) -> LogTail:

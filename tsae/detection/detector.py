@@ -2,33 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_array, check_is_fitted
 
-from tsae.detection.build import ModelOptions, fit_model, used_spans
-from tsae.detection.engine import SegmentScorer
-from tsae.detection.inputs import Entity, lay_out, match_columns, refuse_infinite, refuse_text, split_entities
-from tsae.detection.thresholds import Threshold, learn_threshold
+from tsae.detection.build import ModelOptions, fit_model
+from tsae.detection.explain import EventRules, ScoredSeries, make_events
+from tsae.detection.inputs import Entity, check_period, checked_entities, data_hash, lay_out
+from tsae.detection.result import Detection
+from tsae.detection.scoring import expected_at, expected_values, held_out_scores, row_codes, score_grid, windows_of
+from tsae.detection.thresholds import fixed_threshold, learn_threshold
+from tsae.detection.training_rows import used_spans
 from tsae.errors import DataError, ParameterError
 from tsae.nn.options import NetworkOptions
 from tsae.series.clock import infer_clock
+from tsae.series.grid import GridSeries
 from tsae.training.options import TrainingOptions
 
 __all__ = ["AnomalyDetector"]
 
 FloatArray = NDArray[np.float64]
-_ROWS_AT_ONCE = 16_384
 
 
-class AnomalyDetector(OutlierMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Learn what normal rows look like; score rows by how badly an autoencoder rebuilds them."""
+class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Learn what normal rows of a sensor table look like, and flag rows that an autoencoder cannot rebuild.
+
+    Tables are numpy arrays or DataFrames `(n_timesteps, n_channels)`, or a list of them for a fleet. NaN means
+    "not measured" and is masked. A DataFrame with a time index is laid out on its clock: gaps of up to `max_fill`
+    rows are bridged, longer ones split the series.
+
+    Parameters
+    ----------
+    architecture : {"dense", "conv", "transformer"}
+        Kind of the encoder/decoder pair.
+    window_size : "auto", int or list of int
+        Rows a window, at least 4; several make as many members behind one score. "auto" takes 16 and 64, for one
+        channel also 100, shorter ones for short series.
+    latent_dim : "auto" or int
+        Length of the code. "auto" takes as many principal components as explain 95 % of the windows' variance for
+        the linear path, and 16 numbers for the network beside it.
+    linear_path : bool
+        Add the network's output to a principal-component reconstruction, so that it only learns the rest.
+    hidden : tuple of int or None
+        Widths of the dense encoder's layers; the decoder mirrors them. `None` takes them from the window.
+    n_blocks : int
+        Strided stages (conv) or stacked blocks (transformer).
+    bottleneck : {"deterministic", "gaussian"}
+        "gaussian" makes the autoencoder variational.
+    corruption : None, "gaussian", "mask_points", "mask_channels", "mask_blocks" or "salt_pepper"
+        What is done to inputs in training while the target stays clean (a denoising autoencoder).
+    corruption_level : float
+        Standard deviation of the noise, or share of hidden entries.
+    loss : {"l2", "l1", "huber", "gaussian"}
+        What the network minimises.
+    max_steps : "auto" or int
+        Most training steps a member; early stopping may end before.
+    batch_size : int
+        Windows a step.
+    learning_rate : float
+        Peak of the one-cycle schedule.
+    held_out : float
+        Share of the training rows, the last in time, that no network is trained on: they choose the weights, the
+        scale of the score and the threshold.
+    threshold : {"pot", "quantile"} or float
+        How the threshold is learned, or the threshold itself.
+    false_alarm_rate : float
+        Share of normal rows that may be flagged.
+    lag : "auto" or int
+        Rows after a row that its score may depend on; 0 answers at once. "auto" takes all that helps (`lag_`).
+    max_fill : int
+        Longest gap, in rows, that windows may cross.
+    accelerator, devices, precision
+        Passed to Lightning's `Trainer`.
+    random_state : int, RandomState instance or None
+        Source of all randomness; the same number gives the same model on the same machine.
+
+    Attributes
+    ----------
+    threshold_ : float
+        Rows that score above it are flagged (in units of −log p, higher = more anomalous).
+    offset_ : float
+        `-threshold_`, scikit-learn's convention.
+    window_size_, latent_dim_ : int
+        Of the longest member, the one that `transform` uses.
+    lag_ : int
+        Rows that a score waits for.
+    period_ : float or None
+        Sampling period in seconds.
+    learned_threshold_ : Threshold
+        The threshold with what stands behind it.
+    fit_reports_ : list of FitReport
+        Steps and held-out losses, one a member.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsae import AnomalyDetector
+    >>> time = np.arange(600)
+    >>> normal = np.column_stack([np.sin(time / 5), np.cos(time / 5)])
+    >>> detector = AnomalyDetector(max_steps=20, random_state=0).fit(normal[:400])
+    >>> today = normal[400:].copy()
+    >>> today[100:110, 1] += 3
+    >>> [event.start in range(85, 101) and event.sensors[0].sensor for event in detector.detect(today).events]
+    ['x1']
+    """
 
     def __init__(
         self,
@@ -37,63 +121,261 @@ class AnomalyDetector(OutlierMixin, TransformerMixin, BaseEstimator):  # type: i
         window_size: str | int | Sequence[int] = "auto",
         latent_dim: str | int = "auto",
         linear_path: bool = True,
+        hidden: Sequence[int] | None = None,
+        n_blocks: int = 2,
+        bottleneck: str = "deterministic",
+        corruption: str | None = None,
+        corruption_level: float = 0.1,
+        loss: str = "l2",
         max_steps: str | int = "auto",
+        batch_size: int = 128,
+        learning_rate: float = 2e-3,
         held_out: float = 0.15,
         threshold: str | float = "pot",
         false_alarm_rate: float = 0.001,
         lag: str | int = "auto",
         max_fill: int = 3,
-        random_state: int | None = None,
+        accelerator: str = "cpu",
+        devices: int = 1,
+        precision: str = "32-true",
+        random_state: Any = None,
     ) -> None:
         self.architecture = architecture
         self.window_size = window_size
         self.latent_dim = latent_dim
         self.linear_path = linear_path
+        self.hidden = hidden
+        self.n_blocks = n_blocks
+        self.bottleneck = bottleneck
+        self.corruption = corruption
+        self.corruption_level = corruption_level
+        self.loss = loss
         self.max_steps = max_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
         self.held_out = held_out
         self.threshold = threshold
         self.false_alarm_rate = false_alarm_rate
         self.lag = lag
         self.max_fill = max_fill
+        self.accelerator = accelerator
+        self.devices = devices
+        self.precision = precision
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        entities = self._entities(X, reset=True)
+    def fit(self, X: Any, y: Any = None, *, excluded: Any = None, units: Mapping[str, str] | None = None) -> Self:  # noqa: ARG002
+        """Learn from normal rows.
+
+        Parameters
+        ----------
+        X
+            Table, or list of tables with the same channels (a fleet).
+        y
+            Ignored; scikit-learn's convention.
+        excluded
+            Boolean mask `(n_timesteps,)` of rows to leave out, such as maintenance; a list of masks for a fleet.
+        units
+            Unit by channel, kept for events and the model file.
+        """
+        options = self._options()
+        entities, _ = checked_entities(self, X, excluded, reset=True)
         self.period_ = infer_clock(entities[0].index).period
-        grids = [lay_out(e, period=self.period_, max_fill=self.max_fill) for e in entities]
-        opts = ModelOptions(NetworkOptions(architecture=self.architecture), TrainingOptions(), self.window_size,
-                            self.latent_dim, self.max_steps, self.linear_path, self.held_out)
+        grids = [self._grid(entity) for entity in entities]
+        spans = used_spans(grids, [entity.excluded for entity in entities], self.held_out)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.model_, self.fit_reports_ = fit_model(used_spans(grids, self.held_out), opts, random_state=seed)
-        self.lag_ = self.model_.full_lag if self.lag == "auto" else self.lag
+        self.model_, self.fit_reports_ = fit_model(spans, options, random_state=seed)
+        self.lag_ = self.model_.full_lag if isinstance(self.lag, str) else min(int(self.lag), self.model_.full_lag)
+        self.held_out_scores_, self.held_out_immediate_ = held_out_scores(self.model_, spans, lag=self.lag_)
+        self.units_ = dict(units or {})
+        self.data_hash_ = data_hash(entities)
+        return self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
+
+    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | None = None) -> Self:
+        """Learn the threshold anew, or state it, without training again.
+
+        `threshold` and `false_alarm_rate` as in the constructor; `None` keeps the rate.
+        """
+        check_is_fitted(self, "model_")
+        rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+        learned = [
+            learn_threshold(scores, method=threshold, false_alarm_rate=rate)
+            if isinstance(threshold, str)
+            else fixed_threshold(threshold)
+            for scores in (self.held_out_scores_, self.held_out_immediate_)
+        ]
+        self.learned_threshold_, self.learned_immediate_threshold_ = learned
+        self.threshold_ = self.learned_threshold_.value
+        self.offset_ = -self.threshold_
         return self
 
-    def _entities(self, X: Any, *, reset: bool) -> list[Entity]:
-        out = []
-        for part in split_entities(X):
-            if isinstance(part, pd.DataFrame):
-                refuse_text(part)
-            values = validate_data(self, part, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False, ensure_min_samples=2 if reset else 1)
-            index = part.index if isinstance(part, pd.DataFrame) else pd.RangeIndex(len(values))
-            refuse_infinite(values, index, list(range(values.shape[1])))
-            out.append(Entity(values, index))
-        return out
-
     def score_samples(self, X: Any) -> FloatArray:
+        """Scores `(n_timesteps,)` in scikit-learn's sign: the lower, the more abnormal. Fleets are concatenated."""
+        entities, _ = self._checked(X)
+        return -np.concatenate([score_grid(self.model_, self._grid(entity), lag=self.lag_)[0] for entity in entities])
+
+    def decision_function(self, X: Any) -> FloatArray:
+        """`score_samples(X) - offset_`, negative for flagged rows, `(n_timesteps,)`."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """1 for normal rows and -1 for flagged ones, `(n_timesteps,)`."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def errors(self, X: Any) -> Any:
+        """Error of every row and channel, divided by the channel's usual error: 1 is usual, NaN missing.
+
+        Shaped and indexed like `X` (a DataFrame if `X` is one); a list for a fleet.
+        """
+        entities, is_fleet = self._checked(X)
+        tables = [
+            self._like(entity, score_grid(self.model_, self._grid(entity), lag=self.lag_, with_errors=True)[1])
+            for entity in entities
+        ]
+        return tables if is_fleet else tables[0]
+
+    def reconstruct(self, X: Any) -> Any:
+        """What the longest member expects in every row and channel, in the sensors' units; shaped like `X`."""
+        entities, is_fleet = self._checked(X)
+        tables = []
+        for entity in entities:
+            grid = self._grid(entity)
+            parts = [
+                expected_values(self.model_, self.model_.members[-1], grid.values[start:stop])
+                for start, stop in grid.segments
+            ]
+            tables.append(self._like(entity, np.concatenate(parts)[grid.rows]))
+        return tables if is_fleet else tables[0]
+
+    def detect(self, X: Any, *, excluded: Any = None, rules: EventRules | None = None) -> Any:
+        """Scores, labels and events of a table: `Detection`, or a list of them for a fleet.
+
+        Parameters
+        ----------
+        excluded
+            Boolean mask of rows that must not alarm; a list of masks for a fleet.
+        rules
+            When flagged rows make an event.
+        """
+        entities, is_fleet = self._checked(X, excluded)
+        found = [
+            self._detect(entity, rules or EventRules(), str(number) if is_fleet else "")
+            for number, entity in enumerate(entities)
+        ]
+        return found if is_fleet else found[0]
+
+    def transform(self, X: Any) -> FloatArray:
+        """Latent code of the window that ends in each row, `(n_timesteps, latent_dim_)`."""
+        entities, _ = self._checked(X)
+        member = self.model_.members[-1]
+        return np.concatenate([row_codes(self.model_, member, self._grid(entity)) for entity in entities])
+
+    def inverse_transform(self, codes: Any) -> FloatArray:
+        """Codes `(n, latent_dim_)` → windows `(n, window_size_, n_channels)` in the sensors' units."""
         check_is_fitted(self)
-        out = []
-        for entity in self._entities(X, reset=False):
-            grid = lay_out(entity, period=self.period_, max_fill=self.max_fill)
-            scores = np.empty(len(grid.values))
-            for start, stop in grid.segments:
-                scorer = SegmentScorer(self.model_, lag=self.lag_)
-                done = start
-                for first in range(start, stop, _ROWS_AT_ONCE):
-                    r = scorer.push(grid.values[first:min(stop, first+_ROWS_AT_ONCE)])
-                    scores[done:done+len(r.settled)] = r.settled
-                    done += len(r.settled)
-                r = scorer.flush()
-                scores[done:done+len(r.settled)] = r.settled
-                assert done + len(r.settled) == stop
-            out.append(scores[grid.rows])
-        return -np.concatenate(out)
+        codes = check_array(codes, dtype=np.float32)
+        if codes.shape[1] != self.latent_dim_:
+            raise DataError(
+                f"codes have {codes.shape[1]} columns; this detector's have `latent_dim_` = {self.latent_dim_}"
+            )
+        return windows_of(self.model_, self.model_.members[-1], codes)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything needed to score into one file; an existing file stays intact until the new one is whole."""
+        from tsae.detection.saving import save_detector
+
+        check_is_fitted(self)
+        save_detector(self, path)
+
+    @property
+    def window_size_(self) -> int:
+        """Rows a window of the longest member."""
+        return int(self.model_.members[-1].window_size)
+
+    @property
+    def latent_dim_(self) -> int:
+        """Length of the longest member's code."""
+        network = self.model_.members[-1].model.network
+        return int(network.n_linear + self.model_.members[-1].options.latent_dim)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.latent_dim_
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _options(self) -> ModelOptions:
+        """Check the parameters and put them into the order the parts want them in."""
+        if not 0 < self.held_out < 1:
+            raise ParameterError(f"`held_out` (={self.held_out}) must lie between 0 and 1, such as 0.15")
+        if self.lag != "auto" and (isinstance(self.lag, str) or self.lag < 0):
+            raise ParameterError(f'`lag` (={self.lag!r}) must be "auto" or a number of rows, 0 or more')
+        network = NetworkOptions(
+            architecture=self.architecture,  # type: ignore[arg-type]
+            hidden=None if self.hidden is None else tuple(self.hidden),
+            n_blocks=self.n_blocks,
+            bottleneck=self.bottleneck,  # type: ignore[arg-type]
+            corruption=self.corruption,  # type: ignore[arg-type]
+            corruption_level=self.corruption_level,
+            learned_variance=self.loss == "gaussian",
+        )
+        training = TrainingOptions(
+            loss=self.loss,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            accelerator=self.accelerator,
+            devices=self.devices,
+            precision=self.precision,
+        )
+        return ModelOptions(network, training, self.window_size, self.latent_dim, self.max_steps, self.linear_path)
+
+    def _checked(self, X: Any, excluded: Any = None) -> tuple[list[Entity], bool]:
+        check_is_fitted(self)
+        entities, is_fleet = checked_entities(self, X, excluded, reset=False)
+        for entity in entities:
+            check_period(entity.index, self.period_)
+        return entities, is_fleet
+
+    def _grid(self, entity: Entity) -> GridSeries:
+        return lay_out(entity, period=self.period_, max_fill=self.max_fill)
+
+    def _like(self, entity: Entity, table: NDArray[np.floating] | None) -> Any:
+        if not isinstance(entity.index, pd.RangeIndex) or hasattr(self, "feature_names_in_"):
+            return pd.DataFrame(table, index=entity.index, columns=self.channels_)
+        return table
+
+    @property
+    def channels_(self) -> list[str]:
+        """Names of the channels; `x0`, `x1`, … when fitted on an array."""
+        names = getattr(self, "feature_names_in_", None)
+        return [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(name) for name in names]
+
+    def _detect(self, entity: Entity, rules: EventRules, name: str) -> Detection:
+        grid = self._grid(entity)
+        scores, errors = score_grid(self.model_, grid, lag=self.lag_, with_errors=True)
+        flags = scores > self.threshold_
+        if entity.excluded is not None:
+            flags &= ~entity.excluded
+        table = pd.DataFrame(errors, index=entity.index, columns=self.channels_, copy=False)
+        series = ScoredSeries(
+            index=entity.index,
+            values=entity.values,
+            scores=scores,
+            errors=table.to_numpy(),
+            flags=flags,
+            threshold=self.threshold_,
+            names=self.channels_,
+            units=self.units_,
+            period=self.period_,
+            entity=name,
+        )
+        return Detection(
+            scores=pd.Series(scores, index=entity.index, name="score"),
+            threshold=self.threshold_,
+            labels=pd.Series(flags, index=entity.index, name="label"),
+            errors=table,
+            events=make_events(series, rules, lambda row: expected_at(self.model_, grid, row)),
+            entity=name,
+        )

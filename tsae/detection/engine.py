@@ -109,7 +109,7 @@ class _MemberScorer:
     def __init__(self, member: Member, *, lag: int | None, immediate: bool) -> None:
         size = member.window_size
         self._rows = RowErrors(
-            member.window_errors,
+            member.model.errors,
             window_size=size,
             stride=member.stride,
             n_last=n_last(size),

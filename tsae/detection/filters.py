@@ -24,10 +24,11 @@ def smoothing_kernel(window_size: int, widths: Sequence[float]) -> FloatArray:
     """
     kernels = []
     for width in widths:
-        box = trailing_kernel(2 * int(round(0.4 * width * window_size / 2)) + 1)
+        box = trailing_kernel(2 * round(0.2 * width * window_size) + 1)
         kernels.append(np.convolve(np.convolve(box, box), box))
     longest = max(len(kernel) for kernel in kernels)
-    return np.mean([np.pad(kernel, (longest - len(kernel)) // 2) for kernel in kernels], axis=0)
+    padded = np.stack([np.pad(kernel, (longest - len(kernel)) // 2) for kernel in kernels])
+    return np.asarray(padded.mean(axis=0), dtype=np.float64)
 
 
 class MovingAverage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +10,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
 
 from tsae.errors import DataError
-from tsae.series.clock import grid_steps
+from tsae.series.clock import Clock, grid_steps, infer_clock, timestamps_ns
 from tsae.series.grid import GridSeries, on_grid
 
-__all__ = ["Entity", "lay_out", "match_columns", "split_entities", "timestamps_of"]
+__all__ = ["Entity", "check_period", "checked_entities", "data_hash", "lay_out"]
 
 
 @dataclass(frozen=True)
@@ -26,87 +29,127 @@ class Entity:
     """`(n_timesteps, n_channels)`, NaN where missing."""
     index: pd.Index
     """The index of the input, `(n_timesteps,)`."""
+    excluded: NDArray[np.bool_] | None = None
+    """Rows in exclusion intervals, `(n_timesteps,)`."""
 
 
-def split_entities(X: Any) -> list[Any]:
-    """A list of series (DataFrames or two-dimensional arrays) stays one; anything else is one series."""
-    if isinstance(X, Sequence) and len(X) and all(np.ndim(x) == 2 and hasattr(x, "shape") for x in X):
-        return list(X)
-    return [X.to_frame() if isinstance(X, pd.Series) else X]
-
-
-def match_columns(X: Any, names: NDArray[np.object_] | None) -> Any:
-    """Bring a DataFrame's columns into the order of `names`; extra ones are left out with one warning.
+def checked_entities(
+    estimator: BaseEstimator, X: Any, excluded: Any = None, *, reset: bool
+) -> tuple[list[Entity], bool]:
+    """Split and check what the user passed; also tell whether it was a list of series.
 
     Raises
     ------
     DataError
-        If columns are missing, naming them.
+        If a column is missing or holds text or infinity, or the time index steps back.
+    ValueError
+        From scikit-learn, for everything else that is not a two-dimensional table of numbers.
     """
-    if names is None or not isinstance(X, pd.DataFrame):
+    is_fleet = isinstance(X, Sequence) and len(X) > 0 and all(hasattr(x, "shape") and len(x.shape) == 2 for x in X)
+    parts = list(X) if is_fleet else [X.to_frame() if isinstance(X, pd.Series) else X]
+    masks = list(excluded) if is_fleet and excluded is not None else [excluded] * len(parts)
+    if len(masks) != len(parts):
+        raise DataError(f"`excluded` has {len(masks)} masks for {len(parts)} series; pass one a series, or None")
+    entities = [
+        _checked(estimator, part, mask, reset=reset and number == 0)
+        for number, (part, mask) in enumerate(zip(parts, masks, strict=True))
+    ]
+    return entities, is_fleet
+
+
+def _checked(estimator: BaseEstimator, X: Any, excluded: ArrayLike | None, *, reset: bool) -> Entity:
+    if isinstance(X, pd.DataFrame):
+        if not reset:
+            X = _match_columns(X, getattr(estimator, "feature_names_in_", None))
+        _refuse_text(X)
+    values = validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False)
+    index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(values))
+    names = list(X.columns) if isinstance(X, pd.DataFrame) else list(range(values.shape[1]))
+    _refuse_infinite(values, index, names)
+    if excluded is None:
+        return Entity(values, index)
+    mask = np.asarray(excluded, dtype=bool)
+    if mask.shape != (len(values),):
+        raise DataError(f"`excluded` has shape {mask.shape}; it needs one boolean for each of the {len(values)} rows")
+    return Entity(values, index, mask if mask.any() else None)
+
+
+def _match_columns(X: pd.DataFrame, names: NDArray[np.object_] | None) -> pd.DataFrame:
+    """Bring columns into the order of `names`; extra ones are left out with one warning."""
+    if names is None or list(X.columns) == list(names):
         return X
     missing = [name for name in names if name not in X.columns]
     if missing:
         raise DataError(
-            f"columns {missing} were there in fit and are missing now; pass them (NaN where nothing was measured)"
+            f"columns {missing} were there in fit and are missing now; add them (NaN where nothing was measured)"
         )
     extra = [name for name in X.columns if name not in set(names)]
     if extra:
-        warnings.warn(f"columns {extra} were not there in fit and are ignored", UserWarning, stacklevel=3)
-    return X[list(names)] if list(X.columns) != list(names) else X
+        warnings.warn(f"columns {extra} were not there in fit and are ignored", UserWarning, stacklevel=4)
+    return X[list(names)]
 
 
-def refuse_text(X: pd.DataFrame) -> None:
+def _refuse_text(X: pd.DataFrame) -> None:
     """Name the first column that does not hold numbers."""
     for name, dtype in X.dtypes.items():
-        if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)):
-            values = X[name].dropna()
-            first = values.iloc[0] if len(values) else None
-            raise DataError(
-                f"column {name!r} is not numeric (first value {first!r}); convert or drop it before fit and scoring"
-            )
+        if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_object_dtype(dtype)):
+            value = X[name].dropna().iloc[:1].tolist()
+            raise DataError(f"column {name!r} holds {dtype}, such as {value}, not numbers; convert or drop it")
 
 
-def refuse_infinite(values: NDArray[np.floating], index: pd.Index, names: Sequence[Any]) -> None:
+def _refuse_infinite(values: NDArray[np.floating], index: pd.Index, names: Sequence[Any]) -> None:
     """Name the first infinite cell."""
     for column in range(values.shape[1]):
         infinite = np.isinf(values[:, column])
         if infinite.any():
             row = int(np.argmax(infinite))
             raise DataError(
-                f"X contains infinity: row {row} ({index[row]}), column {names[column]!r}, value "
-                f"{values[row, column]}; replace it with the measured value, or with NaN if there is none"
+                f"X contains infinity: row {row} (index {index[row]}), column {names[column]!r}, value "
+                f"{values[row, column]}; replace it with what was measured, or with NaN if nothing was"
             )
 
 
-def timestamps_of(index: pd.Index) -> NDArray[np.int64] | None:
-    """Nanoseconds since 1970 of a time index, `None` for any other index.
-
-    Raises
-    ------
-    DataError
-        If times are missing or step back.
-    """
+def _timestamps(index: pd.Index) -> NDArray[np.int64] | None:
+    """Nanoseconds since 1970 of a time index, `None` for any other index."""
     if not isinstance(index, pd.DatetimeIndex):
         return None
     if index.hasnans:
-        raise DataError(f"the time index has {int(index.isna().sum())} missing times; drop those rows")
+        raise DataError(f"the time index has {int(np.count_nonzero(index.isna()))} missing times; drop those rows")
     if not index.is_monotonic_increasing:
         row = int(np.argmax(np.diff(index.asi8) < 0)) + 1
         raise DataError(f"the time index steps back at row {row} ({index[row]}); sort it: X = X.sort_index()")
-    return index.as_unit("ns").asi8
+    return timestamps_ns(index)
 
 
-def lay_out(
-    entity: Entity, *, period: float | None, max_fill: int, excluded: NDArray[np.bool_] | None = None
-) -> GridSeries:
-    """Put an entity's rows on its grid; exclusion intervals and long gaps start new segments."""
-    timestamps = timestamps_of(entity.index)
+def lay_out(entity: Entity, *, period: float | None, max_fill: int) -> GridSeries:
+    """Put an entity's rows on its grid; long gaps and the borders of exclusion intervals start new segments."""
+    timestamps = _timestamps(entity.index)
     if timestamps is None:
         steps = np.ones(len(entity.values), dtype=np.int64)
-        steps[:1] = 0
     else:
         steps = grid_steps(timestamps, period, max_fill)
-    if excluded is not None:
-        steps[1:][np.diff(excluded.astype(np.int8)) != 0] = 0
+    steps[:1] = 0
+    if entity.excluded is not None:
+        steps[1:][np.diff(entity.excluded.astype(np.int8)) != 0] = 0
     return on_grid(entity.values, steps)
+
+
+def check_period(index: pd.Index, period: float | None) -> None:
+    """Refuse a table whose sampling period differs from the one in training."""
+    clock: Clock = infer_clock(index)
+    if period is None or clock.period is None or len(index) < 3:
+        return
+    if not 0.75 < clock.period / period < 1.33:
+        raise DataError(
+            f"the rows come every {clock.period:g} s, in training every {period:g} s; resample them "
+            f"(X.resample('{period:g}s').mean()) or fit a detector for this period"
+        )
+
+
+def data_hash(entities: Sequence[Entity]) -> str:
+    """SHA-256 of the training values, so that a model can be traced to its data."""
+    digest = hashlib.sha256()
+    for entity in entities:
+        for first in range(0, len(entity.values), 65_536):
+            digest.update(np.ascontiguousarray(entity.values[first : first + 65_536]).data)
+    return digest.hexdigest()

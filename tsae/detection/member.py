@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from tsae.detection.calibration import LogTail
 from tsae.detection.filters import MovingAverage, smoothing_kernel, trailing_kernel
-from tsae.detection.rows import WindowErrors
+from tsae.detection.models import WindowModel
+from tsae.nn.options import NetworkOptions
 
 __all__ = ["Member", "MemberScale", "channel_mean", "immediate_average", "n_last", "settled_average"]
 
@@ -32,7 +33,9 @@ class MemberScale:
 class Member:
     """A model, its windows and its scales."""
 
-    window_errors: WindowErrors
+    model: WindowModel
+    options: NetworkOptions
+    """What the network was built from, its code length resolved."""
     window_size: int
     stride: int
     settled: MemberScale

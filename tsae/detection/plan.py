@@ -25,7 +25,12 @@ class MemberPlan:
 
 
 def plan_members(
-    window_size: str | int | Sequence[int], max_steps: str | int, *, n_rows: int, longest_run: int, n_channels: int
+    window_size: str | int | Sequence[int],
+    max_steps: str | int,
+    *,
+    n_rows: int,
+    longest_run: int,
+    n_channels: int,
 ) -> list[MemberPlan]:
     """The members, shortest window first.
 
@@ -58,7 +63,7 @@ def plan_members(
 
 def _checked(size: object) -> int:
     if isinstance(size, bool) or not hasattr(size, "__index__") or int(size) < SHORTEST_WINDOW:
-        raise ParameterError(f"`window_size` (={size!r}) must be \"auto\" or at least {SHORTEST_WINDOW} rows")
+        raise ParameterError(f'`window_size` (={size!r}) must be "auto" or at least {SHORTEST_WINDOW} rows')
     return int(size)
 
 
@@ -67,7 +72,7 @@ def _plan(size: int, width: int, max_steps: str | int) -> MemberPlan:
     if max_steps == "auto":
         steps = 200 if wide else 300 if size <= 16 else 600
     elif isinstance(max_steps, str) or max_steps < 1:
-        raise ParameterError(f"`max_steps` (={max_steps!r}) must be \"auto\" or at least 1")
+        raise ParameterError(f'`max_steps` (={max_steps!r}) must be "auto" or at least 1')
     else:
         steps = max_steps
     return MemberPlan(size, max(1, min(4, size // 4)) if wide else 1, steps)

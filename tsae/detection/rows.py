@@ -110,7 +110,7 @@ class RowErrors:
 
     def _batches(self, starts: Tensor) -> tuple[Tensor, ...]:
         n_bytes = 4 * self.window_size * self._values.shape[1]  # type: ignore[union-attr]
-        return starts.split(max(1, _BYTES_AT_ONCE // n_bytes)) if len(starts) else ()
+        return torch.split(starts, max(1, _BYTES_AT_ONCE // n_bytes)) if len(starts) else ()
 
     def _immediate(self, n_old: int) -> Tensor:
         starts = torch.arange(n_old, len(self._values)) - self.window_size + 1  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from scipy.stats import genpareto
 
 from tsae.errors import ParameterError
 
-__all__ = ["METHODS", "Threshold", "learn_threshold"]
+__all__ = ["METHODS", "Threshold", "fixed_threshold", "learn_threshold"]
 
 METHODS = ("pot", "quantile")
 _TAIL = 0.1  # share of the scores that the Pareto tail is fitted to
@@ -31,6 +31,11 @@ class Threshold:
     """Held-out rows it was learned from."""
     note: str = ""
     """What the user should know, such as a rate finer than the rows can support."""
+
+
+def fixed_threshold(value: float) -> Threshold:
+    """A threshold that the user stated."""
+    return Threshold(float(value), "fixed", None, 0)
 
 
 def learn_threshold(scores: NDArray[np.float64], *, method: str, false_alarm_rate: float) -> Threshold:

@@ -35,13 +35,14 @@ class ChannelScaler:
         analog = np.flatnonzero(self.role == ANALOG)
         return analog if len(analog) else np.arange(len(self.role))
 
+    @property
+    def constant_channels(self) -> NDArray[np.intp]:
+        """Numbers of the channels that had one value in training."""
+        return np.flatnonzero(self.role == CONSTANT)
+
     def scaled(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Values `(n, n_channels)` in standard deviations from the mean, float32, clipped at ±100; NaN stays."""
         return np.clip((values - self.mean) / self.scale, -_CLIP, _CLIP).astype(np.float32)
-
-    def unscaled(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The inverse of `scaled` for values inside the clip."""
-        return np.asarray(values, dtype=np.float64) * self.scale + self.mean
 
 
 def fit_channels(values: NDArray[np.floating]) -> ChannelScaler:

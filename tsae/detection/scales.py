@@ -1,14 +1,12 @@
-"""Fitting a member: its network on the earlier rows, its scales on the held-out tail."""
+"""What errors are usual: levels and tails learned on the held-out rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from tsae.detection.calibration import fit_log_tail
 from tsae.detection.filters import MovingAverage
@@ -20,36 +18,12 @@ from tsae.detection.member import (
     settled_average,
 )
 from tsae.detection.rows import RowErrors, WindowErrors
+from tsae.detection.training_rows import FitRows
 
-__all__ = ["FitRows", "fit_scales", "window_starts"]
+__all__ = ["fit_scales"]
 
 FloatArray = NDArray[np.float64]
 _LEVEL_FLOOR = 0.05  # of the mean level; keeps a nearly perfect channel from dominating
-
-
-@dataclass(frozen=True)
-class FitRows:
-    """Training rows of all entities in one array, scaled and filled, and how they are split."""
-
-    values: Tensor
-    """float32 `(n_grid, n_network_channels)` without NaN."""
-    observed: Tensor
-    """Boolean, same shape."""
-    apart: FloatArray
-    """Summed errors of the apart channels, `(n_grid,)`."""
-    segments: tuple[tuple[int, int, int], ...]
-    """Start, first held-out row, and stop of every segment: rows before the middle one train the network."""
-
-    @property
-    def n_held_out(self) -> int:
-        """How many rows are held out."""
-        return sum(stop - split for _, split, stop in self.segments)
-
-
-def window_starts(spans: list[tuple[int, int]], window_size: int) -> Tensor:
-    """First rows of all windows inside the spans (start, stop), int64 `(n_windows,)`."""
-    starts = [torch.arange(start, stop - window_size + 1) for start, stop in spans if stop - start >= window_size]
-    return torch.cat(starts) if starts else torch.empty(0, dtype=torch.int64)
 
 
 def fit_scales(
@@ -89,4 +63,4 @@ def _levels(errors: FloatArray) -> FloatArray:
     """Mean error of every channel plus a twentieth of the mean over channels."""
     observed = ~np.isnan(errors)
     mean = np.where(observed, errors, 0.0).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
-    return mean + _LEVEL_FLOOR * float(mean.mean()) + 1e-9
+    return np.asarray(mean + _LEVEL_FLOOR * float(mean.mean()) + 1e-9)

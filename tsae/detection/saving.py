@@ -1,0 +1,145 @@
+"""Detectors to model files and back."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tsae.detection.calibration import LogTail
+from tsae.detection.detector import AnomalyDetector
+from tsae.detection.engine import ScoreModel
+from tsae.detection.member import Member, MemberScale
+from tsae.detection.models import ReconstructionModel
+from tsae.detection.thresholds import Threshold
+from tsae.errors import ModelFileError
+from tsae.nn.build import build_autoencoder
+from tsae.nn.linear import LinearPath
+from tsae.nn.options import NetworkOptions
+from tsae.series.channels import ChannelScaler
+from tsae.store import read_model, write_model
+from tsae.training.fit import FitReport
+
+__all__ = ["load", "save_detector"]
+
+Arrays = dict[str, NDArray[Any]]
+_PACKAGES = ("tsae", "torch", "pytorch-lightning", "numpy", "pandas", "scikit-learn")
+_FITTED = ("period_", "lag_", "units_", "data_hash_", "n_features_in_", "fit_seconds_")
+
+
+def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> None:
+    """Write a fitted detector into one file, atomically."""
+    tensors: Arrays = {}
+    manifest = {
+        "kind": "AnomalyDetector",
+        "parameters": _plain(detector.get_params()),
+        "channels": detector.channels_,
+        "named_channels": hasattr(detector, "feature_names_in_"),
+        "fitted": {name: getattr(detector, name) for name in _FITTED if hasattr(detector, name)},
+        "thresholds": [asdict(detector.learned_threshold_), asdict(detector.learned_immediate_threshold_)],
+        "fit_reports": [asdict(report) for report in detector.fit_reports_],
+        "members": [
+            _pack_member(member, f"members.{number}.", tensors) for number, member in enumerate(detector.model_.members)
+        ],
+        "packages": {name: version(name) for name in _PACKAGES},
+    }
+    scaler = detector.model_.scaler
+    tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
+    tensors |= {"held_out.scores": detector.held_out_scores_, "held_out.immediate": detector.held_out_immediate_}
+    write_model(path, tensors, manifest)
+
+
+def load(path: str | os.PathLike[str]) -> AnomalyDetector:
+    """Read a fitted detector from a model file; nothing in the file is executed.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is not a tsae model, is damaged, or of a newer format.
+    """
+    tensors, manifest = read_model(path)
+    try:
+        return _unpack(tensors, manifest)
+    except (KeyError, TypeError, IndexError, RuntimeError) as error:
+        raise ModelFileError(f"model file {str(path)!r} lacks a part ({error}); fit again") from error
+
+
+def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
+    detector = AnomalyDetector(**manifest["parameters"])
+    for name, value in manifest["fitted"].items():
+        setattr(detector, name, value)
+    if manifest["named_channels"]:
+        detector.feature_names_in_ = np.array(manifest["channels"], dtype=object)
+    scaler = ChannelScaler(tensors["scaler.mean"], tensors["scaler.scale"], tensors["scaler.role"])
+    members = [
+        _unpack_member(member, f"members.{number}.", tensors) for number, member in enumerate(manifest["members"])
+    ]
+    detector.model_ = ScoreModel(scaler, tuple(members))
+    detector.fit_reports_ = [
+        FitReport(**{**report, "history": tuple(map(tuple, report["history"]))}) for report in manifest["fit_reports"]
+    ]
+    detector.held_out_scores_ = tensors["held_out.scores"]
+    detector.held_out_immediate_ = tensors["held_out.immediate"]
+    settled, immediate = (Threshold(**threshold) for threshold in manifest["thresholds"])
+    detector.learned_threshold_, detector.learned_immediate_threshold_ = settled, immediate
+    detector.threshold_ = settled.value
+    detector.offset_ = -settled.value
+    return detector
+
+
+def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
+    """Put a member's arrays into `tensors`; return what goes into the manifest."""
+    network = member.model.network
+    for name, tensor in network.state_dict().items():
+        tensors[f"{prefix}network.{name}"] = tensor.numpy()
+    floors = {}
+    for kind, scale in (("settled", member.settled), ("immediate", member.immediate)):
+        tensors[f"{prefix}{kind}.levels"] = scale.levels
+        tensors[f"{prefix}{kind}.knots"] = scale.tail.knots
+        floors[kind] = {"floor": scale.tail.floor, "excess": scale.tail.excess}
+    return {
+        "window_size": member.window_size,
+        "stride": member.stride,
+        "network": asdict(member.options),
+        "tails": floors,
+    }
+
+
+def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Member:
+    options = NetworkOptions(**{name: _tupled(value) for name, value in facts["network"].items()})
+    state = {
+        name.removeprefix(f"{prefix}network."): torch.from_numpy(array)
+        for name, array in tensors.items()
+        if name.startswith(f"{prefix}network.")
+    }
+    settled, immediate = (
+        MemberScale(
+            tensors[f"{prefix}{kind}.levels"], LogTail(knots=tensors[f"{prefix}{kind}.knots"], **facts["tails"][kind])
+        )
+        for kind in ("settled", "immediate")
+    )
+    shape = (facts["window_size"], len(settled.levels))
+    path = None
+    if "linear_path.components" in state:
+        path = LinearPath(state["linear_path.components"], state["linear_path.centre"], input_shape=shape)
+    with torch.random.fork_rng(devices=[]):
+        network = build_autoencoder(options, shape, linear_path=path)
+    network.load_state_dict(state)
+    return Member(ReconstructionModel(network), options, facts["window_size"], facts["stride"], settled, immediate)
+
+
+def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON knows them; a random generator cannot be kept and becomes `None`."""
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()}
+    state = plain["random_state"]
+    plain["random_state"] = int(state) if isinstance(state, (int, np.integer)) else None
+    return plain
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

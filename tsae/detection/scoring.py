@@ -1,0 +1,124 @@
+"""Score whole entities by pushing their segments through the engine block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tsae.detection.engine import ScoreModel, SegmentScorer
+from tsae.detection.member import Member
+from tsae.detection.rows import RowErrors
+from tsae.detection.training_rows import Span
+from tsae.series.filling import ForwardFill
+from tsae.series.grid import GridSeries
+
+__all__ = ["expected_at", "expected_values", "held_out_scores", "row_codes", "score_grid", "windows_of"]
+
+FloatArray = NDArray[np.float64]
+_ROWS_AT_ONCE = 16_384
+
+
+def score_grid(
+    model: ScoreModel, grid: GridSeries, *, lag: int, with_errors: bool = False
+) -> tuple[FloatArray, NDArray[np.float32] | None]:
+    """Scores of all input rows `(n_timesteps,)` and, if wanted, their errors `(n_timesteps, n_channels)`."""
+    scores = np.empty(len(grid.values))
+    errors = np.empty(grid.values.shape, dtype=np.float32) if with_errors else None
+    for start, stop in grid.segments:
+        scorer = SegmentScorer(model, lag=lag)
+        done = start
+        for first in range(start, stop, _ROWS_AT_ONCE):
+            rows = scorer.push(grid.values[first : min(stop, first + _ROWS_AT_ONCE)])
+            done = _keep(rows.settled, rows.errors, scores, errors, done)
+        rows = scorer.flush()
+        _keep(rows.settled, rows.errors, scores, errors, done)
+    if len(grid.rows) == len(scores):
+        return scores, errors
+    return scores[grid.rows], None if errors is None else errors[grid.rows]
+
+
+def _keep(
+    settled: FloatArray,
+    row_errors: FloatArray,
+    scores: FloatArray,
+    errors: NDArray[np.float32] | None,
+    done: int,
+) -> int:
+    stop = done + len(settled)
+    scores[done:stop] = settled
+    if errors is not None:
+        errors[done:stop] = row_errors
+    return stop
+
+
+def expected_values(model: ScoreModel, member: Member, values: NDArray[np.floating]) -> FloatArray:
+    """What `member` makes of the rows of one segment `(n, n_channels)`, in the sensors' units.
+
+    The mean over all windows that cover a row. Constant channels are expected at their constant, switches (which
+    no network sees) nowhere: NaN.
+    """
+    network = model.scaler.network_channels
+    filled, _ = ForwardFill().push(model.scaler.scaled(values)[:, network])
+    rows = RowErrors(member.model.reconstruct, window_size=member.window_size, stride=1, n_last=1)
+    tensor = torch.from_numpy(filled)
+    parts = [rows.push(tensor, torch.ones_like(tensor, dtype=torch.bool))[0], rows.flush()]
+    return _in_units(model, torch.cat(parts))
+
+
+def windows_of(model: ScoreModel, member: Member, codes: NDArray[np.float32]) -> FloatArray:
+    """Codes `(n, latent_dim)` → windows `(n, window_size, n_channels)` in the sensors' units."""
+    return _in_units(model, member.model.decode(torch.from_numpy(codes)))
+
+
+def _in_units(model: ScoreModel, scaled: torch.Tensor) -> FloatArray:
+    """Scaled network channels `(..., n_network_channels)` → all channels in their units."""
+    scaler, network = model.scaler, model.scaler.network_channels
+    values = np.full((*scaled.shape[:-1], len(scaler.role)), np.nan)
+    values[..., scaler.constant_channels] = scaler.mean[scaler.constant_channels]
+    values[..., network] = scaled.double().numpy() * scaler.scale[network] + scaler.mean[network]
+    return values
+
+
+def row_codes(model: ScoreModel, member: Member, grid: GridSeries) -> FloatArray:
+    """The latent code of the window that ends in each row, `(n_timesteps, latent_dim)`."""
+    codes = []
+    for start, stop in grid.segments:
+        filled, _ = ForwardFill().push(model.scaler.scaled(grid.values[start:stop])[:, model.scaler.network_channels])
+        past = np.repeat(filled[:1], member.window_size - 1, axis=0)
+        series = torch.from_numpy(np.concatenate([past, filled]))
+        windows = series.unfold(0, member.window_size, 1).transpose(1, 2)
+        codes += [member.model.encode(batch).double().numpy() for batch in torch.split(windows, 2048)]
+    return np.concatenate(codes)[grid.rows]
+
+
+def expected_at(model: ScoreModel, grid: GridSeries, row: int) -> FloatArray:
+    """Expected values of all channels `(n_channels,)` at an input row, from the longest member."""
+    member = model.members[-1]
+    position = int(grid.rows[row])
+    start, stop = next(segment for segment in grid.segments if segment[0] <= position < segment[1])
+    start, stop = max(start, position - member.window_size), min(stop, position + member.window_size)
+    expected: FloatArray = expected_values(model, member, grid.values[start:stop])[position - start]
+    return expected
+
+
+def held_out_scores(model: ScoreModel, spans: Sequence[Span], *, lag: int) -> tuple[FloatArray, FloatArray]:
+    """Settled and immediate scores of the held-out rows, each `(n_held_out,)`."""
+    settled, immediate = [], []
+    context = 2 * model.members[-1].window_size
+    for span in spans:
+        if not span.n_held_out:
+            continue
+        split = len(span.values) - span.n_held_out
+        begin = max(0, split - context)
+        scorer = SegmentScorer(model, lag=lag, immediate=True)
+        blocks = [
+            scorer.push(span.values[first : first + _ROWS_AT_ONCE])
+            for first in range(begin, len(span.values), _ROWS_AT_ONCE)
+        ]
+        blocks.append(scorer.flush())
+        settled.append(np.concatenate([rows.settled for rows in blocks])[split - begin :])
+        immediate.append(np.concatenate([rows.immediate for rows in blocks])[split - begin :])
+    return np.concatenate(settled), np.concatenate(immediate)

@@ -1,0 +1,97 @@
+"""The rows a detector learns from: without excluded ones, split in time, scaled and filled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tsae.detection.apart import ApartErrors, apart_channels
+from tsae.series.channels import ChannelScaler
+from tsae.series.filling import ForwardFill
+from tsae.series.grid import GridSeries
+
+__all__ = ["FitRows", "Span", "lay_out_rows", "used_spans", "window_starts"]
+
+FloatArray = NDArray[np.float64]
+_ROWS_AT_ONCE = 65_536
+
+
+Excluded = NDArray[np.bool_] | None
+"""Which input rows of an entity are excluded; `None` for none."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A run of training rows without a gap, NaN where missing, and how many of its rows are held out."""
+
+    values: NDArray[np.floating]
+    n_held_out: int
+
+
+def used_spans(grids: Sequence[GridSeries], excluded: Sequence[Excluded], held_out: float) -> list[Span]:
+    """All segments that are not excluded; the last `held_out` share of each entity's rows is held out."""
+    spans = []
+    for grid, mask in zip(grids, excluded, strict=True):
+        first_rows = np.searchsorted(grid.rows, grid.starts)
+        used = [
+            segment
+            for segment, first_row in zip(grid.segments, first_rows, strict=True)
+            if mask is None or not mask[first_row]
+        ]
+        n_left = max(1, round(held_out * sum(stop - start for start, stop in used)))
+        for start, stop in reversed(used):
+            n_held_out = min(n_left, stop - start)
+            spans.append(Span(grid.values[start:stop], n_held_out))
+            n_left -= n_held_out
+    return spans
+
+
+@dataclass(frozen=True)
+class FitRows:
+    """Training rows of all entities in one array, scaled and filled, and how they are split."""
+
+    values: Tensor
+    """float32 `(n_grid, n_network_channels)` without NaN."""
+    observed: Tensor
+    """Boolean, same shape."""
+    apart: FloatArray
+    """Summed errors of the apart channels, `(n_grid,)`."""
+    segments: tuple[tuple[int, int, int], ...]
+    """Start, first held-out row, and stop of every segment: rows before the middle one train the network."""
+
+    @property
+    def n_held_out(self) -> int:
+        """How many rows are held out."""
+        return sum(stop - split for _, split, stop in self.segments)
+
+
+def lay_out_rows(spans: Sequence[Span], scaler: ChannelScaler) -> FitRows:
+    """Scale and fill the training rows into one array."""
+    network, apart = scaler.network_channels, apart_channels(scaler)
+    n_rows = sum(len(span.values) for span in spans)
+    values = np.empty((n_rows, len(network)), dtype=np.float32)
+    observed = np.empty((n_rows, len(network)), dtype=bool)
+    apart_sum = np.empty(n_rows)
+    segments, start = [], 0
+    for span in spans:
+        stop = start + len(span.values)
+        fill, watch = ForwardFill(), ApartErrors(scaler)
+        for first in range(0, len(span.values), _ROWS_AT_ONCE):
+            block = span.values[first : first + _ROWS_AT_ONCE]
+            rows = slice(start + first, start + first + len(block))
+            values[rows], observed[rows] = fill.push(scaler.scaled(block)[:, network])
+            apart_sum[rows] = np.nansum(watch.push(block[:, apart]), axis=1)
+        segments.append((start, stop - span.n_held_out, stop))
+        start = stop
+    return FitRows(torch.from_numpy(values), torch.from_numpy(observed), apart_sum, tuple(segments))
+
+
+def window_starts(spans: list[tuple[int, int]], window_size: int) -> Tensor:
+    """First rows of all windows inside the spans (start, stop), int64 `(n_windows,)`."""
+    starts = [torch.arange(start, stop - window_size + 1) for start, stop in spans if stop - start >= window_size]
+    return torch.cat(starts) if starts else torch.empty(0, dtype=torch.int64)

@@ -1,0 +1,131 @@
+"""The model file: one safetensors file, its JSON manifest in the header. Nothing in it is ever executed.
+
+The manifest carries a SHA-256 of the tensors, so that a flipped bit is refused and not scored with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from tsae.errors import ModelFileError, OutputError
+
+__all__ = ["FORMAT_VERSION", "check_writable", "read_manifest", "read_model", "write_atomically", "write_model"]
+
+FORMAT_VERSION = 1
+_KEY = "tsae"
+_LARGEST_HEADER = 100_000_000
+
+Tensors = Mapping[str, NDArray[Any]]
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Find out before the work starts whether `path` can be written.
+
+    Raises
+    ------
+    OutputError
+        If the folder is missing, the path is a folder, or nothing can be created there.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise OutputError(f"output path {str(target)!r} is a folder; name a file in it")
+    try:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write {str(target)!r}: {error.strerror}; choose another path") from error
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` beside `path`, flush it to the disk, then put it in place; the old file survives any failure."""
+    target = Path(path)
+    check_writable(target)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {str(target)!r}: {error.strerror}; free space or choose another path"
+        ) from error
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def write_model(path: str | os.PathLike[str], tensors: Tensors, manifest: Mapping[str, Any]) -> None:
+    """Write tensors and manifest (JSON-able) into one file, atomically."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    full = {"format_version": FORMAT_VERSION, **manifest, "sha256": _digest(arrays)}
+    write_atomically(path, save(arrays, metadata={_KEY: json.dumps(full)}))
+
+
+def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Tensors and manifest of a model file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, not a tsae model, truncated, damaged, or of a newer format.
+    """
+    manifest = read_manifest(path)
+    try:
+        tensors = load(Path(path).read_bytes())
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise _damaged(path, str(error)) from error
+    if _digest(tensors) != manifest.get("sha256"):
+        raise _damaged(path, "its checksum does not match its contents")
+    return tensors, manifest
+
+
+def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The manifest alone, without reading the tensors."""
+    try:
+        with Path(path).open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = file.read(length) if length <= _LARGEST_HEADER else b""
+    except OSError as error:
+        raise ModelFileError(f"cannot read model {str(path)!r}: {error.strerror}; check the path") from error
+    try:
+        metadata = json.loads(header)["__metadata__"][_KEY]
+        manifest = json.loads(metadata)
+        version = int(manifest["format_version"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(
+            f"{str(path)!r} is not a tsae model, or its beginning is damaged; write one with `tsae fit` or "
+            "`detector.save(path)`"
+        ) from error
+    if version > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{str(path)!r} has format version {version}, this tsae reads up to {FORMAT_VERSION}; upgrade tsae"
+        )
+    return dict(manifest)
+
+
+def _damaged(path: str | os.PathLike[str], why: str) -> ModelFileError:
+    return ModelFileError(f"model file {str(path)!r} is damaged ({why}); restore it from a copy or fit again")
+
+
+def _digest(tensors: Tensors) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        digest.update(f"{name}|{array.dtype}|{array.shape}".encode())
+        digest.update(array.data)
+    return digest.hexdigest()
