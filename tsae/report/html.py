@@ -1,0 +1,136 @@
+"""One HTML file that shows what was found: it opens without a network, and prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from tsae.detection.result import Detection
+from tsae.errors import DataError
+from tsae.report.axis import TimeAxis
+from tsae.report.figures import Series
+from tsae.report.sections import make_sections, worst
+from tsae.report.templates import environment
+from tsae.store import write_atomically
+
+__all__ = ["render_report", "write_report"]
+
+
+def write_report(
+    path: str | Path,
+    tables: Mapping[str, pd.DataFrame],
+    detections: Mapping[str, Detection],
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    units: Mapping[str, str],
+    expected: Mapping[str, pd.DataFrame] | None = None,
+) -> None:
+    """Write the page of `render_report` into a file; an older file stays as it was if that fails.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    page = render_report(tables, detections, title=title, facts=facts, units=units, expected=expected)
+    write_atomically(path, page.encode("utf-8", errors="replace"))
+
+
+def render_report(
+    tables: Mapping[str, pd.DataFrame],
+    detections: Mapping[str, Detection],
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    units: Mapping[str, str],
+    expected: Mapping[str, pd.DataFrame] | None = None,
+) -> str:
+    """Show scores, events and the sensors behind them on one self-contained page.
+
+    Parameters
+    ----------
+    tables
+        What was measured, by entity ("" for a single machine): `(n_timesteps, n_channels)` in units of the
+        sensors.
+    detections
+        What was found, by entity; every index equals its table's.
+    title
+        Headline.
+    facts
+        What stands under the headline, such as the model, the period and the threshold.
+    units
+        Unit by sensor, for those that have one.
+    expected
+        What the model rebuilt, by entity, with its table's index and columns; without it an event's sensors
+        are compared at the peak only.
+
+    Returns
+    -------
+    An HTML page of some 5 MB, nearly all of it the plotting library.
+
+    Raises
+    ------
+    DataError
+        Tables, detections and expected values do not belong together, or a table has no rows.
+    """
+    return _page(_checked(tables, detections, units, expected or {}), title, facts)
+
+
+def _page(entities: Mapping[str, Series], title: str, facts: Mapping[str, str]) -> str:
+    detections = {name: series.detection for name, series in entities.items()}
+    sections = make_sections(entities)
+    return (
+        environment()
+        .get_template("template.html.j2")
+        .render(
+            title=title,
+            facts=facts,
+            detections=detections,
+            ranked=sorted(detections, key=lambda name: worst(detections[name]), reverse=True),
+            sections=sections,
+            anchors={section.name: section.anchor for section in sections},
+            n_rows=sum(len(detection.scores) for detection in detections.values()),
+            n_flagged=sum(int(detection.labels.sum()) for detection in detections.values()),
+            n_events=sum(len(detection.events) for detection in detections.values()),
+            plotly=Markup(get_plotlyjs()),
+        )
+    )
+
+
+def _checked(
+    tables: Mapping[str, pd.DataFrame],
+    detections: Mapping[str, Detection],
+    units: Mapping[str, str],
+    expected: Mapping[str, pd.DataFrame],
+) -> dict[str, Series]:
+    if not detections or set(tables) != set(detections):
+        raise DataError(
+            f"`tables` (={sorted(tables)}) and `detections` (={sorted(detections)}) must name the same "
+            f"entities, at least one; pass the tables that were scored"
+        )
+    entities = {}
+    for name, detection in detections.items():
+        for what, index in _indexes(tables[name], detection, expected.get(name)):
+            if not len(index) or not index.equals(tables[name].index):
+                raise DataError(
+                    f"the {what} of entity {name!r} ({len(index)} rows) must have the index of its table "
+                    f"({len(tables[name])} rows) and at least one row; pass the table that was scored"
+                )
+        axis = TimeAxis.of(tables[name].index)
+        entities[name] = Series(tables[name], detection, expected.get(name), units, axis)
+    return entities
+
+
+def _indexes(table: pd.DataFrame, detection: Detection, expected: pd.DataFrame | None) -> list[tuple[str, pd.Index]]:
+    indexes = [
+        ("table", table.index),
+        ("scores", detection.scores.index),
+        ("labels", detection.labels.index),
+        ("errors", detection.errors.index),
+    ]
+    return indexes if expected is None else [*indexes, ("expected values", expected.index)]

@@ -1,0 +1,180 @@
+"""A picture of one event as an SVG: the score above, the sensors behind it below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tsae.detection.events import Event, SensorShare
+from tsae.detection.result import Detection
+from tsae.report import wording
+from tsae.report.axis import TimeAxis, log_floor, rows_around
+from tsae.report.templates import environment
+from tsae.report.thinning import thin
+from tsae.report.ticks import log_ticks, time_ticks, value_ticks
+
+__all__ = ["event_picture"]
+
+Floats = NDArray[np.float64]
+
+WIDTH, LEFT, RIGHT, TOP = 960, 80, 24, 112
+"""Pixels: the picture, its margins, and the space for its title."""
+PANEL, SPACE = 130, 46
+"""Pixels: height of a panel, and of the space above it for its title."""
+MAX_POINTS = 2000
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What one panel shows."""
+
+    title: str
+    lines: dict[str, Floats]
+    """Values of the rows around the event by style: measured, expected, score or threshold."""
+    is_log: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The same in pixels."""
+
+    title: str
+    top: float
+    ticks: list[tuple[float, str]]
+    paths: dict[str, str]
+
+
+def event_picture(
+    table: pd.DataFrame,
+    detection: Detection,
+    event: Event,
+    *,
+    units: Mapping[str, str],
+    expected: pd.DataFrame | None = None,
+    n_sensors: int = 2,
+) -> str:
+    """Draw an event with its score, its threshold and its sensors as an SVG that stands on any background.
+
+    Parameters
+    ----------
+    table
+        What was measured, `(n_timesteps, n_channels)`.
+    detection
+        What was found in this table.
+    event
+        One of the detection's events.
+    units
+        Unit by sensor, for those that have one.
+    expected
+        What the model rebuilt, with the table's index and columns.
+    n_sensors
+        Sensors to draw at most, the most responsible first.
+
+    Raises
+    ------
+    DataError
+        The event's times are not in the table.
+    """
+    axis = TimeAxis.of(table.index)
+    covered = axis.rows(event)
+    around = rows_around(covered, len(table))
+    edges = axis.values[covered.start], axis.values[covered.stop - 1] + axis.usual_step()
+    shares = [share for share in event.sensors if share.sensor in table.columns][:n_sensors]
+    curves = [_score_curves(detection, around)]
+    curves += [_sensor_curves(share, units, {"measured": table, "expected": expected}, around) for share in shares]
+    return _picture(event, curves, axis.part(around), edges)
+
+
+def _picture(event: Event, curves: list[Curves], axis: TimeAxis, edges: tuple[float, float]) -> str:
+    left, right = _pixels(np.array(edges), axis)
+    return (
+        environment()
+        .get_template("picture.svg.j2")
+        .render(
+            event=event,
+            width=WIDTH,
+            height=TOP + len(curves) * (PANEL + SPACE) + 8,
+            plot=(LEFT, WIDTH - RIGHT),
+            shade=(left, max(right - left, 2)),
+            panel_height=PANEL,
+            panels=[_panel(TOP + place * (PANEL + SPACE), each, axis) for place, each in enumerate(curves)],
+            time_ticks=_time_ticks(axis),
+            time_title=axis.title,
+        )
+    )
+
+
+def _score_curves(detection: Detection, around: slice) -> Curves:
+    scores, threshold = _values(detection.scores, around), detection.threshold
+    floor = log_floor(scores, threshold)
+    lines = {"score": np.maximum(scores, floor or -np.inf), "threshold": np.full(len(scores), threshold)}
+    return Curves("Anomaly score", lines, is_log=floor is not None)
+
+
+def _sensor_curves(
+    share: SensorShare, units: Mapping[str, str], tables: Mapping[str, pd.DataFrame | None], around: slice
+) -> Curves:
+    unit = share.unit or units.get(share.sensor, "")
+    name = f"{share.sensor} [{unit}]" if unit else share.sensor
+    lines = {
+        style: _values(table[share.sensor], around)
+        for style, table in tables.items()
+        if table is not None and share.sensor in table.columns
+    }
+    return Curves(f"{name}: {wording.percent(share.share)} of the error", lines)
+
+
+def _values(column: pd.Series, rows: slice) -> Floats:
+    return column.iloc[rows].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _panel(top: float, curves: Curves, axis: TimeAxis) -> Panel:
+    """Scale lines to the panel's height, with a little air above and below."""
+    lines = {style: np.log10(line) if curves.is_log else line for style, line in curves.lines.items()}
+    seen = np.concatenate([line[np.isfinite(line)] for line in lines.values()])
+    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 1.0)
+    air = 0.06 * (high - low) or 0.5 * abs(high) or 1.0
+    low, high = low - air, high + air
+
+    def down(values: Floats) -> Floats:
+        return top + PANEL * (high - values) / (high - low)
+
+    ticks = log_ticks(low, high) if curves.is_log else value_ticks(low, high)
+    places = down(np.array([value for value, _ in ticks]))
+    paths = {}
+    for style, line in lines.items():
+        x, y = thin(axis.values, line, MAX_POINTS)
+        paths[style] = _path(_pixels(x, axis), down(y))
+    return Panel(curves.title, top, list(zip(places.tolist(), (text for _, text in ticks), strict=True)), paths)
+
+
+def _pixels(times: Floats, axis: TimeAxis) -> Floats:
+    """Horizontal positions of times; a single row stands in the middle."""
+    first, last = axis.values[0], axis.values[-1]
+    part = (times - first) / (last - first) if last > first else np.full_like(times, 0.5)
+    return LEFT + np.minimum(part, 1) * (WIDTH - RIGHT - LEFT)
+
+
+def _path(x: Floats, y: Floats) -> str:
+    """Write an SVG path that is lifted at each NaN; a lone point becomes a dot under a round line end."""
+    words, lifted = [], True
+    for right, down in zip(x, y, strict=True):
+        if not np.isfinite(down):
+            lifted = True
+            continue
+        words.append(f"M{right:.1f} {down:.1f}h0" if lifted else f"L{right:.1f} {down:.1f}")
+        lifted = False
+    return "".join(words)
+
+
+def _time_ticks(axis: TimeAxis) -> list[tuple[float, str]]:
+    low, high = float(axis.values[0]), float(axis.values[-1])
+    if low == high:
+        return []
+    ticks = time_ticks(low, high) if axis.is_date else value_ticks(low, high, about=6)
+    places = _pixels(np.array([value for value, _ in ticks]), axis)
+    return list(zip(places.tolist(), (text for _, text in ticks), strict=True))

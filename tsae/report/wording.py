@@ -1,0 +1,151 @@
+"""Times, durations, amounts and events in words that a person reads without looking anything up."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from numbers import Integral
+
+from tsae.detection.events import Event, SensorShare
+
+__all__ = [
+    "amount",
+    "comparison",
+    "duration",
+    "event_sentence",
+    "interval",
+    "moment",
+    "percent",
+    "rows",
+    "severity",
+]
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def rows(n_rows: int) -> str:
+    """Count rows.
+
+    >>> rows(1), rows(12000)
+    ('1 row', '12,000 rows')
+    """
+    return f"{n_rows:,} row{'' if n_rows == 1 else 's'}"
+
+
+def duration(seconds: float | None, n_rows: int) -> str:
+    """Say a length of time by its two largest units, or the number of rows where there is no clock.
+
+    >>> duration(45, 9), duration(9000, 1800), duration(0.25, 5), duration(183600, 10), duration(None, 12)
+    ('45 s', '2 h 30 min', '250 ms', '2 d 3 h', '12 rows')
+    """
+    if seconds is None:
+        return rows(n_rows)
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    left = round(seconds) if seconds >= 10 else round(seconds, 1)
+    parts = []
+    for size, name in _UNITS:
+        whole, left = divmod(left, size) if size > 1 else (left, 0)
+        parts.append(f"{whole:g} {name}" if whole else "")
+    first = next(place for place, part in enumerate(parts) if part)
+    return " ".join(part for part in parts[first : first + 2] if part)
+
+
+def moment(time: object) -> str:
+    """Say a point in time: the date and clock with their offset, or a row number.
+
+    >>> moment(datetime(2024, 3, 5, 14, 30)), moment(1234)
+    ('2024-03-05 14:30', 'row 1,234')
+    """
+    if isinstance(time, datetime):  # pandas timestamps are datetimes
+        clock = "%H:%M" if not time.second and not time.microsecond else "%H:%M:%S"
+        text = f"{time:%Y-%m-%d} {time.strftime(clock)}"
+        if time.microsecond:
+            text += f".{time.microsecond:06d}".rstrip("0")
+        offset = f"{time:%z}"
+        return f"{text} {offset[:3]}:{offset[3:5]}" if offset else text
+    return f"row {time:,}" if isinstance(time, Integral) else f"row {time}"
+
+
+def interval(event: Event) -> str:
+    """Say from when to when; a date that does not change is said once.
+
+    >>> one, three = datetime(2024, 3, 5, 1), datetime(2024, 3, 5, 3)
+    >>> interval(Event("1", one, three, 3, 7200.0, one, peak_score=9.0, severity=80.0, sensors=()))
+    '2024-03-05 01:00 to 03:00'
+    """
+    start, stop = moment(event.start), moment(event.stop)
+    if start == stop:
+        return start
+    if isinstance(event.start, datetime) and start[:10] == stop[:10]:
+        return f"{start} to {stop[11:]}"
+    return f"{start} to {stop}"
+
+
+def amount(value: float | None, unit: str = "") -> str:
+    """Say a measured value with four digits and its unit.
+
+    >>> amount(3.14159, "bar"), amount(123456.0), amount(20.0, "%"), amount(None, "bar")
+    ('3.142 bar', '123,456', '20 %', 'not observed')
+    """
+    if value is None or value != value:
+        return "not observed"
+    number = f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.4g}"
+    return f"{number.replace('-', '−')} {unit}".rstrip()
+
+
+def comparison(sensor: SensorShare, unit: str = "") -> str:
+    """Say what was expected of a sensor at the peak and what it measured.
+
+    >>> comparison(SensorShare("pressure", share=0.7, expected=4.6, actual=3.1), "bar")
+    '4.6 → 3.1 bar'
+    """
+    if sensor.expected is None or sensor.actual is None:
+        return amount(sensor.actual, unit)
+    return f"{amount(sensor.expected)} → {amount(sensor.actual, unit)}"
+
+
+def percent(share: float) -> str:
+    """Say a share in percent, with enough digits for rare things.
+
+    >>> percent(0.62), percent(0.0123), percent(0.00004), percent(0.0), percent(1.0)
+    ('62 %', '1.2 %', '0.004 %', '0 %', '100 %')
+    """
+    number = 100 * share
+    if number >= 10 or number == 0:
+        return f"{number:.0f} %"
+    return f"{number:.1f} %" if number >= 1 else f"{number:.1g} %"
+
+
+def severity(value: float) -> str:
+    """Say a severity (50 at the threshold, at most 100) in one word.
+
+    >>> [severity(value) for value in (50, 70, 95)]
+    ['slight', 'clear', 'severe']
+    """
+    if value < 65:
+        return "slight"
+    return "clear" if value < 85 else "severe"
+
+
+def event_sentence(event: Event) -> str:
+    """Say what was measured at the peak of an event and what was expected instead.
+
+    >>> sensor = SensorShare("pressure", share=0.7, expected=4.6, actual=3.1, unit="bar")
+    >>> event = Event("1", 10, 19, 10, None, 14, peak_score=9.0, severity=80.0, sensors=(sensor,))
+    >>> event_sentence(event)
+    'At row 14, pressure was 3.1 bar where 4.6 bar was expected (70 % of the error).'
+    """
+    at = f"At {moment(event.peak)}, "
+    if not event.sensors:
+        return f"{at}the score was {amount(event.peak_score)}."
+    return f"{at}{_sensor_clause(event.sensors[0])}."
+
+
+def _sensor_clause(sensor: SensorShare) -> str:
+    share = f"({percent(sensor.share)} of the error)"
+    if sensor.actual is None:
+        return f"{sensor.sensor} was not observed {share}"
+    measured = f"{sensor.sensor} was {amount(sensor.actual, sensor.unit)}"
+    if sensor.expected is None:
+        return f"{measured} {share}"
+    return f"{measured} where {amount(sensor.expected, sensor.unit)} was expected {share}"
