@@ -56,8 +56,7 @@ def test_functions_are_short() -> None:
         f"{name_of(module)}:{node.lineno} {node.name}"
         for module in MODULES
         for node in ast.walk(ast.parse(module.read_text("utf-8")))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or 0) - node.lineno + 1 > 50
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.end_lineno or 0) - node.lineno + 1 > 50
     ]
     assert not too_long, f"over 50 lines: {too_long}"
 

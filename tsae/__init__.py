@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.events import Event
-    from tsae.detection.saving import load
     from tsae.detection.result import Detection
+    from tsae.detection.saving import load
     from tsae.series.bundled import bundled_dataset
     from tsae.series.reading import read_table
     from tsae.series.table import SensorTable
