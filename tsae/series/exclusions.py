@@ -1,0 +1,173 @@
+"""Times to leave out of training, threshold and alarms: maintenance, start-up, known faults."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tsae.errors import DataError
+from tsae.series.clock import timestamps_ns
+from tsae.series.time_formats import NS_PER_UNIT, TimeFormat, guess_format
+from tsae.series.timestamps import UnreadableTimeError, localize, parse_times
+
+__all__ = ["Exclusion", "Exclusions", "read_exclusions"]
+
+_NS_PER_DAY = 86_400 * 10**9
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """An interval to leave out, both ends included: times, or row numbers if the table has no time."""
+
+    start: pd.Timestamp | int
+    end: pd.Timestamp | int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Exclusions:
+    """Intervals to leave out; they may overlap.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> Exclusions((Exclusion(1, 2, "maintenance"),)).mask(pd.RangeIndex(5)).tolist()
+    [False, True, True, False, False]
+    """
+
+    intervals: tuple[Exclusion, ...] = ()
+
+    def mask(self, index: pd.Index) -> NDArray[np.bool_]:
+        """Tell which rows lie in an interval.
+
+        Parameters
+        ----------
+        index : pandas.Index, shape (n_timesteps,)
+            Times, or row numbers.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_timesteps,)
+
+        Raises
+        ------
+        DataError
+            If one of the two has times and the other row numbers, or if only one of them has a time zone.
+        """
+        if not self.intervals:
+            return np.zeros(len(index), dtype=bool)
+        self._refuse_mismatch(index)
+        rows = timestamps_ns(index) if isinstance(index, pd.DatetimeIndex) else index.to_numpy()
+        bounds = sorted((_number(one.start), _number(one.end)) for one in self.intervals)
+        starts, ends = np.array(bounds, dtype=np.int64).T
+        last_started = np.searchsorted(starts, rows, side="right") - 1
+        ends_so_far = np.maximum.accumulate(ends)
+        return np.asarray((last_started >= 0) & (rows <= ends_so_far[last_started]))
+
+    def _refuse_mismatch(self, index: pd.Index) -> None:
+        start = self.intervals[0].start
+        if isinstance(index, pd.DatetimeIndex) != isinstance(start, pd.Timestamp):
+            ours, theirs = ("times", "row numbers") if isinstance(start, pd.Timestamp) else ("row numbers", "times")
+            raise DataError(f"the exclusions are {ours} (first {start}), but the table has {theirs}; use {theirs}")
+        if not isinstance(index, pd.DatetimeIndex) or not isinstance(start, pd.Timestamp):
+            return
+        if index.tz is not None and start.tz is None:
+            raise DataError(
+                f"the exclusions carry no time zone (first {start}), but the table does; write them like "
+                "2026-11-24T10:00+01:00, or state the `time_zone` they are in"
+            )
+        if index.tz is None and start.tz is not None:
+            raise DataError(
+                f"the exclusions carry a time zone (first {start}), but the table does not; write them without, "
+                "or state the `time_zone` of the table"
+            )
+
+
+def _number(bound: pd.Timestamp | int) -> int:
+    return bound.as_unit("ns").value if isinstance(bound, pd.Timestamp) else bound
+
+
+def read_exclusions(path: str | Path, *, time_zone: str | None = None) -> Exclusions:
+    """Read a CSV with the columns `start`, `end` and, if wanted, `reason`.
+
+    Parameters
+    ----------
+    path : str or Path
+        Times in any format that sensor tables may have, or row numbers. Both ends are included; an `end` that
+        is a date alone means the whole day.
+    time_zone : str, optional
+        Zone of times that carry none, as for the table; they become UTC.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, a time does not parse, or an interval ends before it starts.
+    """
+    header, rows, lines = _read_csv(Path(path))
+    missing = [name for name in ("start", "end") if name not in header]
+    if missing:
+        raise DataError(
+            f"{path}: the column {missing[0]!r} is missing, the header is {', '.join(header)!r}; write a CSV with "
+            "the header start,end,reason"
+        )
+    if not rows:
+        return Exclusions()
+    cells = [[row[header.index(name)].strip() for row in rows] for name in ("start", "end")]
+    places = [f"{path}, line {line}" for line in lines]
+    reasons = [row[header.index("reason")].strip() for row in rows] if "reason" in header else [""] * len(rows)
+    starts, ends = _bounds(cells[0], cells[1], places, time_zone)
+    for start, end, place in zip(starts, ends, places, strict=True):
+        if _number(start) > _number(end):
+            raise DataError(f"{place}: the interval starts at {start}, after its end at {end}; swap them")
+    return Exclusions(tuple(Exclusion(*interval) for interval in zip(starts, ends, reasons, strict=True)))
+
+
+def _read_csv(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
+    try:
+        content = path.read_bytes()
+        try:
+            lines = content.decode("utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            lines = content.decode("cp1252").splitlines()
+        reader = csv.reader(lines, delimiter=max(",;\t", key="".join(lines[:1]).count))
+        records = [(record, reader.line_num) for record in reader if any(cell.strip() for cell in record)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"cannot read the exclusions {str(path)!r} ({error}); write a CSV in UTF-8") from error
+    header = [cell.strip().lower() for cell in records[0][0]] if records else []
+    for record, line in records[1:]:
+        if len(record) < len(header):
+            raise DataError(f"{path}, line {line}: there are {len(record)} cells, not {len(header)}; fill them in")
+    return header, [record for record, _ in records[1:]], [line for _, line in records[1:]]
+
+
+def _bounds(
+    starts: list[str], ends: list[str], places: list[str], time_zone: str | None
+) -> tuple[Sequence[pd.Timestamp | int], Sequence[pd.Timestamp | int]]:
+    cells, places, n_intervals = starts + ends, places * 2, len(starts)
+    time_format = guess_format(cells, at_least=0.5)
+    if time_format is None and all(cell.isdigit() for cell in cells):
+        return [int(cell) for cell in starts], [int(cell) for cell in ends]
+    if time_format is None:
+        raise DataError(f"{places[0]}: {cells[0]!r} is neither a time nor a row number; write 2026-11-24 10:00")
+    try:
+        times = parse_times(pa.chunked_array([cells]), time_format)
+        ns = times.ns.copy()
+        ns[n_intervals:] += [_NS_PER_DAY - 1 if _is_day(cell, time_format) else 0 for cell in ends]
+        if time_zone is not None and not times.zoned:
+            ns, _ = localize(ns, time_zone)
+    except UnreadableTimeError as error:
+        raise DataError(f"{places[error.row]}: {error}; write times like 2026-11-24 10:00") from error
+    zone = "UTC" if times.zoned or time_zone is not None else None
+    bounds = [pd.Timestamp(int(value), tz=zone) for value in ns]
+    return bounds[:n_intervals], bounds[n_intervals:]
+
+
+def _is_day(cell: str, time_format: TimeFormat) -> bool:
+    return time_format.name not in NS_PER_UNIT and ":" not in cell and len(cell) <= len("24-Nov-2026")

@@ -1,0 +1,85 @@
+"""How to read a sensor table: everything that reading works out by itself and a caller can state instead."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from tsae.errors import ParameterError
+
+__all__ = ["ReadOptions"]
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What to take as given when reading; `None` is worked out from the file.
+
+    Columns are named as in the header, with or without the unit (`"flow [l/s]"` or `"flow"`).
+
+    Examples
+    --------
+    >>> ReadOptions(separator=";", decimal=",", timestamp="Zeit", timestamp_format="%d.%m.%Y %H:%M").decimal
+    ','
+    """
+
+    separator: str | None = None
+    """One character between cells."""
+    decimal: str | None = None
+    """"." or ","."""
+    encoding: str | None = None
+    """Text encoding, a superset of ASCII such as "utf-8" or "cp1252"."""
+    header: bool | None = None
+    """Whether the first line names the columns."""
+    units_row: bool | None = None
+    """Whether the line below the header holds units."""
+    timestamp: str | Literal[False] | None = None
+    """Column of the time; `False` if there is none: the rows are then numbered."""
+    timestamp_format: str | None = None
+    """"iso", "s", "ms", "us", "ns" (since 1970, UTC), or a `strptime` pattern such as "%d/%m/%Y %H:%M"."""
+    time_zone: str | None = None
+    """Zone of times that carry none, such as "Europe/Berlin"; they become UTC."""
+    entity: str | None = None
+    """Column that tells the machines of a fleet apart."""
+    label: str | None = None
+    """Column of known labels, kept apart from the sensors."""
+    columns: tuple[str, ...] | None = None
+    """The only sensors to keep; each must be readable."""
+    drop: tuple[str, ...] = ()
+    """Columns to leave out."""
+    missing: tuple[str, ...] = ()
+    """Further spellings of a missing value, such as "Bad"."""
+    on_text: Literal["drop", "error"] | None = None
+    """Sensors with text in them: "drop" leaves all of them out, "error" refuses all of them.
+
+    By default a column without any number is left out with a note, and one where text stands among numbers
+    is an error.
+    """
+
+    def __post_init__(self) -> None:
+        if self.separator is not None and len(self.separator) != 1:
+            raise ParameterError(f"`separator` (={self.separator!r}) must be one character, such as ';'")
+        if self.decimal not in (None, ".", ","):
+            raise ParameterError(f"`decimal` (={self.decimal!r}) must be '.' or ','")
+        if self.decimal is not None and self.decimal == self.separator == ".":
+            raise ParameterError("`decimal` and `separator` are both '.'; state what stands between cells")
+        if self.on_text not in (None, "drop", "error"):
+            raise ParameterError(f"`on_text` (={self.on_text!r}) must be 'drop', 'error' or None")
+        if self.encoding is not None and not _is_known(codecs.lookup, self.encoding):
+            raise ParameterError(f"`encoding` (={self.encoding!r}) is unknown; state one such as 'cp1252'")
+        if self.time_zone is not None and not _is_known(ZoneInfo, self.time_zone):
+            raise ParameterError(f"`time_zone` (={self.time_zone!r}) is unknown; state one such as 'Europe/Berlin'")
+        for name in ("columns", "drop", "missing"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise ParameterError(f"`{name}` (={value!r}) must be a tuple of strings; write ({value!r},)")
+
+
+def _is_known(look_up: Callable[[str], Any], name: str) -> bool:
+    try:
+        look_up(name)
+    except (LookupError, ValueError, OSError):
+        return False
+    return True

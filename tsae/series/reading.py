@@ -1,0 +1,205 @@
+"""Read a sensor table from CSV, Parquet or standard input."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tsae.errors import DataError
+from tsae.series.columns import SensorColumn
+from tsae.series.csv_file import CsvFile
+from tsae.series.indexing import IndexedRows, count_rows, index_by_number, index_by_time
+from tsae.series.judging import judge_label, judge_sensors
+from tsae.series.options import ReadOptions
+from tsae.series.ordering import group_rows
+from tsae.series.parquet_file import ParquetFile, is_parquet
+from tsae.series.roles import Roles, choose_roles
+from tsae.series.sources import open_source, source_name
+from tsae.series.table import SensorTable
+from tsae.series.time_formats import TimeFormat
+from tsae.series.timestamps import ParsedTimes, UnreadableTimeError, parse_times
+
+__all__ = ["ReadOptions", "read_table"]
+
+
+def read_table(source: str | Path | BinaryIO, options: ReadOptions | None = None) -> SensorTable:
+    r"""Read a table of sensors: one row per time, one column per sensor.
+
+    Parameters
+    ----------
+    source : str, Path or binary file
+        CSV or Parquet, the CSV plain or compressed with gzip; "-" is standard input.
+    options : ReadOptions, optional
+        What to take as given; everything else is worked out from the file and told in the table's notes.
+
+    Returns
+    -------
+    SensorTable
+        Sorted by time within each entity, each time once.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is not a table, or has a cell that is neither a number nor missing, with
+        the line, the column and the cell.
+
+    Examples
+    --------
+    >>> import io
+    >>> table = read_table(io.BytesIO(b"time,flow [l/s]\n2026-11-24 10:00,1.5\n2026-11-24 10:10,1.6\n"))
+    >>> table.frames[""]["flow"].tolist(), table.units
+    ([1.5, 1.6], {'flow': 'l/s'})
+    """
+    options = options or ReadOptions()
+    with open_source(source) as stream:
+        try:
+            if is_parquet(stream):
+                return _read(ParquetFile(stream), options)
+            try:
+                return _read(CsvFile(stream, options), options)
+            except UnicodeError:  # below the head there is a byte that UTF-8 does not have
+                stream.seek(0)
+                return _read(CsvFile(stream, replace(options, encoding=options.encoding or "cp1252")), options)
+        except DataError as error:
+            raise DataError(f"{source_name(source)}: {error}") from error
+        except UnicodeError as error:
+            raise DataError(f"{source_name(source)}: {error}; state the `encoding` of the file") from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{source_name(source)}: the file is damaged ({error}); get it again") from error
+
+
+def _read(file: CsvFile | ParquetFile, options: ReadOptions) -> SensorTable:
+    roles = choose_roles(file.headers, file.unit_cells, file.sample, options)
+    columns, texts = _gather(file, roles, options)
+    pa.default_memory_pool().release_unused()  # what the text took, before the table is put together
+    n_rows = next((column.n_rows for column in columns.values()), 0)
+    groups = _group(file, roles, texts, n_rows)
+    counted, notes = _take_counters(columns, roles, groups)
+    if roles.time_format is not None:
+        times, name = _parse_times(file, roles, roles.time_format, texts)
+        indexed, remarks = index_by_time(groups, times, name, options, file.place)
+    else:
+        indexed, remarks = index_by_number(groups, counted), ["the rows carry no time; they are numbered"]
+    label = None if roles.label is None else columns.pop(roles.label)
+    if label is not None:
+        judge_label(label, file.place)
+    kept, verdicts = judge_sensors(columns, roles, options, file.place)
+    return SensorTable(
+        frames=_frames([columns[place] for place in kept], indexed),
+        units={roles.names[place]: unit for place, unit in roles.units.items() if place in kept},
+        labels=None if label is None else _labels(label, indexed),
+        notes=(*file.notes, *remarks, *notes, *verdicts),
+    )
+
+
+def _gather(
+    file: CsvFile | ParquetFile, roles: Roles, options: ReadOptions
+) -> tuple[dict[int, SensorColumn], dict[int, Any]]:
+    """Read the sensors and the label as numbers, the time and the entity as they are."""
+    numbers = {*roles.sensors, *([] if roles.label is None else [roles.label])}
+    texts: dict[int, list[Any]] = {place: [] for place in (*roles.time, roles.entity) if place is not None}
+    columns = {
+        place: SensorColumn(roles.names[place], decimal=file.decimal, missing=options.missing)
+        for place in sorted(numbers)
+    }
+    wanted = sorted({*columns, *texts})
+    for batch in file.batches(wanted):
+        for place, cells in zip(wanted, batch, strict=True):
+            if place in texts:
+                texts[place].append(cells)
+            if place in columns:
+                columns[place].add(cells)
+    return columns, {place: pa.chunked_array(blocks) for place, blocks in texts.items()}
+
+
+def _group(
+    file: CsvFile | ParquetFile, roles: Roles, texts: dict[int, Any], n_rows: int
+) -> dict[str, NDArray[np.int64]]:
+    """Find the rows of each entity, in the order of the file."""
+    if roles.entity is None:
+        return {"": np.arange(n_rows)}
+    cells = texts[roles.entity].cast(pa.string())
+    if cells.null_count:
+        row = int(pc.index(cells.is_null(), True).as_py())
+        raise DataError(
+            f"`entity` (={roles.names[roles.entity]!r}) is empty in {file.place(row)}; every row must say "
+            "which machine it is from: fill it in or delete the row"
+        )
+    encoded = cells.combine_chunks().dictionary_encode()
+    rows = group_rows(encoded.indices.to_numpy().astype(np.int64))
+    return dict(zip(encoded.dictionary.to_pylist(), rows, strict=True))
+
+
+def _parse_times(
+    file: CsvFile | ParquetFile, roles: Roles, time_format: TimeFormat, texts: dict[int, Any]
+) -> tuple[ParsedTimes, str]:
+    name = " ".join(roles.names[place] for place in roles.time)
+    cells = [texts[place] for place in roles.time]
+    column = cells[0] if len(cells) == 1 else pc.binary_join_element_wise(*cells, " ")
+    try:
+        return parse_times(column, time_format), name
+    except UnreadableTimeError as error:
+        raise DataError(
+            f"{file.place(error.row)}: no time can be read from column {name!r}: {error}; {error.way_out}"
+        ) from error
+
+
+def _take_counters(
+    columns: dict[int, SensorColumn], roles: Roles, groups: dict[str, NDArray[np.int64]]
+) -> tuple[dict[str, pd.RangeIndex] | None, list[str]]:
+    """Take the columns that number the rows away from the sensors."""
+    index, notes = None, []
+    for place, is_time in roles.counters.items():
+        column = columns[place]
+        name = None if place in roles.unnamed else column.name
+        counted = None if column.n_text else count_rows(column.values(), groups, name)
+        if counted is not None and (is_time or _numbers_rows(counted)) and len(columns) > 1:
+            index = index or counted
+            notes.append(f"column {column.name!r} counts the rows; it is no sensor")
+        elif is_time and not column.n_text and len(columns) > 1:
+            notes.append(
+                f"column {column.name!r} holds numbers that are no dates; it is left out, and the rows are "
+                "numbered: if they are seconds, state `timestamp_format='s'`"
+            )
+        else:
+            continue
+        del columns[place]
+    return index, notes
+
+
+def _numbers_rows(counted: dict[str, pd.RangeIndex]) -> bool:
+    """Whether a column that says nothing of time or rows still is the row number."""
+    return all(index.step == 1 and index.start in (0, 1) for index in counted.values())
+
+
+def _frames(columns: list[SensorColumn], indexed: dict[str, IndexedRows]) -> dict[str, pd.DataFrame]:
+    """Bring the rows into order, in place: the table is held once, all frames are views of it."""
+    n_rows = columns[0].n_rows
+    values = np.empty((len(columns), n_rows))
+    order = np.concatenate([part.rows for part in indexed.values()])
+    in_order = np.array_equal(order, np.arange(n_rows))
+    for column, row in zip(columns, values, strict=True):
+        column.move_into(row)
+        if not in_order:
+            row[: len(order)] = row[order]
+    frames, start = {}, 0
+    for entity, part in indexed.items():
+        block = values[:, start : start + len(part.rows)]
+        frames[entity] = pd.DataFrame(
+            block.T, index=part.index, columns=[column.name for column in columns], copy=False
+        )
+        start += len(part.rows)
+    return frames
+
+
+def _labels(label: SensorColumn, indexed: dict[str, IndexedRows]) -> dict[str, pd.Series]:
+    values = label.values()
+    return {entity: pd.Series(values[part.rows], index=part.index, name=label.name) for entity, part in indexed.items()}

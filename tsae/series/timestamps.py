@@ -1,0 +1,186 @@
+"""Text to time: the times of a whole column as nanoseconds since 1970."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tsae.series.time_formats import NS_PER_UNIT, TimeFormat, fits_pattern
+
+__all__ = ["ParsedTimes", "UnreadableTimeError", "localize", "parse_times"]
+
+_ZONE = r"[:T]\d{2,6}(?:\.\d+)?\s*(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$"
+
+
+class UnreadableTimeError(ValueError):
+    """The time in one row cannot be used; `row` counts from 0."""
+
+    def __init__(self, row: int, reason: str, way_out: str = "repair or delete the row") -> None:
+        super().__init__(reason)
+        self.row = row
+        self.way_out = way_out
+
+
+@dataclass(frozen=True)
+class ParsedTimes:
+    """Times `(n_rows,)` as nanoseconds since 1970 (UTC if `zoned`, in the file's own clock otherwise)."""
+
+    ns: NDArray[np.int64]
+    zoned: bool
+    format: str
+
+
+def parse_times(column: Any, format: TimeFormat) -> ParsedTimes:
+    """Read a whole column of times.
+
+    Parameters
+    ----------
+    column : pyarrow.ChunkedArray
+        Text `(n_rows,)`, or a timestamp or date column of a Parquet file.
+    format : TimeFormat
+        From `guess_format` or `stated_format`; day-first against month-first is decided here, by all rows.
+
+    Raises
+    ------
+    UnreadableTimeError
+        If a row has no time or one in another format, or if the order of day and month cannot be told.
+    """
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        zoned = pa.types.is_timestamp(column.type) and column.type.tz is not None
+        ns = column.cast(pa.timestamp("ns", "UTC" if zoned else None)).cast(pa.int64())
+        _refuse_missing(ns)
+        return ParsedTimes(ns.to_numpy(), zoned, "native")
+    column = column.cast(pa.string())
+    _refuse_missing(column)
+    if format.name == "iso":
+        return _parse_iso(column)
+    if format.name in NS_PER_UNIT:
+        return ParsedTimes(_parse_epoch(column, format.name), True, format.name)
+    format = _settle_day_and_month(column, format)
+    zoned = any("%z" in pattern for pattern in format.patterns)
+    return ParsedTimes(_parse_patterns(_as_text(column), format.patterns, format.name), zoned, format.name)
+
+
+def _refuse_missing(column: Any) -> None:
+    if column.null_count:
+        row = int(pc.index(column.is_null(), True).as_py())
+        raise UnreadableTimeError(row, "there is no time")
+
+
+def _as_text(column: Any) -> NDArray[np.object_]:
+    tidy = pc.replace_substring_regex(pc.utf8_trim_whitespace(column), r",(\d+)$", r".\1")
+    return cast("NDArray[np.object_]", tidy.to_numpy())
+
+
+def _parse_iso(column: Any) -> ParsedTimes:
+    for zone in (None, "UTC"):
+        try:
+            times = column.cast(pa.timestamp("ns", zone))
+        except pa.ArrowInvalid:
+            continue
+        return ParsedTimes(times.cast(pa.int64()).to_numpy(), zone is not None, "iso")
+    cells = _as_text(column)  # slower, knows every spelling, and tells which row does not parse
+    has_zone = pc.match_substring_regex(pa.array(cells, pa.string()), _ZONE).to_numpy(zero_copy_only=False)
+    ns = _parse_patterns(cells, ("ISO8601",), "ISO 8601")
+    if has_zone.any() and not has_zone.all():
+        rare = np.flatnonzero(has_zone if has_zone.mean() < 0.5 else ~has_zone)[0]
+        which = "carries" if has_zone[rare] else "carries no"
+        raise UnreadableTimeError(int(rare), f"{cells[rare]!r} {which} zone, unlike other rows")
+    return ParsedTimes(ns, bool(has_zone.all()), "iso")
+
+
+def _parse_epoch(column: Any, unit: str) -> NDArray[np.int64]:
+    factor = NS_PER_UNIT[unit]
+    try:
+        return cast("NDArray[np.int64]", pc.multiply_checked(column.cast(pa.int64()), factor).to_numpy())
+    except pa.ArrowInvalid:  # decimals, or a cell that is not a number
+        cells = _as_text(column)
+        numbers = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce").to_numpy(dtype=np.float64)
+        # A float64 holds today's seconds to about 0.2 µs, so more digits than microseconds are noise.
+        micros = numbers * (factor / 1000)
+        good = np.abs(micros) < 2.0**63 / 1000
+        if not good.all():
+            row = int(np.flatnonzero(~good)[0])
+            raise UnreadableTimeError(row, f"{cells[row]!r} is not a time in {unit} since 1970") from None
+        return np.round(micros).astype(np.int64) * 1000
+
+
+def _settle_day_and_month(column: Any, format: TimeFormat) -> TimeFormat:
+    """Tell the day from the month: a number above 12 is a day."""
+    if not format.month_first:
+        return format
+    fields = pc.extract_regex(column, r"^\s*(?P<first>\d{1,2})[/-](?P<second>\d{1,2})")
+    highest = [
+        max((int(value) for value in pc.unique(pc.struct_field(fields, name)).to_pylist() if value), default=0)
+        for name in ("first", "second")
+    ]
+    if max(highest) <= 12:
+        raise UnreadableTimeError(*_both_readings(column, format))
+    return format if highest[0] > 12 else _month_first(format)
+
+
+def _month_first(format: TimeFormat) -> TimeFormat:
+    patterns = tuple(pattern.replace(format.name, format.month_first) for pattern in format.patterns)
+    return TimeFormat(format.month_first, patterns)
+
+
+def _both_readings(column: Any, format: TimeFormat) -> tuple[int, str, str]:
+    pattern = format.patterns[0]
+    row, cell = next((row, str(cell).strip()) for row, cell in enumerate(column) if fits_pattern(str(cell), pattern))
+    readings = [
+        f"{datetime.strptime(cell, reading):%d %B %Y} with {reading!r}"
+        for reading in (pattern, _month_first(format).patterns[0])
+    ]
+    reason = f"{cell!r} can be read in two ways, and so can every other row: {' or '.join(readings)}"
+    return row, reason, "state which with `timestamp_format`"
+
+
+def _parse_patterns(cells: NDArray[np.object_], patterns: Sequence[str], description: str) -> NDArray[np.int64]:
+    ns = np.full(len(cells), np.iinfo(np.int64).min)
+    todo = np.arange(len(cells))
+    for pattern in patterns:
+        parsed = pd.DatetimeIndex(pd.to_datetime(pd.Index(cells[todo]), format=pattern, errors="coerce", utc=True))
+        year = parsed.year
+        good = np.asarray((year > 1700) & (year < 2200))  # the range of nanoseconds; also drops NaT
+        ns[todo[good]] = parsed[good].as_unit("ns").asi8
+        todo = todo[~good]
+        if not len(todo):
+            return ns
+    raise UnreadableTimeError(int(todo[0]), f"{cells[todo[0]]!r} is not a time in the format {description!r}")
+
+
+def localize(ns: NDArray[np.int64], zone: str) -> tuple[NDArray[np.int64], bool]:
+    """Turn times of a local clock, in the order of the file, into UTC.
+
+    Returns
+    -------
+    utc : ndarray of int64
+        Nanoseconds since 1970.
+    guessed : bool
+        Whether the repeated hour in autumn could not be told apart; it is then taken as winter time.
+
+    Raises
+    ------
+    UnreadableTimeError
+        If the clock of the zone never showed one of the times.
+    """
+    local = pd.DatetimeIndex(ns.view("datetime64[ns]"))
+    unknown = np.asarray(local.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").isna())
+    if not unknown.any():
+        return local.tz_localize(zone).asi8, False
+    never = np.asarray(local.tz_localize(zone, ambiguous=np.ones(len(ns), bool), nonexistent="NaT").isna())
+    if never.any():
+        row = int(np.flatnonzero(never)[0])
+        raise UnreadableTimeError(row, f"{local[row]} never was on a clock in {zone}")
+    try:
+        return local.tz_localize(zone, ambiguous="infer").asi8, False
+    except ValueError:
+        return local.tz_localize(zone, ambiguous=np.zeros(len(ns), bool)).asi8, True
