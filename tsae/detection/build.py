@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from tsae.detection.engine import ScoreModel
 from tsae.detection.member import Member
-from tsae.detection.models import ReconstructionModel
+from tsae.detection.models import MaskedModel, ReconstructionModel, WindowModel
 from tsae.detection.plan import MemberPlan, plan_members
 from tsae.detection.scales import fit_scales
 from tsae.detection.training_rows import FitRows, Span, lay_out_rows, window_starts
 from tsae.errors import DataError, ParameterError
+from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
+from tsae.nn.masked import MaskedAutoEncoder, fit_block_predictor
 from tsae.nn.options import NetworkOptions
 from tsae.series.channels import fit_channels
 from tsae.training.batches import WindowSource
-from tsae.training.fit import FitReport, fit_autoencoder
+from tsae.training.fit import FitReport, fit_network
+from tsae.training.objectives import masked_loss, reconstruction_loss
 from tsae.training.options import TrainingOptions
 
 __all__ = ["ModelOptions", "fit_model"]
 
-_MOST_PCA_WINDOWS = 3000
+_MOST_WINDOWS = 3000  # for the closed-form parts
+_MASKED_HIDDEN = 256
+_MASKED_WEIGHT_DECAY = 1e-3
 _CODE = 16  # nonlinear code length beside a linear path
 
 
@@ -39,6 +45,7 @@ class ModelOptions:
     latent_dim: str | int
     max_steps: str | int
     linear_path: bool
+    preset: str
 
 
 def fit_model(spans: Sequence[Span], options: ModelOptions, *, random_state: int) -> tuple[ScoreModel, list[FitReport]]:
@@ -48,6 +55,7 @@ def fit_model(spans: Sequence[Span], options: ModelOptions, *, random_state: int
     plans = plan_members(
         options.window_size,
         options.max_steps,
+        preset=options.preset,
         n_rows=len(rows.values),
         longest_run=max(split - start for start, split, _ in rows.segments),
         n_channels=rows.values.shape[1],
@@ -68,24 +76,74 @@ def fit_member(
     starts = window_starts([(start, split) for start, split, _ in rows.segments], size)
     if not len(starts):
         raise DataError(f"no run of training rows is as long as a window (={size}); pass more rows")
-    held_out = window_starts([(split, stop) for _, split, stop in rows.segments], size)
+    held_out_starts = window_starts([(split, stop) for _, split, stop in rows.segments], size)
     observed = None if bool(rows.observed.all()) else rows.observed
-    source = WindowSource(rows.values, observed, starts, size)
-    path, code = _linear_path(source, options)
+    training = WindowSource(rows.values, observed, starts, size)
+    held_out = WindowSource(rows.values, observed, held_out_starts, size) if len(held_out_starts) else None
+    fit = _fit_plain if plan.block is None else _fit_masked
+    model, network_options, report = fit(training, held_out, plan, options, random_state)
+    settled, immediate = fit_scales(model, rows, plan)
+    return Member(model, network_options, size, plan.n_last, plan.stride, settled, immediate), report
+
+
+def _fit_plain(
+    training: WindowSource, held_out: WindowSource | None, plan: MemberPlan, options: ModelOptions, random_state: int
+) -> tuple[WindowModel, NetworkOptions, FitReport]:
+    """An autoencoder that rebuilds windows."""
+    path, code = _linear_path(training, options)
     network_options = replace(options.network, latent_dim=code)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(random_state)
-        network = build_autoencoder(network_options, (size, rows.values.shape[1]), linear_path=path)
-    report = fit_autoencoder(
+    shape = (plan.window_size, training.values.shape[1])
+    network = _seeded_network(network_options, shape, random_state, linear_path=path)
+    training_options = replace(options.training, max_steps=plan.max_steps)
+    report = fit_network(
         network,
-        source,
-        WindowSource(rows.values, observed, held_out, size) if len(held_out) else None,
-        options=replace(options.training, max_steps=plan.max_steps),
+        reconstruction_loss(network, training_options),
+        training,
+        held_out,
+        options=training_options,
         random_state=random_state,
     )
-    model = ReconstructionModel(network)
-    settled, immediate = fit_scales(model.errors, rows, window_size=size, stride=plan.stride)
-    return Member(model, network_options, size, plan.stride, settled, immediate), report
+    return ReconstructionModel(network), network_options, report
+
+
+def _fit_masked(
+    training: WindowSource, held_out: WindowSource | None, plan: MemberPlan, options: ModelOptions, random_state: int
+) -> tuple[WindowModel, NetworkOptions, FitReport]:
+    """A masked autoencoder; it stays linear where the network does not help on the held-out rows."""
+    n_channels = training.values.shape[1]
+    width = plan.window_size * n_channels
+    windows = training.take(_evenly(len(training), _MOST_WINDOWS)).inputs
+    linear = fit_block_predictor(windows, block=cast(int, plan.block))
+    network_options = NetworkOptions(
+        hidden=(_MASKED_HIDDEN if width > 16 else _MASKED_HIDDEN // 2,), latent_dim=_CODE if width < 700 else 2 * _CODE
+    )
+    if not plan.max_steps or held_out is None:
+        return MaskedModel(MaskedAutoEncoder(linear)), network_options, FitReport(0, 0, None, ())
+    inner = _seeded_network(network_options, (plan.window_size, n_channels + 1), random_state, zero_output=True)
+    masked = MaskedAutoEncoder(linear, inner)
+    report = fit_network(
+        masked,
+        masked_loss(masked),
+        training,
+        held_out,
+        options=replace(options.training, max_steps=plan.max_steps, weight_decay=_MASKED_WEIGHT_DECAY),
+        random_state=random_state,
+        keep_initial=True,
+    )
+    if report.best_step == 0:
+        masked = MaskedAutoEncoder(linear)
+    return MaskedModel(masked), network_options, report
+
+
+def _seeded_network(options: NetworkOptions, shape: tuple[int, ...], random_state: int, **paths: Any) -> AutoEncoder:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(random_state)
+        return build_autoencoder(options, shape, **paths)
+
+
+def _evenly(n_all: int, n_wanted: int) -> torch.Tensor:
+    """At most `n_wanted` numbers below `n_all`, evenly spaced."""
+    return torch.linspace(0, n_all - 1, min(n_wanted, n_all)).round().long()
 
 
 def _linear_path(source: WindowSource, options: ModelOptions) -> tuple[LinearPath | None, int]:
@@ -96,8 +154,7 @@ def _linear_path(source: WindowSource, options: ModelOptions) -> tuple[LinearPat
     code = _CODE if isinstance(wanted, str) else wanted
     if not options.linear_path or code == 1:
         return None, code
-    index = torch.linspace(0, len(source) - 1, min(_MOST_PCA_WINDOWS, len(source))).round().long()
-    windows = source.take(index).inputs
+    windows = source.take(_evenly(len(source), _MOST_WINDOWS)).inputs
     if isinstance(wanted, str):
         return principal_path(windows), code
     nonlinear = min(_CODE, wanted // 2)

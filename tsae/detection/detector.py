@@ -17,7 +17,15 @@ from tsae.detection.build import ModelOptions, fit_model
 from tsae.detection.explain import EventRules, ScoredSeries, make_events
 from tsae.detection.inputs import Entity, check_period, checked_entities, data_hash, lay_out
 from tsae.detection.result import Detection
-from tsae.detection.scoring import expected_at, expected_values, held_out_scores, row_codes, score_grid, windows_of
+from tsae.detection.scoring import (
+    code_length,
+    expected_at,
+    expected_values,
+    held_out_scores,
+    row_codes,
+    score_grid,
+    windows_of,
+)
 from tsae.detection.thresholds import fixed_threshold, learn_threshold
 from tsae.detection.training_rows import used_spans
 from tsae.errors import DataError, ParameterError
@@ -40,6 +48,9 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     Parameters
     ----------
+    preset : {"fast", "balanced"}
+        Which members stand behind the score when `window_size` is "auto": "fast" has networks that rebuild
+        windows, "balanced" adds networks that predict hidden blocks of a window from the rest.
     architecture : {"dense", "conv", "transformer"}
         Kind of the encoder/decoder pair.
     window_size : "auto", int or list of int
@@ -117,6 +128,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     def __init__(
         self,
         *,
+        preset: str = "balanced",
         architecture: str = "dense",
         window_size: str | int | Sequence[int] = "auto",
         latent_dim: str | int = "auto",
@@ -140,6 +152,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         precision: str = "32-true",
         random_state: Any = None,
     ) -> None:
+        self.preset = preset
         self.architecture = architecture
         self.window_size = window_size
         self.latent_dim = latent_dim
@@ -240,7 +253,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         for entity in entities:
             grid = self._grid(entity)
             parts = [
-                expected_values(self.model_, self.model_.members[-1], grid.values[start:stop])
+                expected_values(self.model_, self.model_.longest, grid.values[start:stop])
                 for start, stop in grid.segments
             ]
             tables.append(self._like(entity, np.concatenate(parts)[grid.rows]))
@@ -266,7 +279,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     def transform(self, X: Any) -> FloatArray:
         """Latent code of the window that ends in each row, `(n_timesteps, latent_dim_)`."""
         entities, _ = self._checked(X)
-        member = self.model_.members[-1]
+        member = self.model_.longest
         return np.concatenate([row_codes(self.model_, member, self._grid(entity)) for entity in entities])
 
     def inverse_transform(self, codes: Any) -> FloatArray:
@@ -277,7 +290,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             raise DataError(
                 f"codes have {codes.shape[1]} columns; this detector's have `latent_dim_` = {self.latent_dim_}"
             )
-        return windows_of(self.model_, self.model_.members[-1], codes)
+        return windows_of(self.model_, self.model_.longest, codes)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to score into one file; an existing file stays intact until the new one is whole."""
@@ -289,13 +302,12 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     @property
     def window_size_(self) -> int:
         """Rows a window of the longest member."""
-        return int(self.model_.members[-1].window_size)
+        return int(self.model_.longest.window_size)
 
     @property
     def latent_dim_(self) -> int:
         """Length of the longest member's code."""
-        network = self.model_.members[-1].model.network
-        return int(network.n_linear + self.model_.members[-1].options.latent_dim)
+        return code_length(self.model_.longest)
 
     @property
     def _n_features_out(self) -> int:
@@ -329,7 +341,9 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             devices=self.devices,
             precision=self.precision,
         )
-        return ModelOptions(network, training, self.window_size, self.latent_dim, self.max_steps, self.linear_path)
+        return ModelOptions(
+            network, training, self.window_size, self.latent_dim, self.max_steps, self.linear_path, self.preset
+        )
 
     def _checked(self, X: Any, excluded: Any = None) -> tuple[list[Entity], bool]:
         check_is_fitted(self)

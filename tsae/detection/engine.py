@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tsae.detection.apart import ApartErrors, apart_channels
 from tsae.detection.chain import Chain, ChainOutput, Queue
-from tsae.detection.member import Member, immediate_average, n_last, settled_average
-from tsae.detection.rows import RowErrors
+from tsae.detection.member import Member, immediate_average, settled_average
+from tsae.detection.models import ReconstructionModel
 from tsae.series.channels import ChannelScaler
 from tsae.series.filling import ForwardFill
 
@@ -32,6 +32,11 @@ class ScoreModel:
 
     scaler: ChannelScaler
     members: tuple[Member, ...]
+
+    @property
+    def longest(self) -> Member:
+        """The member with the longest windows among those that rebuild whole windows; codes are its codes."""
+        return [member for member in self.members if isinstance(member.model, ReconstructionModel)][-1]
 
     @property
     def full_lag(self) -> int:
@@ -108,14 +113,7 @@ class _MemberScorer:
 
     def __init__(self, member: Member, *, lag: int | None, immediate: bool) -> None:
         size = member.window_size
-        self._rows = RowErrors(
-            member.model.errors,
-            window_size=size,
-            stride=member.stride,
-            n_last=n_last(size),
-            settled=lag is None,
-            immediate=immediate or lag is not None,
-        )
+        self._rows = member.row_errors(settled=lag is None, immediate=immediate or lag is not None)
         self._full = lag is None
         if lag is None:
             self._settled = Chain(member.settled, settled_average(size))

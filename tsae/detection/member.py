@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 from tsae.detection.calibration import LogTail
 from tsae.detection.filters import MovingAverage, smoothing_kernel, trailing_kernel
 from tsae.detection.models import WindowModel
+from tsae.detection.rows import RowErrors
 from tsae.nn.options import NetworkOptions
 
-__all__ = ["Member", "MemberScale", "channel_mean", "immediate_average", "n_last", "settled_average"]
+__all__ = ["Member", "MemberScale", "channel_mean", "immediate_average", "settled_average"]
 
 FloatArray = NDArray[np.float64]
 _WIDTHS = (0.25, 0.5, 1.0, 2.0)  # of the smoothing, in windows; the mean of several beats any one of them
@@ -37,11 +39,17 @@ class Member:
     options: NetworkOptions
     """What the network was built from, its code length resolved."""
     window_size: int
+    n_last: int
+    """Rows at the end of a window that its immediate error looks at."""
     stride: int
     settled: MemberScale
     """For errors averaged over all windows that cover a row."""
     immediate: MemberScale
     """For errors of the last rows of the window that ends in a row."""
+
+    def row_errors(self, *, settled: bool = True, immediate: bool = False) -> RowErrors:
+        """Fresh row errors for one segment."""
+        return row_errors(self.model, self.window_size, self.stride, self.n_last if immediate else None, settled)
 
     @property
     def lookahead(self) -> int:
@@ -53,9 +61,12 @@ class Member:
         return min(lag, int(_PATIENCE * self.window_size))
 
 
-def n_last(window_size: int) -> int:
-    """Rows at the end of a window that its immediate error looks at."""
-    return max(1, window_size // 4)
+def row_errors(
+    model: WindowModel, window_size: int, stride: int, n_last: int | None, settled: bool = True
+) -> RowErrors:
+    """Row errors for one segment: settled ones, and immediate ones if `n_last` says how many rows they look at."""
+    last_errors = None if n_last is None else partial(model.errors, n_last=n_last)
+    return RowErrors(model.errors if settled else None, last_errors, window_size=window_size, stride=stride)
 
 
 def settled_average(window_size: int) -> MovingAverage:

@@ -1,4 +1,4 @@
-"""What "auto" means: window lengths, strides, steps and code sizes from the series alone."""
+"""What "auto" means: members, window lengths, strides and steps from the size of the series alone."""
 
 from __future__ import annotations
 
@@ -7,36 +7,45 @@ from dataclasses import dataclass
 
 from tsae.errors import DataError, ParameterError
 
-__all__ = ["SHORTEST_WINDOW", "MemberPlan", "plan_members"]
+__all__ = ["PRESETS", "SHORTEST_WINDOW", "MemberPlan", "plan_members"]
 
+PRESETS = ("fast", "balanced")
 SHORTEST_WINDOW = 4
 _LENGTHS = (16, 64)
 _LENGTH_ONE_CHANNEL = 100  # one channel alone says more in a longer window
+_LONG_LENGTH_ONE_CHANNEL = 400  # of a member that stays linear
 _WIDE = 700  # numbers in a window from which steps and strides are cut to keep the cost down
+_WIDEST_MASKED = 3000  # the operator of a masked member grows with the square of the window's numbers
 
 
 @dataclass(frozen=True)
 class MemberPlan:
-    """Window length and effort of one member."""
+    """What one member is and what it may cost."""
 
     window_size: int
     stride: int
+    n_last: int
+    """Rows at the end of a window that the immediate error looks at."""
     max_steps: int
+    """Training steps; 0 keeps a masked member linear."""
+    block: int | None = None
+    """Rows a hidden block of a masked member; `None` for a member that rebuilds the window."""
 
 
 def plan_members(
     window_size: str | int | Sequence[int],
     max_steps: str | int,
     *,
+    preset: str,
     n_rows: int,
     longest_run: int,
     n_channels: int,
 ) -> list[MemberPlan]:
-    """The members, shortest window first.
+    """The members: those that rebuild windows, the shortest first, then those that predict hidden blocks.
 
     "auto" takes windows of 16 and 64 rows, for a single channel also 100, none longer than an eighth of the
     training rows (but at least 8) or half of the longest run without a gap. Lengths taken from the
-    period of the series were tried and detect less well.
+    period of the series were tried and detect less well. "balanced" adds masked members of the same lengths.
 
     Parameters
     ----------
@@ -45,6 +54,10 @@ def plan_members(
     n_channels
         Channels that the network sees.
     """
+    if preset not in PRESETS:
+        raise ParameterError(f"`preset` (={preset!r}) is unknown; choose one of {', '.join(PRESETS)}")
+    if not (max_steps == "auto" or (not isinstance(max_steps, str) and max_steps >= 1)):
+        raise ParameterError(f'`max_steps` (={max_steps!r}) must be "auto" or at least 1')
     if window_size == "auto":
         most = max(SHORTEST_WINDOW, min(max(8, n_rows // 8), longest_run // 2))
         lengths = [*_LENGTHS, *([_LENGTH_ONE_CHANNEL] if n_channels == 1 else [])]
@@ -58,21 +71,45 @@ def plan_members(
             f"`window_size` (={too_long[0]}) exceeds the longest run of training rows without a gap "
             f"(={longest_run}); pass a longer series or a smaller window"
         )
-    return [_plan(size, size * n_channels, max_steps) for size in sizes]
+    plans = [_plain(size, size * n_channels, max_steps) for size in sizes]
+    if window_size == "auto" and preset != "fast":
+        plans += [_masked(size, n_channels, max_steps) for size in sizes if size * n_channels <= _WIDEST_MASKED]
+        if n_channels == 1:
+            plans.append(_long_linear(most))
+    return plans
+
+
+def _plain(size: int, width: int, max_steps: str | int) -> MemberPlan:
+    wide = width >= _WIDE
+    steps = 200 if wide else 300 if size <= 16 else 600
+    return MemberPlan(
+        size,
+        stride=max(1, min(4, size // 4)) if wide else 1,
+        n_last=max(1, size // 4),
+        max_steps=steps if isinstance(max_steps, str) else max_steps,
+    )
+
+
+def _masked(size: int, n_channels: int, max_steps: str | int) -> MemberPlan:
+    block = max(1, size // (4 if size <= 32 else 8 if size < 100 else 5))
+    size = size // block * block
+    wide = size * n_channels >= _WIDE
+    steps = 300 if wide else 400 if size <= 16 else 800
+    return MemberPlan(
+        size,
+        stride=block if wide else max(1, block // 2),
+        n_last=block,
+        max_steps=steps if isinstance(max_steps, str) else max_steps,
+        block=block,
+    )
+
+
+def _long_linear(longest: int) -> MemberPlan:
+    block = max(1, min(_LONG_LENGTH_ONE_CHANNEL, longest) // 6)
+    return MemberPlan(6 * block, stride=max(1, block // 2), n_last=block, max_steps=0, block=block)
 
 
 def _checked(size: object) -> int:
     if isinstance(size, bool) or not hasattr(size, "__index__") or int(size) < SHORTEST_WINDOW:
         raise ParameterError(f'`window_size` (={size!r}) must be "auto" or at least {SHORTEST_WINDOW} rows')
     return int(size)
-
-
-def _plan(size: int, width: int, max_steps: str | int) -> MemberPlan:
-    wide = width >= _WIDE
-    if max_steps == "auto":
-        steps = 200 if wide else 300 if size <= 16 else 600
-    elif isinstance(max_steps, str) or max_steps < 1:
-        raise ParameterError(f'`max_steps` (={max_steps!r}) must be "auto" or at least 1')
-    else:
-        steps = max_steps
-    return MemberPlan(size, max(1, min(4, size // 4)) if wide else 1, steps)

@@ -10,7 +10,7 @@ from torch import Tensor
 __all__ = ["RowErrors", "WindowErrors"]
 
 WindowErrors = Callable[[Tensor], Tensor]
-"""Windows `(batch, window_size, n_channels)` → errors of the same shape, none negative."""
+"""Windows `(batch, window_size, n_channels)` → errors `(batch, steps, n_channels)`, none negative."""
 
 _BYTES_AT_ONCE = 16 * 2**20  # of windows; about what stays in a processor's cache pays best
 
@@ -19,34 +19,30 @@ class RowErrors:
     """Errors of the rows of one segment under one model.
 
     *settled*: a row's error is the mean over all windows that cover it. A row is settled once no later window can
-    cover it. *immediate*: a row's error is the mean over the last `n_last` rows of the window that ends in it; what
+    cover it. *immediate*: a row's error is the mean over the last rows of the window that ends in it; what
     lies before the first row of the segment is filled with that row and counts as missing.
 
     Parameters
     ----------
     window_errors
-        The model: windows → squared errors.
+        Windows → errors of all their steps; `None` if settled errors are not wanted.
+    last_errors
+        Windows → errors of their last steps; `None` if immediate errors are not wanted.
     window_size, stride
         Windows end at rows `window_size - 1 + k · stride` of the segment, and at its last row.
-    n_last
-        Rows that the immediate error looks at.
-    settled, immediate
-        Which of the two to compute.
     """
 
     def __init__(
         self,
-        window_errors: WindowErrors,
+        window_errors: WindowErrors | None,
+        last_errors: WindowErrors | None = None,
         *,
         window_size: int,
-        stride: int,
-        n_last: int,
-        settled: bool = True,
-        immediate: bool = False,
+        stride: int = 1,
     ) -> None:
-        self.window_errors = window_errors
-        self.window_size, self.stride, self.n_last = window_size, stride, n_last
-        self.settled, self.immediate = settled, immediate
+        self.window_errors, self.last_errors = window_errors, last_errors
+        self.window_size, self.stride = window_size, stride
+        self.settled, self.immediate = window_errors is not None, last_errors is not None
         self._values: Tensor | None = None
 
     def push(self, values: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,8 +112,8 @@ class RowErrors:
         starts = torch.arange(n_old, len(self._values)) - self.window_size + 1  # type: ignore[arg-type]
         out = []
         for batch in self._batches(starts):
-            errors = self.window_errors(self._windows(batch))[:, -self.n_last :]
-            rows = batch.unsqueeze(1) + torch.arange(self.window_size - self.n_last, self.window_size)
+            errors = self.last_errors(self._windows(batch))  # type: ignore[misc]
+            rows = batch.unsqueeze(1) + torch.arange(self.window_size - errors.shape[1], self.window_size)
             seen = self._observed[rows]
             out.append((errors * seen).sum(1) / seen.sum(1))
         return torch.cat(out)
@@ -133,7 +129,7 @@ class RowErrors:
 
     def _cover(self, starts: Tensor) -> None:
         """Add the errors of these windows to the rows they cover."""
-        errors = self.window_errors(self._windows(starts))
+        errors = self.window_errors(self._windows(starts))  # type: ignore[misc]
         first, stop = int(starts[0]), int(starts[-1]) + 1
         self._last = stop - 1
         step = self.stride

@@ -15,11 +15,9 @@ from tsae.detection.calibration import LogTail
 from tsae.detection.detector import AnomalyDetector
 from tsae.detection.engine import ScoreModel
 from tsae.detection.member import Member, MemberScale
-from tsae.detection.models import ReconstructionModel
+from tsae.detection.models import block_of, rebuild_model
 from tsae.detection.thresholds import Threshold
 from tsae.errors import ModelFileError
-from tsae.nn.build import build_autoencoder
-from tsae.nn.linear import LinearPath
 from tsae.nn.options import NetworkOptions
 from tsae.series.channels import ChannelScaler
 from tsae.store import read_model, write_model
@@ -94,8 +92,7 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
 
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
     """Put a member's arrays into `tensors`; return what goes into the manifest."""
-    network = member.model.network
-    for name, tensor in network.state_dict().items():
+    for name, tensor in member.model.module.state_dict().items():
         tensors[f"{prefix}network.{name}"] = tensor.numpy()
     floors = {}
     for kind, scale in (("settled", member.settled), ("immediate", member.immediate)):
@@ -105,6 +102,8 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
     return {
         "window_size": member.window_size,
         "stride": member.stride,
+        "n_last": member.n_last,
+        "block": block_of(member.model),
         "network": asdict(member.options),
         "tails": floors,
     }
@@ -124,13 +123,8 @@ def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Membe
         for kind in ("settled", "immediate")
     )
     shape = (facts["window_size"], len(settled.levels))
-    path = None
-    if "linear_path.components" in state:
-        path = LinearPath(state["linear_path.components"], state["linear_path.centre"], input_shape=shape)
-    with torch.random.fork_rng(devices=[]):
-        network = build_autoencoder(options, shape, linear_path=path)
-    network.load_state_dict(state)
-    return Member(ReconstructionModel(network), options, facts["window_size"], facts["stride"], settled, immediate)
+    model = rebuild_model(options, shape, state, block=facts["block"])
+    return Member(model, options, facts["window_size"], facts["n_last"], facts["stride"], settled, immediate)
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:

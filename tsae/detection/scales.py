@@ -14,10 +14,11 @@ from tsae.detection.member import (
     MemberScale,
     channel_mean,
     immediate_average,
-    n_last,
+    row_errors,
     settled_average,
 )
-from tsae.detection.rows import RowErrors, WindowErrors
+from tsae.detection.models import WindowModel
+from tsae.detection.plan import MemberPlan
 from tsae.detection.training_rows import FitRows
 
 __all__ = ["fit_scales"]
@@ -26,26 +27,22 @@ FloatArray = NDArray[np.float64]
 _LEVEL_FLOOR = 0.05  # of the mean level; keeps a nearly perfect channel from dominating
 
 
-def fit_scales(
-    window_errors: WindowErrors, rows: FitRows, *, window_size: int, stride: int
-) -> tuple[MemberScale, MemberScale]:
+def fit_scales(model: WindowModel, rows: FitRows, plan: MemberPlan) -> tuple[MemberScale, MemberScale]:
     """Usual errors and tails on the held-out rows: for settled and for immediate errors."""
     settled, immediate, apart = [], [], []
     for start, split, stop in rows.segments:
         if split >= stop:
             continue
-        begin = max(start, split - 2 * window_size)  # context before the first held-out row
-        scorer = RowErrors(
-            window_errors, window_size=window_size, stride=stride, n_last=n_last(window_size), immediate=True
-        )
+        begin = max(start, split - 2 * plan.window_size)  # context before the first held-out row
+        scorer = row_errors(model, plan.window_size, plan.stride, plan.n_last)
         done, now = scorer.push(rows.values[begin:stop], rows.observed[begin:stop])
         all_done = torch.cat([done, scorer.flush()])
         settled.append(all_done[split - begin :].double().numpy())
         immediate.append(now[split - begin :].double().numpy())
         apart.append(rows.apart[split:stop])
     return (
-        _scale(settled, apart, lambda: settled_average(window_size)),
-        _scale(immediate, apart, lambda: immediate_average(window_size)),
+        _scale(settled, apart, lambda: settled_average(plan.window_size)),
+        _scale(immediate, apart, lambda: immediate_average(plan.window_size)),
     )
 
 

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from tsae.detection.engine import ScoreModel, SegmentScorer
 from tsae.detection.member import Member
+from tsae.detection.models import ReconstructionModel
 from tsae.detection.rows import RowErrors
 from tsae.detection.training_rows import Span
+from tsae.errors import ParameterError
 from tsae.series.filling import ForwardFill
 from tsae.series.grid import GridSeries
 
-__all__ = ["expected_at", "expected_values", "held_out_scores", "row_codes", "score_grid", "windows_of"]
+__all__ = ["code_length", "expected_at", "expected_values", "held_out_scores", "row_codes", "score_grid", "windows_of"]
 
 FloatArray = NDArray[np.float64]
 _ROWS_AT_ONCE = 16_384
@@ -62,7 +64,7 @@ def expected_values(model: ScoreModel, member: Member, values: NDArray[np.floati
     """
     network = model.scaler.network_channels
     filled, _ = ForwardFill().push(model.scaler.scaled(values)[:, network])
-    rows = RowErrors(member.model.reconstruct, window_size=member.window_size, stride=1, n_last=1)
+    rows = RowErrors(member.model.reconstruct, window_size=member.window_size)
     tensor = torch.from_numpy(filled)
     parts = [rows.push(tensor, torch.ones_like(tensor, dtype=torch.bool))[0], rows.flush()]
     return _in_units(model, torch.cat(parts))
@@ -70,7 +72,7 @@ def expected_values(model: ScoreModel, member: Member, values: NDArray[np.floati
 
 def windows_of(model: ScoreModel, member: Member, codes: NDArray[np.float32]) -> FloatArray:
     """Codes `(n, latent_dim)` → windows `(n, window_size, n_channels)` in the sensors' units."""
-    return _in_units(model, member.model.decode(torch.from_numpy(codes)))
+    return _in_units(model, _reconstruction_model(member).decode(torch.from_numpy(codes)))
 
 
 def _in_units(model: ScoreModel, scaled: torch.Tensor) -> FloatArray:
@@ -85,18 +87,19 @@ def _in_units(model: ScoreModel, scaled: torch.Tensor) -> FloatArray:
 def row_codes(model: ScoreModel, member: Member, grid: GridSeries) -> FloatArray:
     """The latent code of the window that ends in each row, `(n_timesteps, latent_dim)`."""
     codes = []
+    encode = _reconstruction_model(member).encode
     for start, stop in grid.segments:
         filled, _ = ForwardFill().push(model.scaler.scaled(grid.values[start:stop])[:, model.scaler.network_channels])
         past = np.repeat(filled[:1], member.window_size - 1, axis=0)
         series = torch.from_numpy(np.concatenate([past, filled]))
         windows = series.unfold(0, member.window_size, 1).transpose(1, 2)
-        codes += [member.model.encode(batch).double().numpy() for batch in torch.split(windows, 2048)]
+        codes += [encode(batch).double().numpy() for batch in torch.split(windows, 2048)]
     return np.concatenate(codes)[grid.rows]
 
 
 def expected_at(model: ScoreModel, grid: GridSeries, row: int) -> FloatArray:
     """Expected values of all channels `(n_channels,)` at an input row, from the longest member."""
-    member = model.members[-1]
+    member = model.longest
     position = int(grid.rows[row])
     start, stop = next(segment for segment in grid.segments if segment[0] <= position < segment[1])
     start, stop = max(start, position - member.window_size), min(stop, position + member.window_size)
@@ -107,7 +110,7 @@ def expected_at(model: ScoreModel, grid: GridSeries, row: int) -> FloatArray:
 def held_out_scores(model: ScoreModel, spans: Sequence[Span], *, lag: int) -> tuple[FloatArray, FloatArray]:
     """Settled and immediate scores of the held-out rows, each `(n_held_out,)`."""
     settled, immediate = [], []
-    context = 2 * model.members[-1].window_size
+    context = 2 * model.longest.window_size
     for span in spans:
         if not span.n_held_out:
             continue
@@ -122,3 +125,14 @@ def held_out_scores(model: ScoreModel, spans: Sequence[Span], *, lag: int) -> tu
         settled.append(np.concatenate([rows.settled for rows in blocks])[split - begin :])
         immediate.append(np.concatenate([rows.immediate for rows in blocks])[split - begin :])
     return np.concatenate(settled), np.concatenate(immediate)
+
+
+def code_length(member: Member) -> int:
+    """Length of a member's codes."""
+    return _reconstruction_model(member).module.n_linear + member.options.latent_dim
+
+
+def _reconstruction_model(member: Member) -> ReconstructionModel:
+    if not isinstance(member.model, ReconstructionModel):
+        raise ParameterError("a member that predicts hidden blocks has no codes; use one that rebuilds windows")
+    return member.model

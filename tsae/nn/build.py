@@ -29,7 +29,11 @@ _ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
 
 
 def build_autoencoder(
-    options: NetworkOptions, input_shape: tuple[int, ...], *, linear_path: LinearPath | None = None
+    options: NetworkOptions,
+    input_shape: tuple[int, ...],
+    *,
+    linear_path: LinearPath | None = None,
+    zero_output: bool = False,
 ) -> AutoEncoder:
     """Join the parts that `options` name.
 
@@ -42,6 +46,8 @@ def build_autoencoder(
     linear_path
         A fitted principal-component path whose reconstruction is added; the decoder's last layer then starts
         at zero, so that training starts from the linear reconstruction.
+    zero_output
+        Start the decoder's last layer at zero without a linear path too.
 
     Returns
     -------
@@ -61,7 +67,7 @@ def build_autoencoder(
     (torch.Size([5, 33, 2]), torch.Size([5, 3]))
     """
     _check(options, input_shape, linear_path)
-    encoder, decoder = _pair(options, input_shape, zero_output=linear_path is not None)
+    encoder, decoder = _pair(options, input_shape, zero_output=zero_output or linear_path is not None)
     bottleneck = Gaussian if options.bottleneck == "gaussian" else Deterministic
     return AutoEncoder(
         encoder,

@@ -73,18 +73,30 @@ class ArraySource:
 
 
 class RandomBatches:
-    """Endless batches in random order, every example once an epoch."""
+    """`n_batches` batches in random order, every example once an epoch, handed out `n_together` at a time."""
 
-    def __init__(self, source: Source, batch_size: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, source: Source, batch_size: int, generator: torch.Generator, *, n_batches: int, n_together: int
+    ) -> None:
         self.source = source
         self.batch_size = batch_size
         self.generator = generator
+        self.n_batches = n_batches
+        self.n_together = n_together
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __len__(self) -> int:
+        return -(-self.n_batches // self.n_together)
+
+    def __iter__(self) -> Iterator[list[Batch]]:
+        indices = self._indices()
+        for first in range(0, self.n_batches, self.n_together):
+            count = min(self.n_together, self.n_batches - first)
+            yield [self.source.take(next(indices)) for _ in range(count)]
+
+    def _indices(self) -> Iterator[Tensor]:
         while True:
             order = torch.randperm(len(self.source), generator=self.generator)
-            for first in range(0, len(order), self.batch_size):
-                yield self.source.take(order[first : first + self.batch_size])
+            yield from torch.split(order, self.batch_size)
 
 
 class EvenBatches:

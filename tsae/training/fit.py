@@ -9,20 +9,22 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
-from torch import Tensor
+from torch import Tensor, nn
 
 from tsae.errors import TrainingError
-from tsae.nn.autoencoder import AutoEncoder
 from tsae.training.batches import EvenBatches, RandomBatches, Source
 from tsae.training.module import AutoEncoderModule
+from tsae.training.objectives import Loss
 from tsae.training.options import TrainingOptions
 
-__all__ = ["FitReport", "fit_autoencoder"]
+__all__ = ["FitReport", "fit_network"]
 
+_STEPS_TOGETHER = 20  # optimiser steps in one step of Lightning
 _HELD_OUT_EXAMPLES = 1024  # enough to rank checkpoints, cheap beside the steps between two checks
 
 
@@ -49,23 +51,30 @@ class _BestWeights(Callback):
         self.history: list[tuple[int, float]] = []
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        loss = float(trainer.callback_metrics["held_out_loss"])
-        self.history.append((trainer.global_step, loss))
+        module = cast(AutoEncoderModule, pl_module)
+        self.consider(module.n_steps, float(trainer.callback_metrics["held_out_loss"]), module)
+
+    def consider(self, n_steps: int, loss: float, module: AutoEncoderModule) -> None:
+        """Keep the module's weights if they are the best so far."""
+        self.history.append((n_steps, loss))
         if loss < self.best:
-            self.best, self.step = loss, trainer.global_step
-            self.state = copy.deepcopy(pl_module.state_dict())
+            self.best, self.step = loss, n_steps
+            self.state = copy.deepcopy(module.state_dict())
 
 
-def fit_autoencoder(
-    network: AutoEncoder,
+def fit_network(
+    network: nn.Module,
+    loss: Loss,
     training: Source,
     held_out: Source | None,
     *,
     options: TrainingOptions,
     random_state: int,
+    keep_initial: bool = False,
 ) -> FitReport:
     """Train `network` in place on random batches of `training`; restore the best weights on `held_out`.
 
+    With `keep_initial` the weights before the first step compete too (`best_step` is then 0 if they are best).
     Shows a progress bar when standard error is a terminal and is silent otherwise. PyTorch's global random state
     is the same before and after.
 
@@ -77,7 +86,9 @@ def fit_autoencoder(
         If the user interrupted; the network then holds whatever it had learned.
     """
     best = _BestWeights()
-    check_every = max(1, options.max_steps // options.n_checks)
+    generator = torch.Generator().manual_seed(random_state)
+    n_together = max(1, min(_STEPS_TOGETHER, options.max_steps // options.n_checks))
+    batches = RandomBatches(training, options.batch_size, generator, n_batches=options.max_steps, n_together=n_together)
     callbacks: list[Callback] = []
     validation = None
     if held_out is not None and len(held_out) > 0:
@@ -86,25 +97,24 @@ def fit_autoencoder(
         callbacks = [best, stopping]
     with torch.random.fork_rng(devices=[]), _quiet_lightning():
         torch.manual_seed(random_state)
-        generator = torch.Generator().manual_seed(random_state)
         trainer = pl.Trainer(
-            max_steps=options.max_steps,
+            max_epochs=1,
             accelerator=options.accelerator,
             devices=options.devices,
             precision=options.precision,  # type: ignore[arg-type]
-            gradient_clip_val=options.gradient_clip or None,
             callbacks=callbacks,
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
             enable_progress_bar=sys.stderr is not None and sys.stderr.isatty(),
             num_sanity_val_steps=0,
-            val_check_interval=check_every if validation is not None else None,
-            check_val_every_n_epoch=None if validation is not None else 1,
+            val_check_interval=max(1, len(batches) // options.n_checks),
             limit_val_batches=None if validation is not None else 0,
         )
-        module = AutoEncoderModule(network, options)
-        trainer.fit(module, RandomBatches(training, options.batch_size, generator), validation)
+        module = AutoEncoderModule(network, loss, options)
+        if keep_initial and validation is not None:
+            best.consider(0, module.held_out_loss(validation), module)
+        trainer.fit(module, batches, validation)
     if trainer.interrupted:
         raise KeyboardInterrupt
     if best.state is not None:
@@ -112,14 +122,14 @@ def fit_autoencoder(
     network.eval().requires_grad_(False)
     _check_finite(network)
     return FitReport(
-        n_steps=trainer.global_step,
-        best_step=best.step if best.state is not None else trainer.global_step,
+        n_steps=module.n_steps,
+        best_step=best.step if best.state is not None else module.n_steps,
         held_out_loss=best.best if best.state is not None else None,
         history=tuple(best.history),
     )
 
 
-def _check_finite(network: AutoEncoder) -> None:
+def _check_finite(network: nn.Module) -> None:
     if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
         raise TrainingError(
             "training diverged (weights became NaN or infinite); use a smaller `learning_rate` or full precision"

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from tsae.nn.autoencoder import AutoEncoder, Latent, Reconstruction
+from tsae.nn.masked import MaskedAutoEncoder
 from tsae.training.batches import Batch
 from tsae.training.options import TrainingOptions
 
-__all__ = ["entry_loss", "kl_divergence", "objective"]
+__all__ = ["Loss", "entry_loss", "kl_divergence", "masked_loss", "reconstruction_loss"]
+
+Loss = Callable[[Batch, float], Tensor]
+"""Batch and present weight of the KL term → scalar to minimise."""
 
 _LOG_2PI = math.log(2 * math.pi)
 
@@ -45,12 +51,42 @@ def kl_divergence(latent: Latent) -> Tensor:
     return 0.5 * (latent.mean.square() + latent.log_var.exp() - 1 - latent.log_var).sum(1)
 
 
-def objective(network: AutoEncoder, batch: Batch, options: TrainingOptions, *, kl_weight: float) -> Tensor:
-    """Scalar loss of a batch: mean over observed entries, plus penalties on the code.
+def reconstruction_loss(network: AutoEncoder, options: TrainingOptions) -> Loss:
+    """The loss of an autoencoder: mean over observed entries, plus penalties on the code.
 
     The KL term is divided by the number of entries of one input, so that together they are the negative evidence
     lower bound per entry.
     """
+    return partial(_reconstruction_loss, network, options)
+
+
+def masked_loss(network: MaskedAutoEncoder, *, noise: float = 0.05) -> Loss:
+    """The loss of a masked autoencoder: squared error on one hidden block per window, drawn at random.
+
+    Errors count in units of the linear part's residual variance. In evaluation the blocks take turns, so that the
+    held-out loss is the same every time; 1 means no better than the linear part.
+    """
+    return partial(_masked_loss, network, noise)
+
+
+def _masked_loss(network: MaskedAutoEncoder, noise: float, batch: Batch, kl_weight: float) -> Tensor:  # noqa: ARG001
+    windows = batch.inputs
+    block = network.linear.block
+    n_windows, n_steps, _ = windows.shape
+    n_blocks = n_steps // block
+    chosen = torch.randint(n_blocks, (n_windows,)) if network.training else torch.arange(n_windows) % n_blocks
+    hidden = (torch.arange(n_steps) // block).to(windows.device) == chosen.to(windows.device).unsqueeze(1)
+    left = network.linear(windows)
+    predicted = network.correction(windows, left, hidden, noise=noise if network.training else 0.0)
+    counted = hidden.unsqueeze(2).expand_as(windows)
+    if batch.observed is not None:
+        counted = counted & batch.observed
+    errors = (left - predicted).square() / network.linear.variance
+    total: Tensor = (errors * counted).sum() / counted.sum().clamp_min(1)
+    return total
+
+
+def _reconstruction_loss(network: AutoEncoder, options: TrainingOptions, batch: Batch, kl_weight: float) -> Tensor:
     reconstruction = network(batch.inputs)
     losses = entry_loss(reconstruction, batch.inputs, options.loss)
     if batch.observed is None:

@@ -1,0 +1,111 @@
+"""Masked blocks: hide a block of time steps and predict it from the rest of the window.
+
+The linear part has a closed form: for a Gaussian with precision P, a hidden block j differs from its conditional mean
+by `(P_jj)⁻¹ (P (x − μ))_j`. A network, if there is one, predicts what the linear part leaves.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from tsae.nn.autoencoder import AutoEncoder
+
+__all__ = ["BlockPredictor", "MaskedAutoEncoder", "fit_block_predictor"]
+
+
+class BlockPredictor(nn.Module):
+    """Linear prediction of every block of a window from all other blocks.
+
+    Parameters
+    ----------
+    centre
+        Mean window, flat `(n_features,)`, `n_features = window_size · n_channels`.
+    operator
+        `(n_features, n_features)`; maps a centred window to the residuals of all its blocks, each hidden in turn.
+    variance
+        Residual variance of every channel, `(n_channels,)`.
+    block
+        Time steps a block; divides the window.
+    """
+
+    centre: Tensor
+    operator: Tensor
+    variance: Tensor
+
+    def __init__(self, centre: Tensor, operator: Tensor, variance: Tensor, *, block: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", centre)
+        self.register_buffer("operator", operator)
+        self.register_buffer("variance", variance)
+        self.block = block
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Windows `(batch, time, channels)` → actual minus predicted values, same shape."""
+        return ((windows.flatten(1) - self.centre) @ self.operator.T).view(windows.shape)
+
+
+def fit_block_predictor(windows: Tensor, *, block: int, ridge: float = 0.01) -> BlockPredictor:
+    """Fit to windows `(n, time, channels)`; `ridge` is added to the covariance, as a share of the mean variance."""
+    _, window_size, n_channels = windows.shape
+    flat = windows.flatten(1).double()
+    centre = flat.mean(0)
+    flat = flat - centre
+    covariance = flat.T @ flat / len(flat)
+    n_features = covariance.shape[0]
+    covariance.diagonal().add_(ridge * covariance.diagonal().mean().clamp_min(1e-6))
+    precision = cast(Tensor, torch.cholesky_inverse(torch.linalg.cholesky(covariance)))
+    width = block * n_channels
+    rows = precision.view(n_features // width, width, n_features)
+    diagonal = torch.stack([rows[j][:, j * width : (j + 1) * width] for j in range(len(rows))])
+    operator = torch.linalg.solve(diagonal, rows).reshape(n_features, n_features)
+    residuals = (flat @ operator.T).view(-1, window_size, n_channels)
+    variance = residuals.square().mean((0, 1)).clamp_min(1e-9)
+    return BlockPredictor(centre.float(), operator.float(), variance.float(), block=block)
+
+
+class MaskedAutoEncoder(nn.Module):
+    """Predict hidden blocks: linearly, and with a network for the rest.
+
+    Parameters
+    ----------
+    linear
+        The closed-form part.
+    network
+        Autoencoder of windows `(batch, time, channels + 1)` whose last channel says which steps are hidden; `None`
+        to stay linear.
+    """
+
+    def __init__(self, linear: BlockPredictor, network: AutoEncoder | None = None) -> None:
+        super().__init__()
+        self.linear = linear
+        self.network = network
+
+    def residuals(self, windows: Tensor, *, n_last: int | None = None) -> Tensor:
+        """Actual minus predicted values, each block hidden in turn, shaped like `windows`.
+
+        With `n_last` only the blocks that hold the last so many steps are worked out; the others are zero.
+        """
+        left = self.linear(windows)
+        if self.network is None:
+            return cast(Tensor, left)
+        n_steps = windows.shape[1]
+        first = 0 if n_last is None else (n_steps - n_last) // self.linear.block * self.linear.block
+        result = torch.zeros_like(left)
+        for start in range(first, n_steps, self.linear.block):
+            steps = slice(start, start + self.linear.block)
+            hidden = torch.zeros(n_steps, dtype=torch.bool)
+            hidden[steps] = True
+            result[:, steps] = left[:, steps] - self.correction(windows, left, hidden)[:, steps]
+        return result
+
+    def correction(self, windows: Tensor, left: Tensor, hidden: Tensor, *, noise: float = 0.0) -> Tensor:
+        """The network's prediction of the linear residuals `left`, for steps `hidden` `(time,)` or `(batch, time)`."""
+        mask = hidden.to(windows.dtype).expand(windows.shape[:2]).unsqueeze(2)
+        centred = windows - self.linear.centre.view(windows.shape[1:])
+        if noise:
+            centred = centred + noise * torch.randn_like(centred) * (1 - mask)
+        seen = torch.cat([centred - left * mask, mask], dim=2)
+        return cast(Tensor, cast(AutoEncoder, self.network)(seen).mean)[:, :, :-1]
