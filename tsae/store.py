@@ -1,6 +1,7 @@
 """The model file: one safetensors file, its JSON manifest in the header. Nothing in it is ever executed.
 
-The manifest carries a SHA-256 of the tensors, so that a flipped bit is refused and not scored with.
+The manifest carries a SHA-256 of the tensors and the header one of the manifest, so that a flipped bit is refused
+and not scored with.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tsae.errors import ModelFileError, OutputError
 __all__ = ["FORMAT_VERSION", "check_writable", "read_manifest", "read_model", "write_atomically", "write_model"]
 
 FORMAT_VERSION = 1
-_KEY = "tsae"
+_MANIFEST, _CHECKSUM = "tsae", "sha256"  # keys of the header's metadata
 _LARGEST_HEADER = 100_000_000
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -69,9 +70,10 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
 def write_model(path: str | os.PathLike[str], tensors: Tensors, manifest: Mapping[str, Any]) -> None:
     """Write tensors and manifest (JSON-able) into one file, atomically."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     full = {"format_version": FORMAT_VERSION, **manifest, "sha256": _digest(arrays)}
-    write_atomically(path, save(arrays, metadata={_KEY: json.dumps(full)}))
+    text = json.dumps(full)
+    write_atomically(path, save(arrays, metadata={_MANIFEST: text, _CHECKSUM: _text_digest(text)}))
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -88,7 +90,7 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], d
     except (SafetensorError, ValueError, KeyError) as error:
         raise _damaged(path, str(error)) from error
     if _digest(tensors) != manifest.get("sha256"):
-        raise _damaged(path, "its checksum does not match its contents")
+        raise _damaged(path, "the checksum of its tensors does not match")
     return tensors, manifest
 
 
@@ -101,10 +103,11 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     except OSError as error:
         raise ModelFileError(f"cannot read model {str(path)!r}: {error.strerror}; check the path") from error
     try:
-        metadata = json.loads(header)["__metadata__"][_KEY]
-        manifest = json.loads(metadata)
+        metadata = json.loads(header)["__metadata__"]
+        text, checksum = metadata[_MANIFEST], metadata[_CHECKSUM]
+        manifest = json.loads(text)
         version = int(manifest["format_version"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ModelFileError(
             f"{str(path)!r} is not a tsae model, or its beginning is damaged; write one with `tsae fit` or "
             "`detector.save(path)`"
@@ -113,6 +116,8 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ModelFileError(
             f"{str(path)!r} has format version {version}, this tsae reads up to {FORMAT_VERSION}; upgrade tsae"
         )
+    if _text_digest(text) != checksum:
+        raise _damaged(path, "the checksum of its manifest does not match")
     return dict(manifest)
 
 
@@ -120,10 +125,14 @@ def _damaged(path: str | os.PathLike[str], why: str) -> ModelFileError:
     return ModelFileError(f"model file {str(path)!r} is damaged ({why}); restore it from a copy or fit again")
 
 
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
 def _digest(tensors: Tensors) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
-        array = np.ascontiguousarray(tensors[name])
+        array = np.asarray(tensors[name], order="C")
         digest.update(f"{name}|{array.dtype}|{array.shape}".encode())
         digest.update(array.data)
     return digest.hexdigest()
