@@ -37,12 +37,18 @@ class ChannelScaler:
 
     @property
     def constant_channels(self) -> NDArray[np.intp]:
-        """Numbers of the channels that had one value in training."""
-        return np.flatnonzero(self.role == CONSTANT)
+        """Numbers of the constant channels that no network sees."""
+        return np.setdiff1d(np.flatnonzero(self.role == CONSTANT), self.network_channels)
+
+    @property
+    def switch_channels(self) -> NDArray[np.intp]:
+        """Numbers of the switches that no network sees."""
+        return np.setdiff1d(np.flatnonzero(self.role == SWITCH), self.network_channels)
 
     def scaled(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Values `(n, n_channels)` in standard deviations from the mean, float32, clipped at ±100; NaN stays."""
-        return np.clip((values - self.mean) / self.scale, -_CLIP, _CLIP).astype(np.float32)
+        with np.errstate(over="ignore"):  # far beyond the clip is as good as infinite
+            return np.clip((values - self.mean) / self.scale, -_CLIP, _CLIP).astype(np.float32)
 
 
 def fit_channels(values: NDArray[np.floating]) -> ChannelScaler:

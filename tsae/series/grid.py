@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,8 @@ class GridSeries:
     @property
     def segments(self) -> list[tuple[int, int]]:
         """Start and stop (exclusive) of every segment."""
-        stops = [*self.starts[1:].tolist(), len(self.values)]
-        return list(zip(self.starts.tolist(), stops, strict=True))
+        starts = self.starts.tolist()
+        return list(pairwise([*starts, len(self.values)]))
 
 
 def on_grid(values: NDArray[np.floating], steps: NDArray[np.int64] | None = None) -> GridSeries:
