@@ -14,6 +14,7 @@ from tsae.detection.member import Member
 from tsae.detection.models import MaskedModel, ReconstructionModel, WindowModel
 from tsae.detection.plan import MemberPlan, plan_members
 from tsae.detection.scales import fit_scales
+from tsae.detection.switches import fit_switches
 from tsae.detection.training_rows import FitRows, Span, lay_out_rows, window_starts
 from tsae.errors import DataError, ParameterError
 from tsae.nn.autoencoder import AutoEncoder
@@ -65,7 +66,7 @@ def fit_model(spans: Sequence[Span], options: ModelOptions, *, random_state: int
         member, report = fit_member(rows, plan, options, random_state=random_state + number)
         members.append(member)
         reports.append(report)
-    return ScoreModel(scaler, tuple(members)), reports
+    return ScoreModel(scaler, tuple(members), fit_switches(scaler, rows)), reports
 
 
 def fit_member(

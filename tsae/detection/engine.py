@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tsae.detection.apart import ApartErrors, apart_channels
 from tsae.detection.chain import Chain, ChainOutput, Queue
+from tsae.detection.constants import ConstantWatch
 from tsae.detection.member import Member, immediate_average, settled_average
 from tsae.detection.models import ReconstructionModel
+from tsae.detection.switches import SwitchModel, SwitchWatch, switch_term
 from tsae.series.channels import ChannelScaler
 from tsae.series.filling import ForwardFill
 
@@ -32,6 +33,7 @@ class ScoreModel:
 
     scaler: ChannelScaler
     members: tuple[Member, ...]
+    switches: SwitchModel | None = None
 
     @property
     def longest(self) -> Member:
@@ -51,7 +53,8 @@ class ScoredRows:
     settled: FloatArray
     """Scores of the oldest rows not yet returned, `(n_settled,)`."""
     errors: FloatArray
-    """Errors of the same rows in usual errors, `(n_settled, n_channels)`; NaN where missing."""
+    """Errors of the same rows, `(n_settled, n_channels)`, in usual errors (switches: in the largest of training);
+    NaN where missing."""
     immediate: FloatArray
     """Scores at lag 0 of the rows just pushed, `(n,)`; empty unless asked for."""
 
@@ -70,26 +73,30 @@ class SegmentScorer:
 
     def __init__(self, model: ScoreModel, *, lag: int, immediate: bool = False) -> None:
         self._model = model
-        self._network = model.scaler.network_channels
-        self._apart_channels = apart_channels(model.scaler)
-        self._apart = ApartErrors(model.scaler)
+        self._constants = ConstantWatch()
+        self._switches = SwitchWatch(model.scaler, model.switches)
         self._fill = ForwardFill()
         self._members = [
             _MemberScorer(member, lag=None if lag >= model.full_lag else lag, immediate=immediate)
             for member in model.members
         ]
-        self._apart_queue = Queue()
+        self._apart_errors, self._switch_terms = Queue(), Queue()
 
     def push(self, values: NDArray[np.floating]) -> ScoredRows:
         """Take the next rows `(n, n_channels)` in the sensors' units, NaN where missing."""
-        filled, observed = self._fill.push(self._model.scaler.scaled(values)[:, self._network])
-        apart = self._apart.push(values[:, self._apart_channels])
-        self._apart_queue.put(apart)
-        apart_sum = np.nansum(apart, axis=1)
+        scaler = self._model.scaler
+        scaled = scaler.scaled(values)
+        filled, observed = self._fill.push(scaled[:, scaler.network_channels])
+        constant_errors = self._constants.push(scaled[:, scaler.constant_channels])
+        switch_errors = self._switches.push(filled, values[:, scaler.switch_channels])
+        self._apart_errors.put(np.concatenate([constant_errors, switch_errors], axis=1))
+        switch_terms = switch_term(switch_errors)
+        self._switch_terms.put(switch_terms)
         tensors = torch.from_numpy(filled), torch.from_numpy(observed)
-        outputs = [member.push(*tensors, apart_sum) for member in self._members]
+        apart = np.nansum(constant_errors, axis=1)
+        outputs = [member.push(*tensors, apart) for member in self._members]
         immediate = [now.scores for _, now in outputs if now is not None]
-        return self._collected(_mean(immediate) if immediate else np.zeros(0))
+        return self._collected(_mean(immediate) + switch_terms if immediate else np.zeros(0))
 
     def flush(self) -> ScoredRows:
         """End the segment: the rows still waiting."""
@@ -100,12 +107,14 @@ class SegmentScorer:
     def _collected(self, immediate: FloatArray) -> ScoredRows:
         """Take the rows that every member has settled."""
         n_rows = min(member.n_settled for member in self._members)
-        scores, errors = zip(*(member.take(n_rows) for member in self._members), strict=True)
-        all_errors = np.empty((n_rows, len(self._model.scaler.role)))
-        if n_rows:
-            all_errors[:, self._network] = np.mean(errors, axis=0)
-            all_errors[:, self._apart_channels] = self._apart_queue.take(n_rows)
-        return ScoredRows(_mean(scores) if n_rows else np.zeros(0), all_errors, immediate)
+        scaler = self._model.scaler
+        errors = np.empty((n_rows, len(scaler.role)))
+        if not n_rows:
+            return ScoredRows(np.zeros(0), errors, immediate)
+        scores, member_errors = zip(*(member.take(n_rows) for member in self._members), strict=True)
+        errors[:, scaler.network_channels] = np.mean(member_errors, axis=0)
+        errors[:, [*scaler.constant_channels, *scaler.switch_channels]] = self._apart_errors.take(n_rows)
+        return ScoredRows(_mean(scores) + self._switch_terms.take(n_rows), errors, immediate)
 
 
 class _MemberScorer:

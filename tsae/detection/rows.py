@@ -29,7 +29,8 @@ class RowErrors:
     last_errors
         Windows → errors of their last steps; `None` if immediate errors are not wanted.
     window_size, stride
-        Windows end at rows `window_size - 1 + k · stride` of the segment, and at its last row.
+        Windows start at rows `k · stride` of the segment. One more ends at its last row, for the rows that are not
+        settled by then.
     """
 
     def __init__(

@@ -16,6 +16,7 @@ from tsae.detection.detector import AnomalyDetector
 from tsae.detection.engine import ScoreModel
 from tsae.detection.member import Member, MemberScale
 from tsae.detection.models import block_of, rebuild_model
+from tsae.detection.switches import SwitchModel
 from tsae.detection.thresholds import Threshold
 from tsae.errors import ModelFileError
 from tsae.nn.options import NetworkOptions
@@ -48,6 +49,8 @@ def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> No
     }
     scaler = detector.model_.scaler
     tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
+    if detector.model_.switches is not None:
+        tensors |= {f"switches.{name}": array for name, array in vars(detector.model_.switches).items()}
     tensors |= {"held_out.scores": detector.held_out_scores_, "held_out.immediate": detector.held_out_immediate_}
     write_model(path, tensors, manifest)
 
@@ -77,7 +80,10 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
     members = [
         _unpack_member(member, f"members.{number}.", tensors) for number, member in enumerate(manifest["members"])
     ]
-    detector.model_ = ScoreModel(scaler, tuple(members))
+    switches = None
+    if "switches.weights" in tensors:
+        switches = SwitchModel(**{name: tensors[f"switches.{name}"] for name in ("weights", "bias", "worst")})
+    detector.model_ = ScoreModel(scaler, tuple(members), switches)
     detector.fit_reports_ = [
         FitReport(**{**report, "history": tuple(map(tuple, report["history"]))}) for report in manifest["fit_reports"]
     ]

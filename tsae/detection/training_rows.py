@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tsae.detection.apart import ApartErrors, apart_channels
+from tsae.detection.constants import ConstantWatch
 from tsae.series.channels import ChannelScaler
 from tsae.series.filling import ForwardFill
 from tsae.series.grid import GridSeries
@@ -60,7 +60,9 @@ class FitRows:
     observed: Tensor
     """Boolean, same shape."""
     apart: FloatArray
-    """Summed errors of the apart channels, `(n_grid,)`."""
+    """Summed errors of the constant channels, `(n_grid,)`."""
+    switches: FloatArray
+    """Values of the switches, `(n_grid, n_switches)`, NaN where missing."""
     segments: tuple[tuple[int, int, int], ...]
     """Start, first held-out row, and stop of every segment: rows before the middle one train the network."""
 
@@ -72,23 +74,26 @@ class FitRows:
 
 def lay_out_rows(spans: Sequence[Span], scaler: ChannelScaler) -> FitRows:
     """Scale and fill the training rows into one array."""
-    network, apart = scaler.network_channels, apart_channels(scaler)
+    network, constant, switch = scaler.network_channels, scaler.constant_channels, scaler.switch_channels
     n_rows = sum(len(span.values) for span in spans)
     values = np.empty((n_rows, len(network)), dtype=np.float32)
     observed = np.empty((n_rows, len(network)), dtype=bool)
     apart_sum = np.empty(n_rows)
+    switches = np.empty((n_rows, len(switch)))
     segments, start = [], 0
     for span in spans:
         stop = start + len(span.values)
-        fill, watch = ForwardFill(), ApartErrors(scaler)
+        fill, watch = ForwardFill(), ConstantWatch()
         for first in range(0, len(span.values), _ROWS_AT_ONCE):
             block = span.values[first : first + _ROWS_AT_ONCE]
             rows = slice(start + first, start + first + len(block))
-            values[rows], observed[rows] = fill.push(scaler.scaled(block)[:, network])
-            apart_sum[rows] = np.nansum(watch.push(block[:, apart]), axis=1)
+            scaled = scaler.scaled(block)
+            values[rows], observed[rows] = fill.push(scaled[:, network])
+            apart_sum[rows] = np.nansum(watch.push(scaled[:, constant]), axis=1)
+            switches[rows] = block[:, switch]
         segments.append((start, stop - span.n_held_out, stop))
         start = stop
-    return FitRows(torch.from_numpy(values), torch.from_numpy(observed), apart_sum, tuple(segments))
+    return FitRows(torch.from_numpy(values), torch.from_numpy(observed), apart_sum, switches, tuple(segments))
 
 
 def window_starts(spans: list[tuple[int, int]], window_size: int) -> Tensor:

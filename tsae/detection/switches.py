@@ -1,0 +1,116 @@
+"""Switches: channels of zeros and ones, watched by how well the rest of the row tells their state.
+
+A switch is predicted from the analog channels (now and over the last rows) and the other switches by logistic
+regression. Its surprise −log p(state), averaged over the last rows, counts as far as it exceeds anything seen in
+training: a valve that is stuck, flipped, or in a combination that never was.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from tsae.detection.filters import MovingAverage, trailing_kernel
+from tsae.detection.training_rows import FitRows
+from tsae.series.channels import ChannelScaler
+
+__all__ = ["SwitchModel", "SwitchWatch", "fit_switches", "switch_term"]
+
+FloatArray = NDArray[np.float64]
+_MEMORY = 16  # rows that surprise and features are averaged over
+_MOST_ROWS = 5000  # for the regressions
+_LEAST_PROBABILITY = 1e-4
+_MOST_ADDED = 8.0  # to a score in nats: enough to alarm alone
+_FLOOR = 0.05  # nats; below it a surprise is not worth a ratio
+
+
+@dataclass(frozen=True)
+class SwitchModel:
+    """Regressions of all switches."""
+
+    weights: FloatArray
+    """`(n_switches, n_features)`; a switch's own column is zero."""
+    bias: FloatArray
+    """`(n_switches,)`."""
+    worst: FloatArray
+    """Largest averaged surprise of each switch in training, in nats."""
+
+
+class SwitchWatch:
+    """How far each switch's surprise exceeds the worst of training, row by row, for one segment."""
+
+    def __init__(self, scaler: ChannelScaler, model: SwitchModel | None) -> None:
+        self._model = model
+        self._means = [MovingAverage(trailing_kernel(_MEMORY), lookahead=0) for _ in scaler.network_channels]
+        self._averages = [MovingAverage(trailing_kernel(_MEMORY), lookahead=0) for _ in scaler.switch_channels]
+
+    def push(self, analog: NDArray[np.float32], values: NDArray[np.floating]) -> FloatArray:
+        """Surprise over the worst of training, `(n, n_switches)`, NaN where a switch was not observed.
+
+        `analog` holds the scaled and filled network channels `(n, n_network_channels)`, `values` the switches'
+        values `(n, n_switches)` with NaN.
+        """
+        if self._model is None:
+            return np.full(values.shape, np.nan)
+        surprise = self.surprise(analog, values)
+        return np.asarray(np.where(np.isnan(values), np.nan, surprise / self._model.worst), dtype=np.float64)
+
+    def surprise(self, analog: NDArray[np.float32], values: NDArray[np.floating]) -> FloatArray:
+        """Averaged surprise in nats, `(n, n_switches)`."""
+        model = self._model
+        states = np.clip(np.nan_to_num(values, nan=0.5), 0, 1)
+        logits = self.features(analog, states) @ model.weights.T + model.bias  # type: ignore[union-attr]
+        probability = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+        surprise = -np.log(np.maximum(np.where(states > 0.5, probability, 1 - probability), _LEAST_PROBABILITY))
+        known = (~np.isnan(values)).astype(np.float64)
+        return np.column_stack([average.push(surprise[:, i], known[:, i]) for i, average in enumerate(self._averages)])
+
+    def features(self, analog: NDArray[np.float32], states: NDArray[np.floating]) -> FloatArray:
+        """Analog channels, clipped, their trailing means, and the switches, `(n, n_features)`."""
+        now = np.clip(analog.astype(np.float64), -5, 5)
+        weights = np.ones(len(now))
+        means = [mean.push(now[:, i], weights) for i, mean in enumerate(self._means)]
+        return np.column_stack([now, *means, states])
+
+
+def switch_term(errors: FloatArray) -> FloatArray:
+    """What the switches add to a score `(n,)`: their excess over training, capped so that it drowns nothing."""
+    excess = np.where(np.isnan(errors), 0.0, np.maximum(errors - 1, 0.0)).sum(axis=1)
+    return np.minimum(excess, _MOST_ADDED)
+
+
+def fit_switches(scaler: ChannelScaler, rows: FitRows) -> SwitchModel | None:
+    """Fit the regressions to the earlier rows, the worst surprises to all; `None` if there is no switch."""
+    n_switches = len(scaler.switch_channels)
+    if not n_switches:
+        return None
+    analog, states = rows.values.numpy(), np.clip(np.nan_to_num(rows.switches, nan=0.5), 0, 1)
+    features = np.concatenate(
+        [SwitchWatch(scaler, None).features(analog[a:b], states[a:b]) for a, b, _ in rows.segments if b > a]
+    )
+    known = np.concatenate([states[a:b] for a, b, _ in rows.segments if b > a]) > 0.5
+    sample = np.linspace(0, len(features) - 1, min(_MOST_ROWS, len(features))).round().astype(int)
+    weights, bias = np.zeros((n_switches, features.shape[1])), np.zeros(n_switches)
+    first = features.shape[1] - n_switches
+    for switch in range(n_switches):
+        others = np.arange(features.shape[1]) != first + switch
+        weights[switch, others], bias[switch] = _regression(features[sample][:, others], known[sample, switch])
+    unscaled = SwitchModel(weights, bias, np.ones(n_switches))
+    worst = [SwitchWatch(scaler, unscaled).push(analog[a:c], rows.switches[a:c]) for a, _, c in rows.segments]
+    return SwitchModel(weights, bias, np.maximum(np.nan_to_num(np.concatenate(worst)).max(axis=0), _FLOOR))
+
+
+def _regression(features: FloatArray, on: NDArray[np.bool_]) -> tuple[FloatArray, float]:
+    """Weights and bias; the base rate alone if the rows hold one state only."""
+    rate = (on.sum() + 0.5) / (len(on) + 1)
+    if on.all() or not on.any():
+        return np.zeros(features.shape[1]), float(np.log(rate / (1 - rate)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = LogisticRegression(C=1.0, max_iter=200).fit(features, on)
+    return fitted.coef_[0], float(fitted.intercept_[0])
