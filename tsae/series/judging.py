@@ -35,8 +35,9 @@ def judge_sensors(
         If a sensor has text among its numbers or an infinite value, or if nothing is left.
     """
     kept, notes, left_out = [], [], []
+    has_header = len(roles.unnamed) < len(roles.names)
     for position, column in columns.items():
-        reason = _reason_to_leave_out(column, position in roles.unnamed, options, place)
+        reason = _reason_to_leave_out(column, has_header and position in roles.unnamed, options, place)
         if reason:
             left_out.append(f"column {column.name!r} is left out: {reason}")
             continue

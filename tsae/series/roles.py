@@ -115,6 +115,7 @@ def choose_roles(
     time, time_format = _choose_time(columns, [p for p in rest if p not in (wanted or ())], options)
     sensors = [place for place in rest if place not in time and (wanted is None or place in wanted)]
     counters = [place for place in sensors if columns.may_count(place) and columns.is_numeric(place)]
+    counters.sort(key=columns.names_time, reverse=True)
     return Roles(
         names=columns.names,
         units=columns.units,

@@ -65,6 +65,8 @@ class _Split:
     @property
     def fit(self) -> tuple[float, int]:
         """The higher, the better the separator fits: cells that mean something, in rows of equal width."""
+        if self.width == 1 and any(separator in self.records[0].cells[0] for separator in _SEPARATORS):
+            return 0.0, 1  # "a,b" above "1,5" is no column with a decimal comma
         body = self.records[1:] or self.records
         cells = [cell for record in body[:50] for cell in record.cells]
         recognised = sum(cell_kind(cell) != "text" for cell in cells) / max(1, len(cells))

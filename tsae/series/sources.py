@@ -47,7 +47,7 @@ def open_source(source: str | Path | BinaryIO) -> Iterator[BinaryIO]:
         start = raw.read(len(_GZIP))
         raw.seek(0)
         if start == _GZIP:
-            raw = stack.enter_context(cast(BinaryIO, gzip.GzipFile(fileobj=raw)))
+            raw = stack.enter_context(cast(BinaryIO, gzip.GzipFile(fileobj=raw, mode="rb")))
         yield raw
 
 

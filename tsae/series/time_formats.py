@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import product
 
 import pandas as pd
@@ -20,7 +20,10 @@ NS_PER_UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _PLAUSIBLE_SECONDS = (631_152_000, 4_102_444_800)  # 1990 to 2100: the ranges of the four units do not touch
 _COMPACT = {"%Y%m%d%H%M%S": 14, "%Y%m%d%H%M": 12, "%Y%m%d": 8}
 _MONTH_FIRST = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y", "%d/%m/%y": "%m/%d/%y"}
-_CLEAR_DATES = ("%d.%m.%Y", "%d.%m.%y", "%Y.%m.%d", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d/%b/%Y")
+_CLEAR_DATES = (
+    *("%d.%m.%Y", "%d.%m.%y", "%Y.%m.%d", "%Y/%m/%d", "%Y-%m-%d"),
+    *("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d/%b/%Y"),
+)
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p")
 _SAMPLE = 20
 
@@ -48,7 +51,7 @@ def stated_format(name: str) -> TimeFormat:
     """
     if name == "iso" or name in NS_PER_UNIT:
         return TimeFormat(name)
-    now = datetime(2026, 11, 24)
+    now = datetime(2026, 11, 24, tzinfo=UTC)
     try:
         is_pattern = "%" in name and bool(datetime.strptime(now.strftime(name), name))
     except (ValueError, re.error):
@@ -141,18 +144,32 @@ def _complete(date: str) -> Iterator[str]:
 
 def _guess_pattern(dated: list[str], enough: float) -> TimeFormat | None:
     for date in (*_MONTH_FIRST, *_MONTH_FIRST.values(), *_CLEAR_DATES):
-        found = Counter(next((p for p in _complete(date) if fits_pattern(cell, p)), "") for cell in dated)
-        misses = found.pop("", 0)
-        if len(dated) - misses < enough:
+        found = _fitting_patterns(dated, date, enough)
+        if not found:
             continue
-        likely = [pattern for pattern, _ in found.most_common()]
-        patterns = likely + [pattern for pattern in _complete(date) if pattern not in found]
+        patterns = dict.fromkeys([*found, *_complete(date)])
         # More rows than the sample may show which of the two comes first, so the twins are one format here.
         day_first = next((d for d, m in _MONTH_FIRST.items() if date in (d, m)), date)
         return TimeFormat(
             name=day_first,
             patterns=tuple(pattern.replace(date, day_first) for pattern in patterns),
             month_first=_MONTH_FIRST.get(day_first, ""),
-            date_only=likely == [date],
+            date_only=found == [date],
         )
     return None
+
+
+def _fitting_patterns(dated: list[str], date: str, enough: float) -> list[str]:
+    """Find the complete patterns of a date that fit, the most frequent first; empty if too few cells do."""
+    found: Counter[str] = Counter()
+    misses = 0
+    for cell in dated:
+        candidates = dict.fromkeys([*found, *_complete(date)])  # those that fitted before come first
+        fitting = next((pattern for pattern in candidates if fits_pattern(cell, pattern)), None)
+        if fitting is not None:
+            found[fitting] += 1
+            continue
+        misses += 1
+        if misses > len(dated) - enough:
+            return []
+    return [pattern for pattern, _ in found.most_common()]

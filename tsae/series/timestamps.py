@@ -92,8 +92,8 @@ def _parse_iso(column: Any) -> ParsedTimes:
     ns = _parse_patterns(cells, ("ISO8601",), "ISO 8601")
     if has_zone.any() and not has_zone.all():
         rare = np.flatnonzero(has_zone if has_zone.mean() < 0.5 else ~has_zone)[0]
-        which = "carries" if has_zone[rare] else "carries no"
-        raise UnreadableTimeError(int(rare), f"{cells[rare]!r} {which} zone, unlike other rows")
+        which = "a" if has_zone[rare] else "no"
+        raise UnreadableTimeError(int(rare), f"{cells[rare]!r} carries {which} zone, unlike other rows")
     return ParsedTimes(ns, bool(has_zone.all()), "iso")
 
 
