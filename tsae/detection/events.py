@@ -26,8 +26,9 @@ class SensorShare:
 class Event:
     """A run of anomalous rows.
 
-    Times are timestamps where the table has them and row numbers otherwise. `stop` is the time of the last
-    flagged row (inclusive).
+    Times are timestamps where the table has them and row numbers otherwise. `start` and `stop` are the first and
+    the last row (inclusive) of a run of flagged rows whose error is at least a quarter of the run's largest: scores
+    are smoothed, so that rows up to about a window beside the cause are flagged too.
     """
 
     event_id: str

@@ -14,6 +14,7 @@ from tsae.detection.events import Event, SensorShare
 __all__ = ["EventRules", "ScoredSeries", "find_runs", "make_events", "severity"]
 
 FloatArray = NDArray[np.float64]
+_CORE_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def make_events(series: ScoredSeries, rules: EventRules, expected_at: Callable[[
 
 
 def _event(series: ScoredSeries, first: int, last: int, expected_at: Callable[[int], FloatArray]) -> Event:
+    first, last = _core(series, first, last)
     rows = slice(first, last + 1)
     peak = first + int(np.argmax(series.scores[rows]))
     start, stop = series.index[first], series.index[last]
@@ -93,6 +95,18 @@ def _event(series: ScoredSeries, first: int, last: int, expected_at: Callable[[i
         sensors=_ranked(series, rows, peak, expected_at(peak)),
         entity=series.entity,
     )
+
+
+def _core(series: ScoredSeries, first: int, last: int) -> tuple[int, int]:
+    """First and last row of a run whose error is at least a quarter of the run's largest.
+
+    Scores are smoothed to both sides, so that a run of flagged rows is up to two windows wider than its cause.
+    """
+    errors = series.errors[first : last + 1].astype(np.float64)
+    observed = ~np.isnan(errors)
+    mean = np.where(observed, errors, 0.0).sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
+    core = np.flatnonzero(mean >= _CORE_SHARE * mean.max())
+    return first + int(core[0]), first + int(core[-1])
 
 
 def _ranked(series: ScoredSeries, rows: slice, peak: int, expected: FloatArray) -> tuple[SensorShare, ...]:

@@ -68,7 +68,8 @@ class SwitchWatch:
         probability = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
         surprise = -np.log(np.maximum(np.where(states > 0.5, probability, 1 - probability), _LEAST_PROBABILITY))
         known = (~np.isnan(values)).astype(np.float64)
-        return np.column_stack([average.push(surprise[:, i], known[:, i]) for i, average in enumerate(self._averages)])
+        averaged = [average.push(surprise[:, i], known[:, i]) for i, average in enumerate(self._averages)]
+        return np.column_stack(averaged) if averaged else np.zeros(values.shape)
 
     def features(self, analog: NDArray[np.float32], states: NDArray[np.floating]) -> FloatArray:
         """Analog channels, clipped, their trailing means, and the switches, `(n, n_features)`."""
@@ -81,7 +82,7 @@ class SwitchWatch:
 def switch_term(errors: FloatArray) -> FloatArray:
     """What the switches add to a score `(n,)`: their excess over training, capped so that it drowns nothing."""
     excess = np.where(np.isnan(errors), 0.0, np.maximum(errors - 1, 0.0)).sum(axis=1)
-    return np.minimum(excess, _MOST_ADDED)
+    return np.asarray(np.minimum(excess, _MOST_ADDED), dtype=np.float64)
 
 
 def fit_switches(scaler: ChannelScaler, rows: FitRows) -> SwitchModel | None:

@@ -19,6 +19,7 @@ __all__ = ["FitRows", "Span", "lay_out_rows", "used_spans", "window_starts"]
 
 FloatArray = NDArray[np.float64]
 _ROWS_AT_ONCE = 65_536
+_MOST_HELD_OUT = 30_000  # an entity; enough for a threshold, and scoring more would outlast the training
 
 
 Excluded = NDArray[np.bool_] | None
@@ -43,7 +44,7 @@ def used_spans(grids: Sequence[GridSeries], excluded: Sequence[Excluded], held_o
             for segment, first_row in zip(grid.segments, first_rows, strict=True)
             if mask is None or not mask[first_row]
         ]
-        n_left = max(1, round(held_out * sum(stop - start for start, stop in used)))
+        n_left = max(1, min(_MOST_HELD_OUT, round(held_out * sum(stop - start for start, stop in used))))
         for start, stop in reversed(used):
             n_held_out = min(n_left, stop - start)
             spans.append(Span(grid.values[start:stop], n_held_out))
