@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from tsae.detection.engine import ScoreModel
 from tsae.detection.member import Member
 from tsae.detection.models import MaskedModel, ReconstructionModel, WindowModel
+from tsae.detection.options import ModelOptions
 from tsae.detection.plan import MemberPlan, plan_members
 from tsae.detection.scales import fit_scales
 from tsae.detection.switches import fit_switches
@@ -24,29 +25,16 @@ from tsae.nn.masked import MaskedAutoEncoder, fit_block_predictor
 from tsae.nn.options import NetworkOptions
 from tsae.series.channels import fit_channels
 from tsae.training.batches import WindowSource
-from tsae.training.fit import FitReport, fit_network
+from tsae.training.fit import fit_network
 from tsae.training.objectives import masked_loss, reconstruction_loss
-from tsae.training.options import TrainingOptions
+from tsae.training.report import FitReport
 
-__all__ = ["ModelOptions", "fit_model"]
+__all__ = ["fit_model"]
 
 _MOST_WINDOWS = 3000  # for the closed-form parts
 _MASKED_HIDDEN = 256
 _MASKED_WEIGHT_DECAY = 1e-3
 _CODE = 16  # nonlinear code length beside a linear path
-
-
-@dataclass(frozen=True)
-class ModelOptions:
-    """How the members of a detector are made and trained."""
-
-    network: NetworkOptions
-    training: TrainingOptions
-    window_size: str | int | Sequence[int]
-    latent_dim: str | int
-    max_steps: str | int
-    linear_path: bool
-    preset: str
 
 
 def fit_model(spans: Sequence[Span], options: ModelOptions, *, random_state: int) -> tuple[ScoreModel, list[FitReport]]:

@@ -13,9 +13,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Outlier
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from tsae.detection.build import ModelOptions, fit_model
 from tsae.detection.explain import EventRules, ScoredSeries, make_events
 from tsae.detection.inputs import Entity, check_period, checked_entities, data_hash, lay_out
+from tsae.detection.options import ModelOptions
 from tsae.detection.result import Detection
 from tsae.detection.scoring import (
     code_length,
@@ -190,6 +190,8 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         units
             Unit by channel, kept for events and the model file.
         """
+        from tsae.detection.build import fit_model  # loads Lightning, which scoring does without
+
         options = self._options()
         entities, _ = checked_entities(self, X, excluded, reset=True)
         self.period_ = infer_clock(entities[0].index).period

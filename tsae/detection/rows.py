@@ -12,7 +12,7 @@ __all__ = ["RowErrors", "WindowErrors"]
 WindowErrors = Callable[[Tensor], Tensor]
 """Windows `(batch, window_size, n_channels)` → errors `(batch, steps, n_channels)`, none negative."""
 
-_BYTES_AT_ONCE = 16 * 2**20  # of windows; about what stays in a processor's cache pays best
+_BYTES_AT_ONCE = 4 * 2**20  # of windows; about what stays in a processor's cache pays best
 
 
 class RowErrors:

@@ -22,7 +22,7 @@ from tsae.errors import ModelFileError
 from tsae.nn.options import NetworkOptions
 from tsae.series.channels import ChannelScaler
 from tsae.store import read_model, write_model
-from tsae.training.fit import FitReport
+from tsae.training.report import FitReport
 
 __all__ = ["load", "save_detector"]
 

@@ -61,8 +61,8 @@ def fit_block_predictor(windows: Tensor, *, block: int, ridge: float = 0.01) -> 
     rows = precision.view(n_features // width, width, n_features)
     diagonal = torch.stack([rows[j][:, j * width : (j + 1) * width] for j in range(len(rows))])
     operator = torch.linalg.solve(diagonal, rows).reshape(n_features, n_features)
-    residuals = (flat @ operator.T).view(-1, window_size, n_channels)
-    variance = residuals.square().mean((0, 1)).clamp_min(1e-9)
+    residual_variance = ((operator @ covariance) * operator).sum(1)  # the diagonal of operator · covariance · operatorᵀ
+    variance = residual_variance.view(window_size, n_channels).mean(0).clamp_min(1e-9)
     return BlockPredictor(centre.float(), operator.float(), variance.float(), block=block)
 
 

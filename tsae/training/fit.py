@@ -8,7 +8,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import cast
 
 import pytorch_lightning as pl
@@ -21,24 +20,12 @@ from tsae.training.batches import EvenBatches, RandomBatches, Source
 from tsae.training.module import AutoEncoderModule
 from tsae.training.objectives import Loss
 from tsae.training.options import TrainingOptions
+from tsae.training.report import FitReport
 
-__all__ = ["FitReport", "fit_network"]
+__all__ = ["fit_network"]
 
 _STEPS_TOGETHER = 20  # optimiser steps in one step of Lightning
 _HELD_OUT_EXAMPLES = 1024  # enough to rank checkpoints, cheap beside the steps between two checks
-
-
-@dataclass(frozen=True)
-class FitReport:
-    """What happened in a training run."""
-
-    n_steps: int
-    best_step: int
-    """Step whose weights were kept; the last one when nothing was held out."""
-    held_out_loss: float | None
-    """Loss of the kept weights on the held-out examples."""
-    history: tuple[tuple[int, float], ...]
-    """Held-out loss by step."""
 
 
 class _BestWeights(Callback):
