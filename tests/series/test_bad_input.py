@@ -4,7 +4,10 @@ import gzip
 import io
 import re
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tsae.errors import DataError, ParameterError
 from tsae.series.reading import ReadOptions, read_table
@@ -54,10 +57,11 @@ PARQUET_START = b"PAR1 and then no Parquet"
         ("time,state\n2026-11-24,RUN\n", {}, "no column of numbers (column 'state' is left out: .*'RUN' in line 2)"),
         ("time\n2026-11-24\n", {}, "no column of numbers (all of its columns are the time"),
         ("a b\n1 2\n3 4\n", {}, "no column of numbers .* check its `separator` and `decimal`"),
-        ("time,a\n2026-11-24,1\n2026-11-25\n2026-11-26,2\n", {}, "line 3 has 1 cells where the table has 2 columns"),
-        ("a,b\n1,2\n3,4,5\n6,7\n", {}, "line 3 has 3 cells where the table has 2 columns .*'3'.*; repair or delete"),
-        ('a,b\n1,2\n"3,4\n5,6\n', {}, "not CSV|cells where the table has"),
+        ("time,a\n2026-11-24,1\n2026-11-25\n2026-11-26,2\n", {}, "line 3 must have 2 cells like the others, but has 1"),
+        ("a,b\n1,2\n3,4,5\n6,7\n", {}, "line 3 must have 2 cells like the others, but has 3 .*'3'.*; repair or delete"),
+        ('a,b\n1,2\n"3,4\n5,6\n', {}, "not CSV|must have 2 cells|no row can be read"),
         ("a,b\n1,2\n", {"timestamp": "t"}, "`timestamp` (='t') is no column of the table; its columns are 'a', 'b'"),
+        ("a,b\n1,2\n", {"drop": ("a", "b")}, "the table has no column of numbers"),
         ("a,b\n1,2\n", {"drop": ("t",)}, "`drop` (='t') is no column"),
         ("a,b\n1,2\n", {"columns": ("t",)}, "`columns` (='t') is no column"),
         ("a,b\n1,2\n", {"label": "t"}, "`label` (='t') is no column"),
@@ -119,3 +123,20 @@ def test_options_that_make_no_sense(options, message):
 def test_a_stated_format_that_is_none_is_refused():
     with pytest.raises(ParameterError, match=r"`timestamp_format` \(='never'\) must be 'iso'"):
         read_table(io.BytesIO(b"time,a\n2026-11-24,1\n"), ReadOptions(timestamp_format="never"))
+
+
+@settings(max_examples=300)
+@given(st.text('a1.2,;|\t\n"- :/T+#0n', max_size=80), st.booleans())
+def test_whatever_comes_is_a_table_or_a_data_error(text, with_start):
+    content = ("time,a\n2026-11-24,1\n" if with_start else "") + text
+    try:
+        frames = list(read_table(io.BytesIO(content.encode())).frames.values())
+        message = ""
+    except DataError as error:
+        frames = []
+        message = str(error)
+    assert frames or ";" in message  # every message ends in a way out
+    for frame in frames:
+        assert np.isfinite(frame.fillna(0).to_numpy()).all()
+        assert frame.index.is_unique
+        assert frame.index.is_monotonic_increasing

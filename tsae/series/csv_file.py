@@ -94,7 +94,7 @@ class CsvFile:
         for cells, line in self._records():
             if len(cells) != width:
                 return (
-                    f"line {line} has {len(cells)} cells where the table has {width} columns "
+                    f"line {line} must have {width} cells like the others, but has {len(cells)} "
                     f"(it starts with {cells[0]!r}); repair or delete the line"
                 )
         return f"the file is not a CSV table ({error}); check its quotes"

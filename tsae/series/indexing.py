@@ -123,7 +123,7 @@ def count_rows(values: NDArray[np.float64], groups: Groups, name: str | None) ->
 
 
 def _count(values: NDArray[np.float64], name: str | None) -> pd.RangeIndex | None:
-    if not np.array_equal(values, np.round(values)):  # also refuses NaN
+    if not (np.abs(values) < 2**53).all() or not np.array_equal(values, np.round(values)):
         return None
     start = int(values[0])
     step = int(values[1]) - start if len(values) > 1 else 1

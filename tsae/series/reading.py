@@ -78,9 +78,8 @@ def read_table(source: str | Path | BinaryIO, options: ReadOptions | None = None
 
 def _read(file: CsvFile | ParquetFile, options: ReadOptions) -> SensorTable:
     roles = choose_roles(file.headers, file.unit_cells, file.sample, options)
-    columns, texts = _gather(file, roles, options)
+    columns, texts, n_rows = _gather(file, roles, options)
     pa.default_memory_pool().release_unused()  # what the text took, before the table is put together
-    n_rows = next((column.n_rows for column in columns.values()), 0)
     groups = _group(file, roles, texts, n_rows)
     counted, notes = _take_counters(columns, roles, groups)
     if roles.time_format is not None:
@@ -102,8 +101,8 @@ def _read(file: CsvFile | ParquetFile, options: ReadOptions) -> SensorTable:
 
 def _gather(
     file: CsvFile | ParquetFile, roles: Roles, options: ReadOptions
-) -> tuple[dict[int, SensorColumn], dict[int, Any]]:
-    """Read the sensors and the label as numbers, the time and the entity as they are."""
+) -> tuple[dict[int, SensorColumn], dict[int, Any], int]:
+    """Read the sensors and the label as numbers, the time and the entity as they are; count the rows."""
     numbers = {*roles.sensors, *([] if roles.label is None else [roles.label])}
     texts: dict[int, list[Any]] = {place: [] for place in (*roles.time, roles.entity) if place is not None}
     columns = {
@@ -111,13 +110,17 @@ def _gather(
         for place in sorted(numbers)
     }
     wanted = sorted({*columns, *texts})
-    for batch in file.batches(wanted):
+    n_rows = 0
+    for batch in file.batches(wanted) if wanted else ():
+        n_rows += len(batch[0])
         for place, cells in zip(wanted, batch, strict=True):
             if place in texts:
                 texts[place].append(cells)
             if place in columns:
                 columns[place].add(cells)
-    return columns, {place: pa.chunked_array(blocks) for place, blocks in texts.items()}
+    if wanted and not n_rows:
+        raise DataError("no row can be read below the header; check the quotes in the file")
+    return columns, {place: pa.chunked_array(blocks) for place, blocks in texts.items()}, n_rows
 
 
 def _group(

@@ -166,7 +166,7 @@ def _with_time_of_day(
         for other in free:
             cells = columns.cells(other)
             if other != place and cells and all(_TIME_OF_DAY.fullmatch(cell) for cell in cells):
-                pairs = zip(columns.cells(place), cells, strict=True)
+                pairs = zip(columns.cells(place), cells, strict=False)  # a row may be cut short
                 joined = guess_format([f"{date} {time}" for date, time in pairs])
                 if joined is not None:
                     return (place, other), joined

@@ -122,9 +122,12 @@ def _settle_day_and_month(column: Any, format: TimeFormat) -> TimeFormat:
         max((int(value) for value in pc.unique(pc.struct_field(fields, name)).to_pylist() if value), default=0)
         for name in ("first", "second")
     ]
-    if max(highest) <= 12:
-        raise UnreadableTimeError(*_both_readings(column, format))
-    return format if highest[0] > 12 else _month_first(format)
+    if max(highest) > 12:
+        return format if highest[0] > 12 else _month_first(format)
+    for row, cell in enumerate(column.to_pylist()):
+        if fits_pattern(cell, format.patterns[0]):
+            raise UnreadableTimeError(row, _both_readings(cell.strip(), format), "state which with `timestamp_format`")
+    return format
 
 
 def _month_first(format: TimeFormat) -> TimeFormat:
@@ -132,15 +135,12 @@ def _month_first(format: TimeFormat) -> TimeFormat:
     return TimeFormat(format.month_first, patterns)
 
 
-def _both_readings(column: Any, format: TimeFormat) -> tuple[int, str, str]:
-    pattern = format.patterns[0]
-    row, cell = next((row, str(cell).strip()) for row, cell in enumerate(column) if fits_pattern(str(cell), pattern))
+def _both_readings(cell: str, format: TimeFormat) -> str:
     readings = [
-        f"{datetime.strptime(cell, reading):%d %B %Y} with {reading!r}"
-        for reading in (pattern, _month_first(format).patterns[0])
+        f"{datetime.strptime(cell, pattern):%d %B %Y} with {pattern!r}"
+        for pattern in (format.patterns[0], _month_first(format).patterns[0])
     ]
-    reason = f"{cell!r} can be read in two ways, and so can every other row: {' or '.join(readings)}"
-    return row, reason, "state which with `timestamp_format`"
+    return f"{cell!r} can be read in two ways, and so can every other row: {' or '.join(readings)}"
 
 
 def _parse_patterns(cells: NDArray[np.object_], patterns: Sequence[str], description: str) -> NDArray[np.int64]:
