@@ -25,7 +25,7 @@ PARQUET_START = b"PAR1 and then no Parquet"
             "time,a\n2026-11-24,1\n2026-11-25,Bad\n2026-11-26,3\n",
             {},
             "column 'a' has the text 'Bad' in line 3, and 1 of its 3 cells are text; a sensor holds numbers only: "
-            'state `missing=("Bad",)` if it stands for a missing value, or leave the column out with `drop`',
+            "name 'Bad' as `missing` if it stands for a missing value, or `drop` the column",
         ),
         (
             "time,a\n\n2026-11-24,1\n\n2026-11-25,I/O Timeout\n2026-11-26,3\n",

@@ -64,13 +64,17 @@ def _reason_to_leave_out(column: SensorColumn, is_unnamed: bool, options: ReadOp
 
 
 def _text_among_numbers(column: SensorColumn, row: int, cell: str, place: Place) -> str:
-    way_out = f'`missing=("{cell}",)` if it stands for a missing value, or leave the column out with `drop`'
+    way_out = _way_out(cell)
     if cell.replace(",", "", 1).replace(".", "", 1).lstrip("+-").isdigit():
-        way_out = f"another `decimal`, or {way_out}"
+        way_out = f"state another `decimal`, or {way_out}"
     return (
         f"column {column.name!r} has the text {cell!r} in {place(row)}, and {column.n_text} of its "
-        f"{column.n_rows} cells are text; a sensor holds numbers only: state {way_out}"
+        f"{column.n_rows} cells are text; a sensor holds numbers only: {way_out}"
     )
+
+
+def _way_out(cell: str) -> str:
+    return f"name {cell!r} as `missing` if it stands for a missing value, or `drop` the column"
 
 
 def _refuse_infinite(column: SensorColumn, place: Place) -> None:
@@ -78,8 +82,7 @@ def _refuse_infinite(column: SensorColumn, place: Place) -> None:
         row, cell = column.first_infinite
         raise DataError(
             f"column {column.name!r} has the infinite value {cell!r} in {place(row)}; a sensor holds finite "
-            f'numbers: state `missing=("{cell}",)` if it stands for a missing value, or leave the column out '
-            "with `drop`"
+            f"numbers only: {_way_out(cell)}"
         )
 
 

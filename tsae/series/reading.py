@@ -170,7 +170,7 @@ def _take_counters(
         elif is_time and not column.n_text and len(columns) > 1:
             notes.append(
                 f"column {column.name!r} holds numbers that are no dates; it is left out, and the rows are "
-                "numbered: if they are seconds, state `timestamp_format='s'`"
+                "numbered: if they are seconds, state the `timestamp_format` 's'"
             )
         else:
             continue

@@ -178,5 +178,5 @@ def _no_time(columns: _Columns, place: int, options: ReadOptions) -> str:
     stated = f" in the format {options.timestamp_format!r}" if options.timestamp_format else ""
     return (
         f"column {columns.names[place]!r} does not read as a time{stated}, it starts with {cell!r}; state its "
-        "`timestamp_format`, such as '%d.%m.%Y %H:%M' or 's', or `timestamp=False` if it is none"
+        "`timestamp_format`, such as '%d.%m.%Y %H:%M' or 's', or that the table has no `timestamp`"
     )
