@@ -358,9 +358,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         return lay_out(entity, period=self.period_, max_fill=self.max_fill)
 
     def _like(self, entity: Entity, table: NDArray[np.floating] | None) -> Any:
-        if not isinstance(entity.index, pd.RangeIndex) or hasattr(self, "feature_names_in_"):
-            return pd.DataFrame(table, index=entity.index, columns=self.channels_)
-        return table
+        return table if entity.columns is None else pd.DataFrame(table, index=entity.index, columns=entity.columns)
 
     @property
     def channels_(self) -> list[str]:
@@ -381,6 +379,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             scores=scores,
             errors=table.to_numpy(),
             flags=flags,
+            segments=np.searchsorted(grid.starts, grid.rows, side="right"),
             threshold=self.threshold_,
             names=self.channels_,
             units=self.units_,

@@ -80,7 +80,7 @@ class SegmentScorer:
             _MemberScorer(member, lag=None if lag >= model.full_lag else lag, immediate=immediate)
             for member in model.members
         ]
-        self._apart_errors, self._switch_terms = Queue(), Queue()
+        self._own_errors, self._switch_terms = Queue(), Queue()
 
     def push(self, values: NDArray[np.floating]) -> ScoredRows:
         """Take the next rows `(n, n_channels)` in the sensors' units, NaN where missing."""
@@ -89,7 +89,11 @@ class SegmentScorer:
         filled, observed = self._fill.push(scaled[:, scaler.network_channels])
         constant_errors = self._constants.push(scaled[:, scaler.constant_channels])
         switch_errors = self._switches.push(filled, values[:, scaler.switch_channels])
-        self._apart_errors.put(np.concatenate([constant_errors, switch_errors], axis=1))
+        own_errors = np.empty(values.shape)  # the members' errors are added once they are settled
+        own_errors[:, scaler.network_channels] = np.where(observed, 0.0, np.nan)
+        own_errors[:, scaler.constant_channels] = constant_errors
+        own_errors[:, scaler.switch_channels] = switch_errors
+        self._own_errors.put(own_errors)
         switch_terms = switch_term(switch_errors)
         self._switch_terms.put(switch_terms)
         tensors = torch.from_numpy(filled), torch.from_numpy(observed)
@@ -108,12 +112,11 @@ class SegmentScorer:
         """Take the rows that every member has settled."""
         n_rows = min(member.n_settled for member in self._members)
         scaler = self._model.scaler
-        errors = np.empty((n_rows, len(scaler.role)))
         if not n_rows:
-            return ScoredRows(np.zeros(0), errors, immediate)
+            return ScoredRows(np.zeros(0), np.empty((0, len(scaler.role))), immediate)
         scores, member_errors = zip(*(member.take(n_rows) for member in self._members), strict=True)
-        errors[:, scaler.network_channels] = np.mean(member_errors, axis=0)
-        errors[:, [*scaler.constant_channels, *scaler.switch_channels]] = self._apart_errors.take(n_rows)
+        errors = self._own_errors.take(n_rows)
+        errors[:, scaler.network_channels] += np.mean(member_errors, axis=0)
         return ScoredRows(_mean(scores) + self._switch_terms.take(n_rows), errors, immediate)
 
 

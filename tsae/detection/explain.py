@@ -22,7 +22,8 @@ class EventRules:
     """When flagged rows belong to one event, and which events are worth telling."""
 
     merge_gap: int = 8
-    """Runs of flagged rows with at most this many unflagged rows between them are one event."""
+    """Runs of flagged rows with at most this many unflagged rows, and no gap or exclusion, between them are one
+    event."""
     shortest: int = 1
     """Events with fewer rows are dropped."""
 
@@ -34,12 +35,12 @@ def severity(score: float, threshold: float) -> float:
     return 100.0 * max(score, 0.0) / (max(score, 0.0) + threshold)
 
 
-def find_runs(flags: NDArray[np.bool_], rules: EventRules) -> list[tuple[int, int]]:
-    """First and last row (inclusive) of every event in flags `(n,)`."""
+def find_runs(flags: NDArray[np.bool_], segments: NDArray[np.integer], rules: EventRules) -> list[tuple[int, int]]:
+    """First and last row (inclusive) of every event in flags `(n,)`; none runs across segments, numbers `(n,)`."""
     rows = np.flatnonzero(flags)
     if not len(rows):
         return []
-    cuts = np.flatnonzero(np.diff(rows) > rules.merge_gap + 1)
+    cuts = np.flatnonzero((np.diff(rows) > rules.merge_gap + 1) | (np.diff(segments[rows]) != 0))
     firsts, lasts = rows[np.r_[0, cuts + 1]], rows[np.r_[cuts, len(rows) - 1]]
     return [(int(a), int(b)) for a, b in zip(firsts, lasts, strict=True) if b - a + 1 >= rules.shortest]
 
@@ -55,6 +56,8 @@ class ScoredSeries:
     errors: NDArray[np.float32]
     """Errors in usual errors, `(n_timesteps, n_channels)`."""
     flags: NDArray[np.bool_]
+    segments: NDArray[np.integer]
+    """Number of each row's segment; gaps and the borders of exclusion intervals start a new one."""
     threshold: float
     names: Sequence[str]
     units: Mapping[str, str]
@@ -70,7 +73,8 @@ def make_events(series: ScoredSeries, rules: EventRules, expected_at: Callable[[
     expected_at
         Row number → expected values of all channels `(n_channels,)`, NaN where there is none.
     """
-    return tuple(_event(series, first, last, expected_at) for first, last in find_runs(series.flags, rules))
+    runs = find_runs(series.flags, series.segments, rules)
+    return tuple(_event(series, first, last, expected_at) for first, last in runs)
 
 
 def _event(series: ScoredSeries, first: int, last: int, expected_at: Callable[[int], FloatArray]) -> Event:

@@ -29,6 +29,8 @@ class Entity:
     """`(n_timesteps, n_channels)`, NaN where missing."""
     index: pd.Index
     """The index of the input, `(n_timesteps,)`."""
+    columns: pd.Index | None
+    """The columns of the input, `(n_channels,)`; `None` if it was not a DataFrame."""
     excluded: NDArray[np.bool_] | None = None
     """Rows in exclusion intervals, `(n_timesteps,)`."""
 
@@ -63,15 +65,15 @@ def _checked(estimator: BaseEstimator, X: Any, excluded: ArrayLike | None, *, re
             X = _match_columns(X, getattr(estimator, "feature_names_in_", None))
         _refuse_text(X)
     values = validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False)
+    columns = X.columns if isinstance(X, pd.DataFrame) else None
     index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(values))
-    names = list(X.columns) if isinstance(X, pd.DataFrame) else list(range(values.shape[1]))
-    _refuse_infinite(values, index, names)
+    _refuse_infinite(values, index, list(range(values.shape[1])) if columns is None else list(columns))
     if excluded is None:
-        return Entity(values, index)
+        return Entity(values, index, columns)
     mask = np.asarray(excluded, dtype=bool)
     if mask.shape != (len(values),):
         raise DataError(f"`excluded` has shape {mask.shape}; it needs one boolean for each of the {len(values)} rows")
-    return Entity(values, index, mask if mask.any() else None)
+    return Entity(values, index, columns, mask if mask.any() else None)
 
 
 def _match_columns(X: pd.DataFrame, names: NDArray[np.object_] | None) -> pd.DataFrame:
