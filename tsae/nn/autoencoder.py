@@ -94,9 +94,7 @@ class AutoEncoder(nn.Module):
         linear = None if self.linear_path is None else self.linear_path(seen)
         return Reconstruction(*self._rebuild(latent.code, linear), latent)
 
-    def posterior(
-        self, inputs: Tensor, n_samples: int, *, generator: torch.Generator
-    ) -> Iterator[Reconstruction]:
+    def posterior(self, inputs: Tensor, n_samples: int, *, generator: torch.Generator) -> Iterator[Reconstruction]:
         """Rebuild inputs `(batch, *input_shape)` from `n_samples` codes drawn from their Gaussian posterior.
 
         The iterator gives one `Reconstruction` for each draw, so memory does not grow with `n_samples`.

@@ -63,9 +63,7 @@ class SaltAndPepper(nn.Module):
         return torch.where(draw_mask("points", inputs, self.level, generator=generator), extremes, inputs)
 
 
-def draw_mask(
-    pattern: MaskPattern, inputs: Tensor, level: float, *, generator: Generator | None = None
-) -> Tensor:
+def draw_mask(pattern: MaskPattern, inputs: Tensor, level: float, *, generator: Generator | None = None) -> Tensor:
     """Draw which entries of a batch are hidden.
 
     Parameters

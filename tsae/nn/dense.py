@@ -80,17 +80,13 @@ class DenseDecoder(nn.Module):
         last = nn.Linear(widths[-1], math.prod(shape))
         if zero_output:
             start_at_zero(last)
-        self.layers = nn.Sequential(
-            *_hidden_layers(widths, activation, dropout), last, nn.Unflatten(1, shape)
-        )
+        self.layers = nn.Sequential(*_hidden_layers(widths, activation, dropout), last, nn.Unflatten(1, shape))
 
     def forward(self, code: Tensor) -> Tensor:
         return cast(Tensor, self.layers(code))
 
 
-def _hidden_layers(
-    widths: Sequence[int], activation: Callable[[], nn.Module], dropout: float
-) -> list[nn.Module]:
+def _hidden_layers(widths: Sequence[int], activation: Callable[[], nn.Module], dropout: float) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(widths):
         layers += [nn.Linear(n_in, n_out), activation()]

@@ -149,9 +149,7 @@ class NetworkOptions:
         most = math.inf if self.corruption == "gaussian" else 1.0
         if self.corruption is not None and not 0 < self.corruption_level < most:
             rule = f"must lie between 0 and {most:g} for `corruption` (={self.corruption!r})"
-            raise ParameterError(
-                f"`corruption_level` (={self.corruption_level!r}) {rule}; for no corruption pass None"
-            )
+            raise ParameterError(f"`corruption_level` (={self.corruption_level!r}) {rule}; for no corruption pass None")
 
 
 def _is_count(value: object) -> bool:

@@ -1,11 +1,10 @@
-"""Restricted Boltzmann machines: one layer, a stack of them, and the deep autoencoder they unroll into.
+"""Restricted Boltzmann machines, trained by contrastive divergence.
 
 Source: Hinton & Salakhutdinov, Reducing the dimensionality of data with neural networks, Science 2006.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,13 +13,12 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from tsae.errors import ParameterError
-from tsae.nn.autoencoder import AutoEncoder
-from tsae.nn.bottleneck import Deterministic, Gaussian
-from tsae.nn.dense import DenseDecoder, DenseEncoder
 
-__all__ = ["RBM", "RBMOptions", "UnitKind", "stack", "train_rbm", "unroll_into"]
+__all__ = ["RBM", "RBMOptions", "UnitKind", "contrastive_divergence", "train_rbm"]
 
 UnitKind = Literal["bernoulli", "gaussian"]
+
+_LARGEST_GRADIENT = 10.0
 
 
 @dataclass(frozen=True)
@@ -29,25 +27,42 @@ class RBMOptions:
 
     Parameters
     ----------
-    n_epochs, batch_size
-        Passes over the inputs; inputs a step.
+    n_steps, batch_size
+        Updates of each machine, and inputs an update.
     n_gibbs
         Steps of the Markov chain for each update, the k of CD-k.
     persistent
-        Go on with the chains of the last update instead of starting at the batch (Tieleman, ICML 2008).
+        Go on with the chains of the last update instead of starting at the batch (Tieleman, ICML 2008): a better
+        density, but slower to learn features that an autoencoder can start from.
     learning_rate
-        `None` takes 0.05, and 0.005 for machines with Gaussian units, whose reconstructions are not bounded.
+        `None` takes 0.1, and 0.01 for machines with Gaussian units, whose reconstructions are not bounded.
     momentum, weight_decay
         Of the stochastic gradient steps; biases are not decayed.
+
+    Raises
+    ------
+    ParameterError
+        If a value is out of range.
     """
 
-    n_epochs: int = 10
+    n_steps: int = 1000
     batch_size: int = 64
     n_gibbs: int = 1
     persistent: bool = False
     learning_rate: float | None = None
-    momentum: float = 0.5
+    momentum: float = 0.9
     weight_decay: float = 2e-4
+
+    def __post_init__(self) -> None:
+        for name in ("n_steps", "batch_size", "n_gibbs"):
+            if getattr(self, name) < 1:
+                raise ParameterError(f"`{name}` (={getattr(self, name)!r}) must be at least 1; try the default")
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise ParameterError(f"`learning_rate` (={self.learning_rate!r}) must be positive; try 0.01")
+        if not 0 <= self.momentum < 1:
+            raise ParameterError(f"`momentum` (={self.momentum!r}) must lie in [0, 1); try 0.9")
+        if not self.weight_decay >= 0:
+            raise ParameterError(f"`weight_decay` (={self.weight_decay!r}) must not be negative; try 0")
 
 
 class RBM(nn.Module):
@@ -113,12 +128,34 @@ class RBM(nn.Module):
         return own - 0.5 * (drive.square() - self.hidden_bias.square()).sum(1)
 
     @torch.no_grad()
+    def draw_hidden(self, visible: Tensor, generator: Generator | None = None) -> Tensor:
+        """Draw h given v: `(batch, n_visible)` → `(batch, n_hidden)`."""
+        return _draw(self.hidden_mean(visible), self.hidden, generator)
+
+    @torch.no_grad()
     def gibbs(self, visible: Tensor, n_steps: int, generator: Generator | None = None) -> Tensor:
         """Run Markov chains from `(n_chains, n_visible)`: draw h given v and v given h, in turn."""
         for _ in range(n_steps):
-            hidden = _draw(self.hidden_mean(visible), self.hidden, generator)
+            hidden = self.draw_hidden(visible, generator)
             visible = _draw(self.visible_mean(hidden), self.visible, generator)
         return visible
+
+
+def contrastive_divergence(
+    rbm: RBM, batch: Tensor, chains: Tensor, options: RBMOptions, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """Mean free energy of `batch` over that of the model's answer: a scalar whose gradient trains the machine.
+
+    `chains` `(n_chains, n_visible)` are where the Markov chains start; where they end is returned beside it. As in
+    the source, chains that start at the data end in the mean of their last visible units, which is much less
+    noisy than a draw; persistent ones are drawn throughout.
+    """
+    if options.persistent:
+        chains = rbm.gibbs(chains, options.n_gibbs, generator)
+    else:
+        hidden = rbm.draw_hidden(rbm.gibbs(chains, options.n_gibbs - 1, generator), generator)
+        chains = rbm.visible_mean(hidden).detach()
+    return rbm.free_energy(batch).mean() - rbm.free_energy(chains).mean(), chains
 
 
 def train_rbm(rbm: RBM, inputs: Tensor, options: RBMOptions, *, generator: Generator) -> None:
@@ -128,142 +165,27 @@ def train_rbm(rbm: RBM, inputs: Tensor, options: RBMOptions, *, generator: Gener
     """
     optimiser = _optimiser(rbm, options)
     chains: Tensor | None = None
-    for _ in range(options.n_epochs):
-        order = torch.randperm(len(inputs), generator=generator, device=generator.device)
-        for rows in torch.split(order, options.batch_size):
-            batch = inputs[rows]
-            start = chains if options.persistent and chains is not None else batch
-            chains = rbm.gibbs(start, options.n_gibbs, generator)
-            # Its gradient is that of contrastive divergence, with E[h | v] in place of drawn hidden units.
-            loss = rbm.free_energy(batch).mean() - rbm.free_energy(chains).mean()
-            optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            optimiser.step()
-
-
-def stack(
-    inputs: Tensor,
-    widths: Sequence[int],
-    *,
-    visible: UnitKind = "gaussian",
-    options: RBMOptions | None = None,
-    generator: Generator,
-) -> list[RBM]:
-    """Train one machine after another, each on what the one before makes of the inputs.
-
-    Parameters
-    ----------
-    inputs
-        `(n, n_features)`: standardised for Gaussian visible units, in [0, 1] for Bernoulli ones.
-    widths
-        Hidden units of each machine, from the input on; the last is the code, with Gaussian units.
-    visible
-        Kind of the first machine's visible units; all later ones are Bernoulli.
-    options
-        How each is trained; `None` takes the defaults of `RBMOptions`.
-    generator
-        For initial weights, batches and chains.
-
-    Returns
-    -------
-    list of RBM
-        One for each width.
-
-    Raises
-    ------
-    ParameterError
-        If Gaussian inputs meet a single layer, whose units are Gaussian too.
-    """
-    options = RBMOptions() if options is None else options
-    machines: list[RBM] = []
-    for depth, width in enumerate(widths, 1):
-        hidden: UnitKind = "gaussian" if depth == len(widths) else "bernoulli"
-        rbm = RBM(inputs.shape[1], width, visible=visible, hidden=hidden, generator=generator)
-        _match_mean(rbm, inputs)
-        train_rbm(rbm, inputs, options, generator=generator)
-        with torch.no_grad():
-            inputs = rbm.hidden_mean(inputs)
-        machines.append(rbm)
-        visible = "bernoulli"
-    return machines
-
-
-@torch.no_grad()
-def unroll_into(model: AutoEncoder, machines: Sequence[RBM]) -> None:
-    """Copy a stack into a dense autoencoder: weights into encoder and code, transposed ones into the decoder.
-
-    Parameters
-    ----------
-    model
-        A dense autoencoder without linear path, with sigmoid activations, whose decoder mirrors its encoder.
-        A decoder for Gaussian inputs ends linearly; for Bernoulli ones it gives logits or has a sigmoid
-        output.
-    machines
-        One for each hidden layer of the encoder, and one for the code.
-
-    Raises
-    ------
-    ParameterError
-        If the model is built otherwise, or its widths are not those of the machines.
-    """
-    up, down = _linear_layers(model)
-    wanted = [(rbm.weight.shape[1], rbm.weight.shape[0]) for rbm in machines]
-    built = [(layer.in_features, layer.out_features) for layer in up]
-    # With a learned variance the last layer also holds the log-variance; only its first half rebuilds.
-    mirrored = [(layer.out_features, layer.in_features) for layer in reversed(down)]
-    if model.learned_variance:
-        mirrored[0] = (mirrored[0][0] // 2, mirrored[0][1])
-    if built != wanted or mirrored != wanted:
-        rule = f"do not fit the stack's (={wanted})"
-        raise ParameterError(f"layers of `model` (={built}, mirrored {mirrored}) {rule}; use the same widths")
-    for rbm, encoding, decoding in zip(machines, up, reversed(down), strict=True):
-        encoding.weight.copy_(rbm.weight)
-        encoding.bias.copy_(rbm.hidden_bias)
-        decoding.weight[: len(rbm.visible_bias)].copy_(rbm.weight.T)
-        decoding.bias[: len(rbm.visible_bias)].copy_(rbm.visible_bias)
-
-
-def _linear_layers(model: AutoEncoder) -> tuple[list[nn.Linear], list[nn.Linear]]:
-    """The linear layers up to the code and down from it, each in the order data passes them."""
-    encoder, decoder, bottleneck = model.encoder, model.decoder, model.bottleneck
-    if not isinstance(encoder, DenseEncoder) or not isinstance(decoder, DenseDecoder):
-        rule = "cannot hold a stack of machines"
-        raise ParameterError(f"`model` (encoder {type(encoder).__name__}) {rule}; use architecture='dense'")
-    if model.linear_path is not None:
-        raise ParameterError("`linear_path` clashes with a stack of machines; build the model without one")
-    layers = [*encoder.layers, *decoder.layers]
-    activations = {
-        type(layer)
-        for layer in layers
-        if not isinstance(layer, nn.Linear | nn.Dropout | nn.Flatten | nn.Unflatten)
-    }
-    if not activations <= {nn.Sigmoid}:
-        names = ", ".join(sorted(kind.__name__ for kind in activations))
-        rule = "is not what a machine's units do"
-        raise ParameterError(f"activation of `model` (={names}) {rule}; use activation='sigmoid'")
-    if not isinstance(bottleneck, Deterministic | Gaussian):
-        rule = "has no layer for the code's mean"
-        raise ParameterError(f"`bottleneck` (={type(bottleneck).__name__}) {rule}; use 'deterministic'")
-    up = [layer for layer in encoder.layers if isinstance(layer, nn.Linear)]
-    return [*up, bottleneck.mean], [layer for layer in decoder.layers if isinstance(layer, nn.Linear)]
+    for _ in range(options.n_steps):
+        rows = torch.randint(len(inputs), (options.batch_size,), generator=generator, device=inputs.device)
+        batch = inputs[rows]
+        start = chains if options.persistent and chains is not None else batch
+        loss, chains = contrastive_divergence(rbm, batch, start, options, generator)
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        # Gaussian units are not bounded: a chain that ran away would drive the weights after it.
+        nn.utils.clip_grad_norm_(rbm.parameters(), _LARGEST_GRADIENT)
+        optimiser.step()
 
 
 def _optimiser(rbm: RBM, options: RBMOptions) -> torch.optim.SGD:
     rate = options.learning_rate
     if rate is None:
-        rate = 0.005 if "gaussian" in (rbm.visible, rbm.hidden) else 0.05
+        rate = 0.01 if "gaussian" in (rbm.visible, rbm.hidden) else 0.1
     groups: list[dict[str, Any]] = [
         {"params": [rbm.weight], "weight_decay": options.weight_decay},
         {"params": [rbm.visible_bias, rbm.hidden_bias]},
     ]
     return torch.optim.SGD(groups, lr=rate, momentum=options.momentum)
-
-
-@torch.no_grad()
-def _match_mean(rbm: RBM, inputs: Tensor) -> None:
-    """Let the visible biases alone explain the mean of the inputs, so that the weights need not."""
-    mean = inputs.mean(0)
-    rbm.visible_bias.copy_(mean.clamp(0.01, 0.99).logit() if rbm.visible == "bernoulli" else mean)
 
 
 def _draw(mean: Tensor, kind: UnitKind, generator: Generator | None) -> Tensor:

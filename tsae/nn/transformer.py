@@ -73,9 +73,7 @@ class Tokens:
         channels, height, width = self.shape
         rows, columns = self.grid
         patches = tokens.reshape(-1, rows, columns, channels, self.patch, self.patch)
-        padded = patches.permute(0, 3, 1, 4, 2, 5).reshape(
-            -1, channels, rows * self.patch, columns * self.patch
-        )
+        padded = patches.permute(0, 3, 1, 4, 2, 5).reshape(-1, channels, rows * self.patch, columns * self.patch)
         return padded[:, :, :height, :width]
 
 

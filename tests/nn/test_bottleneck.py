@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Generator
+
+from tsae.errors import ParameterError
+from tsae.nn.bottleneck import Deterministic, Gaussian, Latent
+from tsae.nn.build import build_autoencoder
+from tsae.nn.options import NetworkOptions
+
+
+def moments_agree(codes, mean, log_var) -> None:
+    """Mean and variance of draws along the first axis, within five standard errors."""
+    n, variance = len(codes), log_var.exp()
+    assert ((codes.mean(0) - mean).abs() < 5 * (variance / n).sqrt()).all()
+    assert ((codes.var(0) / variance - 1).abs() < 5 * (2 / n) ** 0.5).all()
+
+
+def test_a_deterministic_code_is_its_own_mean() -> None:
+    bottleneck = Deterministic(5, 3)
+    latent = bottleneck(torch.randn(4, 5))
+    assert latent.code is latent.mean
+    assert latent.log_var is None
+
+
+def test_codes_in_training_have_the_posterior_moments() -> None:
+    torch.manual_seed(0)
+    bottleneck = Gaussian(5, 3)
+    features = 3 * torch.randn(1, 5)
+    latent = bottleneck(features.expand(20_000, -1))
+    moments_agree(latent.code, latent.mean[0], latent.log_var[0])
+    bottleneck.eval()
+    assert torch.equal(bottleneck(features).code, latent.mean[:1])
+
+
+def test_samples_have_the_posterior_moments_and_follow_their_generator() -> None:
+    bottleneck = Gaussian(5, 3)
+    latent = bottleneck(torch.randn(4, 5))
+    state = torch.get_rng_state()
+    codes = bottleneck.sample(latent, Generator().manual_seed(7), n_samples=20_000)
+    assert codes.shape == (20_000, 4, 3)
+    moments_agree(codes, latent.mean, latent.log_var)
+    assert torch.equal(codes, bottleneck.sample(latent, Generator().manual_seed(7), n_samples=20_000))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_gradients_pass_through_the_draw() -> None:
+    """∂code/∂log_var = (code − mean) / 2."""
+    bottleneck = Gaussian(5, 3)
+    latent = bottleneck(torch.randn(4, 5))
+    (gradient,) = torch.autograd.grad(latent.code.sum(), latent.log_var)
+    torch.testing.assert_close(gradient, 0.5 * (latent.code - latent.mean))
+
+
+def test_huge_features_stay_finite() -> None:
+    latent = Gaussian(5, 3)(1e6 * torch.randn(4, 5))
+    assert latent.code.isfinite().all()
+    assert latent.log_var.exp().isfinite().all()
+
+
+def test_sampling_needs_a_posterior() -> None:
+    point = torch.zeros(4, 3)
+    with pytest.raises(ParameterError, match=r"`latent` \(log_var=None\)"):
+        Gaussian(5, 3).sample(Latent(point, point), Generator())
+
+
+@pytest.mark.parametrize("shape", [(16, 3), (2, 7, 9)])
+def test_posterior_reconstructions(shape) -> None:
+    model = build_autoencoder(NetworkOptions(bottleneck="gaussian", latent_dim=3), shape).eval()
+    inputs = torch.randn(4, *shape)
+    draws = list(model.posterior(inputs, 5, generator=Generator().manual_seed(1)))
+    again = list(model.posterior(inputs, 5, generator=Generator().manual_seed(1)))
+    assert [draw.mean.shape for draw in draws] == 5 * [inputs.shape]
+    for first, second in zip(draws, again, strict=True):
+        assert torch.equal(first.mean, second.mean)
+        torch.testing.assert_close(model.decode(first.latent.code), first.mean)
+    assert not torch.equal(draws[0].mean, draws[1].mean)
+    assert torch.equal(draws[0].latent.mean, model.encode(inputs))
+
+
+def test_a_deterministic_model_has_no_posterior() -> None:
+    model = build_autoencoder(NetworkOptions(), (16, 3))
+    with pytest.raises(ParameterError, match=r"`bottleneck` \(=Deterministic\) has no posterior"):
+        model.posterior(torch.zeros(1, 16, 3), 2, generator=Generator())
