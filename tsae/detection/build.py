@@ -66,9 +66,8 @@ def fit_member(
     if not len(starts):
         raise DataError(f"no run of training rows is as long as a window (={size}); pass more rows")
     held_out_starts = window_starts([(split, stop) for _, split, stop in rows.segments], size)
-    observed = None if bool(rows.observed.all()) else rows.observed
-    training = WindowSource(rows.values, observed, starts, size)
-    held_out = WindowSource(rows.values, observed, held_out_starts, size) if len(held_out_starts) else None
+    training = WindowSource(rows.values, rows.observed, starts, size)
+    held_out = WindowSource(rows.values, rows.observed, held_out_starts, size) if len(held_out_starts) else None
     fit = _fit_plain if plan.block is None else _fit_masked
     model, network_options, report = fit(training, held_out, plan, options, random_state)
     settled, immediate = fit_scales(model, rows, plan)
@@ -101,8 +100,8 @@ def _fit_masked(
     """A masked autoencoder; it stays linear where the network does not help on the held-out rows."""
     n_channels = training.values.shape[1]
     width = plan.window_size * n_channels
-    windows = training.take(_evenly(len(training), _MOST_WINDOWS)).inputs
-    linear = fit_block_predictor(windows, block=cast(int, plan.block))
+    sample = _evenly(len(training), _MOST_WINDOWS)
+    linear = fit_block_predictor(training.take(sample).inputs, block=cast(int, plan.block))
     network_options = NetworkOptions(
         hidden=(_MASKED_HIDDEN if width > 16 else _MASKED_HIDDEN // 2,), latent_dim=_CODE if width < 700 else 2 * _CODE
     )

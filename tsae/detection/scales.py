@@ -35,7 +35,9 @@ def fit_scales(model: WindowModel, rows: FitRows, plan: MemberPlan) -> tuple[Mem
             continue
         begin = max(start, split - 2 * plan.window_size)  # context before the first held-out row
         scorer = row_errors(model, plan.window_size, plan.stride, plan.n_last)
-        done, now = scorer.push(rows.values[begin:stop], rows.observed[begin:stop])
+        values = rows.values[begin:stop]
+        observed = torch.ones_like(values, dtype=torch.bool) if rows.observed is None else rows.observed[begin:stop]
+        done, now = scorer.push(values, observed)
         all_done = torch.cat([done, scorer.flush()])
         settled.append(all_done[split - begin :].double().numpy())
         immediate.append(now[split - begin :].double().numpy())

@@ -18,7 +18,7 @@ from tsae.series.grid import GridSeries
 __all__ = ["FitRows", "Span", "lay_out_rows", "used_spans", "window_starts"]
 
 FloatArray = NDArray[np.float64]
-_ROWS_AT_ONCE = 65_536
+_ROWS_AT_ONCE = 16_384
 _MOST_HELD_OUT = 30_000  # an entity; enough for a threshold, and scoring more would outlast the training
 
 
@@ -58,8 +58,8 @@ class FitRows:
 
     values: Tensor
     """float32 `(n_grid, n_network_channels)` without NaN."""
-    observed: Tensor
-    """Boolean, same shape."""
+    observed: Tensor | None
+    """Boolean, same shape; `None` when nothing is missing."""
     apart: FloatArray
     """Summed errors of the constant channels, `(n_grid,)`."""
     switches: FloatArray
@@ -78,7 +78,7 @@ def lay_out_rows(spans: Sequence[Span], scaler: ChannelScaler) -> FitRows:
     network, constant, switch = scaler.network_channels, scaler.constant_channels, scaler.switch_channels
     n_rows = sum(len(span.values) for span in spans)
     values = np.empty((n_rows, len(network)), dtype=np.float32)
-    observed = np.empty((n_rows, len(network)), dtype=bool)
+    observed = None
     apart_sum = np.empty(n_rows)
     switches = np.empty((n_rows, len(switch)))
     segments, start = [], 0
@@ -89,12 +89,17 @@ def lay_out_rows(spans: Sequence[Span], scaler: ChannelScaler) -> FitRows:
             block = span.values[first : first + _ROWS_AT_ONCE]
             rows = slice(start + first, start + first + len(block))
             scaled = scaler.scaled(block)
-            values[rows], observed[rows] = fill.push(scaled[:, network])
+            values[rows], seen = fill.push(scaled[:, network])
+            if observed is None and not seen.all():
+                observed = np.ones(values.shape, dtype=bool)
+            if observed is not None:
+                observed[rows] = seen
             apart_sum[rows] = np.nansum(watch.push(scaled[:, constant]), axis=1)
             switches[rows] = block[:, switch]
         segments.append((start, stop - span.n_held_out, stop))
         start = stop
-    return FitRows(torch.from_numpy(values), torch.from_numpy(observed), apart_sum, switches, tuple(segments))
+    mask = None if observed is None else torch.from_numpy(observed)
+    return FitRows(torch.from_numpy(values), mask, apart_sum, switches, tuple(segments))
 
 
 def window_starts(spans: list[tuple[int, int]], window_size: int) -> Tensor:

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from tsae.errors import ParameterError
 
-__all__ = ["LinearPath", "principal_path"]
+__all__ = ["LinearPath", "moments", "principal_path"]
+
+_ROWS_AT_ONCE = 512
 
 
 class LinearPath(nn.Module):
@@ -79,24 +81,38 @@ def principal_path(
     if max_components is not None and max_components < 1:
         rule = "must be at least 1"
         raise ParameterError(f"`max_components` (={max_components!r}) {rule}; pass None for no limit")
-    flat = inputs.flatten(1).double()
-    centre = flat.mean(0)
-    variances, directions = _principal_directions(flat - centre)
+    centre, variances, directions = _principal_directions(inputs.flatten(1))
     total = variances.sum().clamp_min(1e-30)
     n_wanted = int((torch.cumsum(variances, 0) / total < explained_variance).sum()) + 1
     n_varying = int((variances > 1e-9 * total).sum())
-    most = min(n_varying, max(1, flat.shape[1] - 1), max_components or n_varying)
+    most = min(n_varying, max(1, len(centre) - 1), max_components or n_varying)
     components = directions[:, : max(1, min(n_wanted, most))].T.contiguous()
     return LinearPath(components.float(), centre.float(), input_shape=tuple(inputs.shape[1:]))
 
 
-def _principal_directions(centred: Tensor) -> tuple[Tensor, Tensor]:
-    """Variances `(k,)`, falling, and directions `(n_features, k)` of centred rows `(n, n_features)`."""
-    n_inputs, n_features = centred.shape
-    if n_inputs < n_features:
+def moments(flat: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean `(n_features,)` and covariance `(n_features, n_features)` of rows `(n, n_features)`, in float64.
+
+    Works through a few rows at a time, so that no second copy of them is needed.
+    """
+    centre = flat.mean(0, dtype=torch.float64)
+    covariance = torch.zeros(len(centre), len(centre), dtype=torch.float64)
+    for rows in torch.split(flat, _ROWS_AT_ONCE):
+        centred = rows - centre
+        covariance.addmm_(centred.T, centred)
+    return centre, covariance.div_(len(flat))
+
+
+def _principal_directions(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, variances `(k,)`, falling, and directions `(n_features, k)` of rows `(n, n_features)`."""
+    n_inputs, n_features = flat.shape
+    if n_inputs >= n_features:
+        centre, covariance = moments(flat)
+        variances, directions = torch.linalg.eigh(covariance)
+    else:
+        centre = flat.mean(0, dtype=torch.float64)
+        centred = flat - centre
         variances, vectors = torch.linalg.eigh(centred @ centred.T)
         directions = centred.T @ vectors
         directions = directions / directions.norm(dim=0).clamp_min(1e-12)
-    else:
-        variances, directions = torch.linalg.eigh(centred.T @ centred)
-    return variances.flip(0).clamp_min(0), directions.flip(1)
+    return centre, variances.flip(0).clamp_min(0), directions.flip(1)

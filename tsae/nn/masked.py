@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tsae.nn.autoencoder import AutoEncoder
+from tsae.nn.linear import moments
 
 __all__ = ["BlockPredictor", "MaskedAutoEncoder", "fit_block_predictor"]
 
@@ -50,13 +51,10 @@ class BlockPredictor(nn.Module):
 def fit_block_predictor(windows: Tensor, *, block: int, ridge: float = 0.01) -> BlockPredictor:
     """Fit to windows `(n, time, channels)`; `ridge` is added to the covariance, as a share of the mean variance."""
     _, window_size, n_channels = windows.shape
-    flat = windows.flatten(1).double()
-    centre = flat.mean(0)
-    flat = flat - centre
-    covariance = flat.T @ flat / len(flat)
+    centre, covariance = moments(windows.flatten(1))
     n_features = covariance.shape[0]
     covariance.diagonal().add_(ridge * covariance.diagonal().mean().clamp_min(1e-6))
-    precision = cast(Tensor, torch.cholesky_inverse(torch.linalg.cholesky(covariance)))
+    precision = torch.cholesky_inverse(torch.linalg.cholesky(covariance))
     width = block * n_channels
     rows = precision.view(n_features // width, width, n_features)
     diagonal = torch.stack([rows[j][:, j * width : (j + 1) * width] for j in range(len(rows))])
