@@ -1,0 +1,127 @@
+"""What a stream hands in, checked: rows become float arrays, times become nanoseconds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tsae.errors import DataError
+
+__all__ = ["row_values", "timestamp_of"]
+
+FloatArray = NDArray[np.float64]
+
+
+def row_values(rows: Any, channels: Sequence[str]) -> tuple[FloatArray, int]:
+    """Bring rows into one array.
+
+    Parameters
+    ----------
+    rows
+        Array `(n, n_channels)`, or a sequence of rows: each a mapping from channel to value, or a sequence of
+        values in the order of the channels. `None` and NaN are missing.
+    channels
+        Names of the channels; other names in a mapping are ignored.
+
+    Returns
+    -------
+    values
+        `(n, n_channels)`, NaN where missing.
+    n_absent
+        Channels that mappings did not name, summed over the rows.
+
+    Raises
+    ------
+    DataError
+        If a row has another number of values, or a value is infinite or no number.
+
+    Examples
+    --------
+    >>> row_values([{"flow": 1.5, "colour": "red"}, [2, None]], ["flow", "level"])
+    (array([[1.5, nan], [2. , nan]]), 1)
+    """
+    if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.dtype.kind in "fiub" and rows.shape[1] == len(channels):
+        values = rows.astype(np.float64)
+        if np.isinf(values).any():
+            row, channel = np.argwhere(np.isinf(values))[0]
+            raise _not_finite(values[row, channel], channels[channel])
+        return values, 0
+    n_absent = 0
+    values = np.empty((len(rows), len(channels)))
+    for place, row in enumerate(rows):
+        if isinstance(row, Mapping):
+            n_absent += sum(name not in row for name in channels)
+            row = [row.get(name) for name in channels]
+        if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str | bytes) or len(row) != len(channels):
+            raise DataError(
+                f"a row must be a mapping from channel to value, or the {len(channels)} values of "
+                f"{', '.join(channels)} in this order; got {_shortened(row)}"
+            )
+        values[place] = [_number(value, name) for value, name in zip(row, channels, strict=True)]
+    return values, n_absent
+
+
+def _number(value: Any, channel: str) -> float:
+    if value is None or value is pd.NA:
+        return math.nan
+    if not isinstance(value, Real | np.bool_):
+        raise DataError(
+            f"channel {channel!r} has the value {_shortened(value)}, which is not a number; pass a number, or None "
+            "if nothing was measured"
+        )
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if math.isinf(number):
+        raise _not_finite(value, channel)
+    return number
+
+
+def _not_finite(value: Any, channel: str) -> DataError:
+    return DataError(
+        f"channel {channel!r} has the value {_shortened(value)}, which is not finite; pass what was measured, or None "
+        "if nothing was"
+    )
+
+
+def timestamp_of(time: Any) -> pd.Timestamp:
+    """One time as a timestamp in nanoseconds.
+
+    Parameters
+    ----------
+    time
+        A `datetime`, `pandas.Timestamp`, `numpy.datetime64` or ISO 8601 string. A number is refused, because
+        nothing says whether it counts seconds or something else.
+
+    Raises
+    ------
+    DataError
+        If it is no such time.
+
+    Examples
+    --------
+    >>> timestamp_of("2026-11-24 10:00")
+    Timestamp('2026-11-24 10:00:00')
+    """
+    if not isinstance(time, Real):
+        try:
+            timestamp = pd.Timestamp(time)
+            if not pd.isna(timestamp):
+                return timestamp.as_unit("ns")
+        except (ValueError, TypeError, OverflowError):
+            pass
+    raise DataError(
+        f"`timestamp` (={_shortened(time)}) is no time; pass a datetime or an ISO string such as '2026-11-24T10:00:00'"
+    )
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
