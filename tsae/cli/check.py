@@ -1,0 +1,40 @@
+"""`tsae check`: what is wrong with a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tsae.cli.console import results
+from tsae.cli.inputs import read_input
+from tsae.cli.options import Reading, Table
+from tsae.cli.tables import facts_table, quality_table
+
+if TYPE_CHECKING:
+    from tsae.series.quality import TableQuality
+
+__all__ = ["check"]
+
+
+def check(table: Table, *, reading: Reading) -> None:
+    """Say what is wrong with a table before a model is fitted on it: a grade for each sensor, A to F."""
+    from tsae.series.quality import check_table
+
+    quality = check_table(read_input(table, reading))
+    screen = results()
+    screen.print(facts_table(_facts(quality)))
+    screen.print(quality_table(quality))
+    for sentence in quality.advice:
+        screen.print(f"• {sentence}", markup=False, highlight=False)
+
+
+def _facts(quality: TableQuality) -> dict[str, str]:
+    from tsae.report.wording import duration, moment
+
+    gaps = [f"{duration(gap.seconds, 0)} after {moment(gap.start)}" for gap in quality.gaps]
+    return {
+        "grade": quality.grade,
+        "rows": f"{quality.n_rows:,}, from {moment(quality.start)} to {moment(quality.end)}",
+        "clock": str(quality.clock),
+        **({"longest gaps": ", ".join(gaps)} if gaps else {}),
+        "longest run": f"{quality.longest_run:,} rows without a gap",
+    }

@@ -1,0 +1,140 @@
+"""`tsae fit`: learn what is normal."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tsae.cli.console import notice, progress, results
+from tsae.cli.inputs import exclusion_masks, read_input, stem_of
+from tsae.cli.options import Exclude, Reading, Table
+from tsae.cli.tables import facts_table
+from tsae.errors import ParameterError
+
+if TYPE_CHECKING:
+    from tsae.detection.detector import AnomalyDetector
+    from tsae.series.table import SensorTable
+
+__all__ = ["Settings", "fit", "fit_detector"]
+
+_PANEL = "How the model is made (the defaults suit most tables)"
+
+
+def _option(*names: str, help: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=_PANEL, show_default=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may be stated of the model; what is not is left to the detector."""
+
+    preset: Annotated[str | None, _option("--preset", help="fast or balanced.")] = None
+    architecture: Annotated[str | None, _option("--architecture", help="dense, conv or transformer.")] = None
+    window_size: Annotated[str | None, _option("--window-size", help="Rows a window: auto, 64, or 16,64.")] = None
+    latent_dim: Annotated[str | None, _option("--latent-dim", help="Length of the code: auto or a number.")] = None
+    threshold: Annotated[str | None, _option("--threshold", help="pot, quantile, or the score itself.")] = None
+    false_alarm_rate: Annotated[
+        float | None, _option("--false-alarm-rate", help="Share of normal rows that may be flagged.")
+    ] = None
+    lag: Annotated[str | None, _option("--lag", help="Rows a score may wait for: auto or a number.")] = None
+    max_fill: Annotated[int | None, _option("--max-fill", help="Longest gap, in rows, that windows cross.")] = None
+    max_steps: Annotated[str | None, _option("--max-steps", help="Training steps at most: auto or a number.")] = None
+    accelerator: Annotated[str | None, _option("--accelerator", help="cpu, gpu, mps or auto.")] = None
+    seed: Annotated[int, _option("--seed", help="The same number gives the same model; 0 unless stated.")] = 0
+
+    def parameters(self) -> dict[str, Any]:
+        """The stated ones as the detector takes them."""
+        stated = {name: value for name, value in vars(self).items() if name != "seed" and value is not None}
+        values = {name: _value(text) if isinstance(text, str) else text for name, text in stated.items()}
+        return {**values, "random_state": self.seed}
+
+
+def _value(text: str) -> str | int | float | list[Any]:
+    """A number, several numbers, or a word."""
+    if "," in text:
+        return [_value(part.strip()) for part in text.split(",")]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def fit(
+    table: Table,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Model file; TABLE's name with .tsae unless stated.", show_default=False),
+    ] = None,
+    exclude: Exclude = None,
+    settings: Settings,
+    reading: Reading,
+) -> None:
+    """Learn what is normal from a table of normal operation, and write a model file."""
+    from tsae.store import check_writable
+
+    if output is None and table == "-":
+        raise ParameterError("standard input has no name to call the model after; state `--output`")
+    path = output or Path(f"{stem_of(table)}.tsae")
+    if str(path) == table:
+        raise ParameterError(f"`--output` (={str(path)!r}) is the table itself; choose another path")
+    check_writable(path)
+    started = time.monotonic()
+    rows = read_input(table, reading)
+    detector = fit_detector(rows, exclude, settings, reading)
+    detector.save(path)
+    results().print(facts_table(_facts(detector, rows, path, time.monotonic() - started)))
+    if detector.learned_threshold_.note:
+        notice(detector.learned_threshold_.note)
+
+
+def fit_detector(table: SensorTable, exclude: Path | None, settings: Settings, reading: Reading) -> AnomalyDetector:
+    """Fit on a table, of one machine or of a fleet."""
+    masks = list(exclusion_masks(exclude, table, reading).values())
+    frames = list(table.frames.values())
+    is_fleet = len(frames) > 1
+    from tsae.detection.detector import AnomalyDetector
+
+    detector = AnomalyDetector(**settings.parameters())
+    progress(f"training on {table.n_rows:,} rows of {len(table.channels)} sensors …")
+    try:
+        detector.fit(
+            frames if is_fleet else frames[0],
+            excluded=(masks if is_fleet else masks[0]) if exclude is not None else None,
+            units=table.units,
+        )
+    except SystemExit as stop:  # Lightning's answer to an interrupt
+        raise KeyboardInterrupt from stop
+    return detector
+
+
+def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: float) -> dict[str, str]:
+    from tsae.report.wording import duration, percent
+    from tsae.series.clock import infer_clock
+
+    threshold = detector.learned_threshold_
+    sizes = sorted({member.window_size for member in detector.model_.members})
+    how = "as stated"
+    if threshold.false_alarm_rate is not None:
+        how = f"{threshold.method}, {percent(threshold.false_alarm_rate)} of normal rows may exceed it"
+        how += f", learned from {threshold.n_rows:,} held-out rows"
+    clocks = {str(infer_clock(frame.index)) for frame in table.frames.values()}
+    period = detector.period_
+    return {
+        "model": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
+        "rows": f"{table.n_rows:,} of {len(table.channels)} sensors"
+        + (f", {len(table.frames)} machines" if len(table.frames) > 1 else ""),
+        "clock": clocks.pop() if len(clocks) == 1 else f"{detector.period_ or 'no'} s, differing by machine",
+        "windows": ", ".join(
+            f"{size} rows" + (f" ({duration(size * period, size)})" if period else "") for size in sizes
+        ),
+        "lag": f"{detector.lag_} rows" + (f" ({duration(detector.lag_ * period, 0)})" if period else ""),
+        "threshold": f"{threshold.value:.3g} ({how})",
+        "time": duration(seconds, 0),
+    }

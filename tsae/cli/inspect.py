@@ -1,0 +1,83 @@
+"""`tsae inspect`: what a model file holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from tsae.cli.console import results
+from tsae.cli.options import Json, Model
+from tsae.cli.tables import facts_table, text_table
+
+__all__ = ["inspect"]
+
+
+def inspect(model: Model, *, as_json: Json = False) -> None:
+    """Say what a model file holds: sensors, windows, lag, threshold, training, versions."""
+    from tsae.store import read_model
+
+    tensors, manifest = read_model(model)
+    channels = _channels(tensors, manifest)
+    if as_json:
+        typer.echo(json.dumps({**manifest, "channels": channels}, indent=2, ensure_ascii=False))
+        return
+    screen = results()
+    screen.print(facts_table(_facts(model, manifest)))
+    screen.print(
+        text_table(
+            "Sensors",
+            ["Sensor", "Unit", "Role", "Mean", "Spread"],
+            [[one["name"], one["unit"], one["role"], f"{one['mean']:.4g}", f"{one['scale']:.3g}"] for one in channels],
+        )
+    )
+    screen.print(text_table("Members", ["Window", "Stride", "Training steps", "Held-out loss"], _member_rows(manifest)))
+
+
+def _channels(tensors: dict[str, Any], manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    from tsae.series.channels import ANALOG, CONSTANT, SWITCH
+
+    roles = {ANALOG: "analog", SWITCH: "switch", CONSTANT: "constant"}
+    units = manifest["fitted"]["units_"]
+    return [
+        {
+            "name": name,
+            "unit": units.get(name, ""),
+            "role": roles[int(role)],
+            "mean": float(mean),
+            "scale": float(scale),
+        }
+        for name, role, mean, scale in zip(
+            manifest["channels"], tensors["scaler.role"], tensors["scaler.mean"], tensors["scaler.scale"], strict=True
+        )
+    ]
+
+
+def _member_rows(manifest: dict[str, Any]) -> list[list[str]]:
+    rows = []
+    for member, report in zip(manifest["members"], manifest["fit_reports"], strict=True):
+        loss = report["held_out_loss"]
+        steps = f"{report['n_steps']:,}, best at {report['best_step']:,}"
+        rows.append([str(member["window_size"]), str(member["stride"]), steps, "" if loss is None else f"{loss:.4g}"])
+    return rows
+
+
+def _facts(path: Path, manifest: dict[str, Any]) -> dict[str, str]:
+    from tsae.report.wording import duration
+
+    fitted, packages = manifest["fitted"], manifest["packages"]
+    settled, immediate = manifest["thresholds"]
+    rate = "" if settled["false_alarm_rate"] is None else f", false alarm rate {settled['false_alarm_rate']:g}"
+    period = fitted["period_"]
+    return {
+        "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB, format {manifest['format_version']})",
+        "written by": ", ".join(f"{name} {version}" for name, version in packages.items()),
+        "period": "no clock" if period is None else duration(period, 0),
+        "lag": f"{fitted['lag_']} rows" + (f" ({duration(fitted['lag_'] * period, 0)})" if period else ""),
+        "threshold": f"{settled['value']:.4g} ({settled['method']}{rate}, {settled['n_rows']:,} held-out rows)",
+        "immediate": f"{immediate['value']:.4g} (threshold of scores at lag 0)",
+        "parameters": ", ".join(f"{name}={value!r}" for name, value in manifest["parameters"].items()),
+        "training data": f"SHA-256 {fitted['data_hash_'][:16]}…",
+    }

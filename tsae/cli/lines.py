@@ -1,0 +1,201 @@
+"""Rows as lines of text: CSV with a header, or JSON objects."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from tsae.cli.console import notice, progress
+from tsae.errors import DataError
+from tsae.series.cells import MISSING, SWITCH_WORDS, is_number
+from tsae.series.headers import split_units
+from tsae.series.options import ReadOptions
+from tsae.series.roles import choose_roles
+from tsae.series.time_formats import TimeFormat
+from tsae.series.timestamps import UnreadableTimeError, parse_times
+
+__all__ = ["CsvLines", "JsonLines", "StreamRow", "lines_like"]
+
+_SEPARATORS = (",", ";", "\t", "|")
+_WORDS = {word: value for pair in SWITCH_WORDS for word, value in pair.items()}
+
+
+@dataclass(frozen=True)
+class StreamRow:
+    """One row of a stream."""
+
+    values: Mapping[str, Any]
+    """By channel; `None` where missing."""
+    timestamp: pd.Timestamp | None
+    time: str | None
+    """The time as it was written."""
+    entity: str = ""
+
+
+def lines_like(first: str, channels: Sequence[str], options: ReadOptions) -> CsvLines | JsonLines:
+    """The reader for a stream that begins with this line.
+
+    Raises
+    ------
+    DataError
+        If the first line should be a header, but does not name all channels.
+    """
+    return JsonLines(channels, options) if first.lstrip().startswith("{") else CsvLines(first, channels, options)
+
+
+class CsvLines:
+    """Rows of a CSV.
+
+    Examples
+    --------
+    >>> lines = CsvLines("Zeit;flow [l/s]", ["flow"], ReadOptions())
+    >>> lines.row("24.11.2026 10:00;1,5").values
+    {'flow': 1.5}
+    """
+
+    has_header = True
+
+    def __init__(self, header: str, channels: Sequence[str], options: ReadOptions) -> None:
+        splits = [(separator, _cells(header, separator)) for separator in options.separator or _SEPARATORS]
+        self._separator, self._headers = max(splits, key=lambda split: len(_by_channel(split[1], channels)))
+        self._columns = _by_channel(self._headers, channels)
+        absent = [name for name in channels if name not in self._columns]
+        if absent:
+            raise DataError(
+                f"the first line of the stream, {header[:80]!r}, does not name the channels {absent}; begin with a "
+                "header that names all channels of the model, or send JSON lines"
+            )
+        self._cells = _CellReader(options, comma=self._separator != ",")
+        self._roles = _RolesOfColumns(channels, options)
+
+    def row(self, line: str) -> StreamRow:
+        """Read a line below the header.
+
+        Raises
+        ------
+        DataError
+            If the line cannot be read; the next ones still can.
+        """
+        cells = _cells(line, self._separator)
+        if len(cells) != len(self._headers):
+            raise DataError(f"the line has {len(cells)} cells, but the header {len(self._headers)}; repair the sender")
+        texts = dict(zip(self._headers, cells, strict=True))
+        values = {name: self._cells.number(texts[header], name) for name, header in self._columns.items()}
+        return self._roles.row(values, texts)
+
+
+class JsonLines:
+    """Rows that are JSON objects; a channel that is not named is missing.
+
+    Examples
+    --------
+    >>> JsonLines(["flow"], ReadOptions()).row('{"time": "2026-11-24T10:00Z", "flow": 1.5}').timestamp
+    Timestamp('2026-11-24 10:00:00+0000', tz='UTC')
+    """
+
+    has_header = False
+
+    def __init__(self, channels: Sequence[str], options: ReadOptions) -> None:
+        self._channels = channels
+        self._cells = _CellReader(options, comma=False)
+        self._roles = _RolesOfColumns(channels, options)
+
+    def row(self, line: str) -> StreamRow:
+        """Read a line; raises as `CsvLines.row` does."""
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"the line is not JSON ({error}): {line[:60]!r}; repair the sender") from error
+        columns = _by_channel(list(record), self._channels) if isinstance(record, dict) else {}
+        if not columns:
+            raise DataError(
+                f"the line names none of the channels {list(self._channels)}: {line[:60]!r}; send an object"
+            )
+        values = {name: self._value(record[key], name) for name, key in columns.items()}
+        return self._roles.row(values, {key: "" if value is None else str(value) for key, value in record.items()})
+
+    def _value(self, value: Any, name: str) -> Any:
+        return self._cells.number(value, name) if isinstance(value, str) else value
+
+
+class _CellReader:
+    """Text to numbers, as the reader of files does it."""
+
+    def __init__(self, options: ReadOptions, *, comma: bool) -> None:
+        self._missing = MISSING | set(options.missing)
+        self._comma = comma
+
+    def number(self, cell: str, name: str) -> float | None:
+        text = cell.strip()
+        if text in self._missing:
+            return None
+        if text.lower() in _WORDS:
+            return _WORDS[text.lower()]
+        if not is_number(text) or ("," in text and not self._comma):
+            raise DataError(
+                f"column {name!r} has the text {text[:60]!r}, which is no number; repair the sender, or state with "
+                "`--missing` that it stands for a missing value"
+            )
+        return float(text.replace(",", "."))
+
+
+class _RolesOfColumns:
+    """Which column is the time and which the entity, decided by the first row that can be read."""
+
+    def __init__(self, channels: Sequence[str], options: ReadOptions) -> None:
+        self._channels, self._options = set(channels), options
+        self._time: list[str] | None = None
+        self._format: TimeFormat | None = None
+
+    def row(self, values: Mapping[str, Any], texts: Mapping[str, str]) -> StreamRow:
+        """Put a row together from its values by channel and all its cells by header."""
+        if self._time is None:
+            self._decide(texts)
+        entity = ""
+        if self._options.entity is not None:
+            entity = texts.get(self._options.entity, "").strip()
+            if not entity:
+                raise DataError(f"the line has no `--entity` (={self._options.entity!r}); say which machine it is from")
+        if not self._time or self._format is None:
+            return StreamRow(values, None, None, entity)
+        time = " ".join(texts.get(header, "").strip() for header in self._time)
+        return StreamRow(values, self._timestamp(time, self._format), time, entity)
+
+    def _decide(self, texts: Mapping[str, str]) -> None:
+        headers = list(texts)
+        roles = choose_roles(headers, (), [list(texts.values())], self._options)
+        self._time, self._format = [headers[place] for place in roles.time], roles.time_format
+        if not self._time:
+            notice("the rows carry no time that can be read; they follow each other without gaps")
+        else:
+            progress(f"times are read from {' '.join(self._time)!r}")
+        others = [name for name in headers if name not in self._time and name != self._options.entity]
+        extra = [name for name in others if not _by_channel([name], self._channels)]
+        if extra:
+            notice(f"columns {extra} were not there in fit and are ignored")
+
+    def _timestamp(self, time: str, time_format: TimeFormat) -> pd.Timestamp:
+        try:
+            parsed = parse_times(pa.chunked_array([[time or None]], pa.string()), time_format)
+        except UnreadableTimeError as error:
+            raise DataError(f"no time can be read from {time!r}: {error}; {error.way_out}") from error
+        return pd.Timestamp(int(parsed.ns[0]), tz="UTC" if parsed.zoned else None)
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
+    except csv.Error as error:
+        raise DataError(f"the line is not CSV ({error}): {line[:60]!r}; repair the sender") from error
+
+
+def _by_channel(headers: Sequence[str], channels: Sequence[str] | set[str]) -> dict[str, str]:
+    """Header by channel, for the channels there are; a header may carry a unit that the channel does not."""
+    named = {header if header in channels else split_units([header])[0][0]: header for header in headers}
+    return {name: header for name, header in named.items() if name in channels}

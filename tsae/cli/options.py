@@ -1,0 +1,86 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from tsae.series.options import ReadOptions
+
+__all__ = ["Exclude", "Json", "Model", "Reading", "StreamReading", "Table"]
+
+_PANEL = "How the table is read (worked out from the file unless stated)"
+
+
+def _option(*names: str, help: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=_PANEL, show_default=False)
+
+
+Table = Annotated[
+    str, typer.Argument(metavar="TABLE", help="CSV (also .gz) or Parquet; - reads standard input.", show_default=False)
+]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Model file, written by [bold]tsae fit[/].", show_default=False)
+]
+Exclude = Annotated[
+    Path | None,
+    typer.Option(help="CSV of intervals to leave out, such as maintenance: start,end,reason.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@dataclass(frozen=True)
+class StreamReading:
+    """What may be stated of rows as they come in."""
+
+    separator: Annotated[str | None, _option("--separator", help="Character between cells; \\t for a tab.")] = None
+    timestamp: Annotated[str | None, _option("--timestamp", help="Column of the time.")] = None
+    no_timestamp: Annotated[bool, _option("--no-timestamp", help="No column is a time; number the rows.")] = False
+    timestamp_format: Annotated[
+        str | None, _option("--timestamp-format", help="iso, s, ms, us, ns, or a pattern such as '%d.%m.%Y %H:%M'.")
+    ] = None
+    entity: Annotated[str | None, _option("--entity", help="Column that tells the machines of a fleet apart.")] = None
+    missing: Annotated[
+        list[str] | None, _option("--missing", help="A further spelling of a missing value, such as Bad; repeatable.")
+    ] = None
+
+    def read_options(self) -> ReadOptions:
+        """The same for the reader of tables."""
+        from tsae.series.options import ReadOptions
+
+        stated = {field.name: getattr(self, field.name) for field in fields(self)}
+        if stated.pop("no_timestamp"):
+            stated["timestamp"] = False
+        if stated["separator"] in ("\\t", "tab"):
+            stated["separator"] = "\t"
+        options: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in stated.items()
+            if value not in (None, [])
+        }
+        return ReadOptions(**options)
+
+
+@dataclass(frozen=True)
+class Reading(StreamReading):
+    """What may be stated of a file."""
+
+    decimal: Annotated[str | None, _option("--decimal", help="Decimal sign: . or ,")] = None
+    encoding: Annotated[str | None, _option("--encoding", help="Text encoding, such as utf-8 or cp1252.")] = None
+    header: Annotated[bool | None, _option("--header/--no-header", help="Whether the first line has names.")] = None
+    units_row: Annotated[
+        bool | None, _option("--units-row/--no-units-row", help="Whether the line below the header has units.")
+    ] = None
+    time_zone: Annotated[
+        str | None, _option("--time-zone", help="Zone of times that carry none, such as Europe/Berlin.")
+    ] = None
+    label: Annotated[str | None, _option("--label", help="Column of known labels, kept apart from the sensors.")] = None
+    columns: Annotated[list[str] | None, _option("--column", help="A sensor to keep; repeatable.")] = None
+    drop: Annotated[list[str] | None, _option("--drop", help="A column to leave out; repeatable.")] = None
+    on_text: Annotated[
+        str | None, _option("--on-text", help="Columns with text: drop leaves them out, error refuses them.")
+    ] = None

@@ -1,0 +1,112 @@
+"""Scores and events as files and as JSON."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tsae.detection.events import Event
+from tsae.detection.result import Detection
+from tsae.store import write_atomically
+
+__all__ = ["event_record", "events_frame", "scores_frame", "write_frame"]
+
+_SMALLEST_SHARE = 0.01
+
+
+def scores_frame(detections: Mapping[str, Detection], entity_column: str | None) -> pd.DataFrame:
+    """One line per row of the table: time, entity, score, label (0 or 1), and the sensor with the largest error."""
+    parts = []
+    for entity, detection in detections.items():
+        part = pd.DataFrame({detection.scores.index.name or "row": detection.scores.index})
+        if entity_column is not None:
+            part[entity_column] = entity
+        part["score"] = detection.scores.to_numpy()
+        part["label"] = detection.labels.to_numpy().astype(np.int8)
+        part["top_sensor"] = pd.Categorical.from_codes(
+            _largest(detection.errors), pd.Index([*map(str, detection.errors.columns)])
+        )
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+
+
+def _largest(errors: pd.DataFrame) -> NDArray[np.int64]:
+    """Column with the largest error in each row `(n_timesteps,)`, −1 where nothing was observed."""
+    values = errors.to_numpy()
+    largest, column = np.full(len(values), -np.inf), np.full(len(values), -1)
+    for place in range(values.shape[1]):
+        larger = values[:, place] > largest
+        largest[larger], column[larger] = values[larger, place], place
+    return column
+
+
+def events_frame(events: Iterable[Event], entity_column: str | None) -> pd.DataFrame:
+    """One line per event; `expected`, `actual` and `unit` are those of its first sensor, at the peak."""
+    columns = ["start", "stop", "duration_s", "n_rows", "peak", "peak_score", "severity", "sensor", "sensors"]
+    columns += ["expected", "actual", "unit"]
+    lines = []
+    for event in events:
+        first = event.sensors[0]
+        line = {
+            "start": event.start,
+            "stop": event.stop,
+            "duration_s": event.duration,
+            "n_rows": event.n_rows,
+            "peak": event.peak,
+            "peak_score": event.peak_score,
+            "severity": round(event.severity, 1),
+            "sensor": first.sensor,
+            "sensors": "; ".join(
+                f"{each.sensor} {each.share:.2f}" for each in event.sensors if each.share >= _SMALLEST_SHARE
+            ),
+            "expected": first.expected,
+            "actual": first.actual,
+            "unit": first.unit,
+        }
+        lines.append(line if entity_column is None else {entity_column: event.entity, **line})
+    return pd.DataFrame(lines, columns=columns if entity_column is None else [entity_column, *columns])
+
+
+def event_record(event: Event) -> dict[str, Any]:
+    """An event as JSON takes it; times in ISO 8601, or row numbers."""
+    record = {
+        "event_id": event.event_id,
+        "start": _plain(event.start),
+        "stop": _plain(event.stop),
+        "duration_s": event.duration,
+        "n_rows": event.n_rows,
+        "peak": _plain(event.peak),
+        "peak_score": event.peak_score,
+        "severity": round(event.severity, 1),
+        "sensors": [
+            {
+                "sensor": each.sensor,
+                "share": round(each.share, 4),
+                "expected": each.expected,
+                "actual": each.actual,
+                "unit": each.unit,
+            }
+            for each in event.sensors
+        ],
+    }
+    return {"entity": event.entity, **record} if event.entity else record
+
+
+def _plain(time: Any) -> str | int:
+    return time.isoformat() if isinstance(time, pd.Timestamp) else int(time)
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    """Write a CSV, or Parquet if the path says so, as a whole or not at all."""
+    if path.suffix.lower() == ".parquet":
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, index=False)
+        write_atomically(path, buffer.getvalue())
+    else:
+        write_atomically(path, frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode())
