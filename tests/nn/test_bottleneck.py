@@ -45,6 +45,16 @@ def test_samples_have_the_posterior_moments_and_follow_their_generator() -> None
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_samples_of_one_input_do_not_depend_on_the_others() -> None:
+    bottleneck = Gaussian(5, 3)
+    features = torch.randn(4, 5)
+    together, alone = (
+        bottleneck.sample(bottleneck(inputs), Generator().manual_seed(7), n_samples=2)
+        for inputs in (features, features[2:3])
+    )
+    torch.testing.assert_close(together[:, 2:3], alone)
+
+
 def test_gradients_pass_through_the_draw() -> None:
     """∂code/∂log_var = (code − mean) / 2."""
     bottleneck = Gaussian(5, 3)
