@@ -17,7 +17,7 @@ from tsae.detection.plan import MemberPlan, plan_members
 from tsae.detection.scales import fit_scales
 from tsae.detection.switches import fit_switches
 from tsae.detection.training_rows import FitRows, Span, lay_out_rows, window_starts
-from tsae.errors import DataError, ParameterError
+from tsae.errors import DataError
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
@@ -137,8 +137,6 @@ def _evenly(n_all: int, n_wanted: int) -> torch.Tensor:
 def _linear_path(source: WindowSource, options: ModelOptions) -> tuple[LinearPath | None, int]:
     """The linear path and the length of the nonlinear code beside it."""
     wanted = options.latent_dim
-    if wanted != "auto" and (isinstance(wanted, str) or wanted < 1):
-        raise ParameterError(f'`latent_dim` (={wanted!r}) must be "auto" or at least 1')
     code = _CODE if isinstance(wanted, str) else wanted
     if not options.linear_path or code == 1:
         return None, code

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from tsae.detection.explain import EventRules, ScoredSeries, make_events
 from tsae.detection.inputs import Entity, check_period, checked_entities, data_hash, lay_out
 from tsae.detection.options import ModelOptions
+from tsae.detection.parameters import checked_parameters, plain
 from tsae.detection.result import Detection
 from tsae.detection.scoring import (
     code_length,
@@ -26,9 +27,9 @@ from tsae.detection.scoring import (
     score_grid,
     windows_of,
 )
-from tsae.detection.thresholds import fixed_threshold, learn_threshold
+from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
 from tsae.detection.training_rows import used_spans
-from tsae.errors import DataError, ParameterError
+from tsae.errors import DataError
 from tsae.nn.options import NetworkOptions
 from tsae.series.clock import infer_clock
 from tsae.series.grid import GridSeries
@@ -212,6 +213,8 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """
         check_is_fitted(self, "model_")
         rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+        threshold = plain(threshold)
+        check_threshold(threshold, rate)
         learned = [
             learn_threshold(scores, method=threshold, false_alarm_rate=rate)
             if isinstance(threshold, str)
@@ -322,30 +325,16 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     def _options(self) -> ModelOptions:
         """Check the parameters and put them into the order the parts want them in."""
-        if not 0 < self.held_out < 1:
-            raise ParameterError(f"`held_out` (={self.held_out}) must lie between 0 and 1, such as 0.15")
-        if self.lag != "auto" and (isinstance(self.lag, str) or self.lag < 0):
-            raise ParameterError(f'`lag` (={self.lag!r}) must be "auto" or a number of rows, 0 or more')
+        values = checked_parameters(self.get_params())
+        check_threshold(values["threshold"], values["false_alarm_rate"])
+        of_network = ("architecture", "hidden", "n_blocks", "bottleneck", "corruption", "corruption_level")
+        of_training = ("loss", "batch_size", "learning_rate", "accelerator", "devices", "precision")
         network = NetworkOptions(
-            architecture=self.architecture,  # type: ignore[arg-type]
-            hidden=None if self.hidden is None else tuple(self.hidden),
-            n_blocks=self.n_blocks,
-            bottleneck=self.bottleneck,  # type: ignore[arg-type]
-            corruption=self.corruption,  # type: ignore[arg-type]
-            corruption_level=self.corruption_level,
-            learned_variance=self.loss == "gaussian",
+            **{name: values[name] for name in of_network}, learned_variance=values["loss"] == "gaussian"
         )
-        training = TrainingOptions(
-            loss=self.loss,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            accelerator=self.accelerator,
-            devices=self.devices,
-            precision=self.precision,
-        )
-        return ModelOptions(
-            network, training, self.window_size, self.latent_dim, self.max_steps, self.linear_path, self.preset
-        )
+        training = TrainingOptions(**{name: values[name] for name in of_training})
+        rest = ("window_size", "latent_dim", "max_steps", "linear_path", "preset")
+        return ModelOptions(network, training, **{name: values[name] for name in rest})
 
     def _checked(self, X: Any, excluded: Any = None) -> tuple[list[Entity], bool]:
         check_is_fitted(self)

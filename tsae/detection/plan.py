@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from tsae.errors import DataError, ParameterError
 
@@ -56,15 +57,12 @@ def plan_members(
     """
     if preset not in PRESETS:
         raise ParameterError(f"`preset` (={preset!r}) is unknown; choose one of {', '.join(PRESETS)}")
-    if not (max_steps == "auto" or (not isinstance(max_steps, str) and max_steps >= 1)):
-        raise ParameterError(f'`max_steps` (={max_steps!r}) must be "auto" or at least 1')
     if window_size == "auto":
         most = max(SHORTEST_WINDOW, min(max(8, n_rows // 8), longest_run // 2))
         lengths = [*_LENGTHS, *([_LENGTH_ONE_CHANNEL] if n_channels == 1 else [])]
         sizes = sorted({min(length, most) for length in lengths})
     else:
-        given = [window_size] if isinstance(window_size, int) else list(window_size)
-        sizes = sorted({_checked(size) for size in given})
+        sizes = [window_size] if isinstance(window_size, int) else sorted(set(cast(Sequence[int], window_size)))
     too_long = [size for size in sizes if size > longest_run]
     if too_long:
         raise DataError(
@@ -107,9 +105,3 @@ def _masked(size: int, n_channels: int, max_steps: str | int) -> MemberPlan:
 def _long_linear(longest: int) -> MemberPlan:
     block = max(1, min(_LONG_LENGTH_ONE_CHANNEL, longest) // 6)
     return MemberPlan(6 * block, stride=max(1, block // 2), n_last=block, max_steps=0, block=block)
-
-
-def _checked(size: object) -> int:
-    if isinstance(size, bool) or not hasattr(size, "__index__") or int(size) < SHORTEST_WINDOW:
-        raise ParameterError(f'`window_size` (={size!r}) must be "auto" or at least {SHORTEST_WINDOW} rows')
-    return int(size)

@@ -16,6 +16,7 @@ from tsae.detection.detector import AnomalyDetector
 from tsae.detection.engine import ScoreModel
 from tsae.detection.member import Member, MemberScale
 from tsae.detection.models import block_of, rebuild_model
+from tsae.detection.parameters import plain
 from tsae.detection.switches import SwitchModel
 from tsae.detection.thresholds import Threshold
 from tsae.errors import ModelFileError
@@ -28,7 +29,7 @@ __all__ = ["load", "save_detector"]
 
 Arrays = dict[str, NDArray[Any]]
 _PACKAGES = ("tsae", "torch", "pytorch-lightning", "numpy", "pandas", "scikit-learn")
-_FITTED = ("period_", "lag_", "units_", "data_hash_", "n_features_in_", "fit_seconds_")
+_FITTED = ("period_", "lag_", "units_", "data_hash_", "n_features_in_")
 
 
 def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> None:
@@ -39,7 +40,7 @@ def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> No
         "parameters": _plain(detector.get_params()),
         "channels": detector.channels_,
         "named_channels": hasattr(detector, "feature_names_in_"),
-        "fitted": {name: getattr(detector, name) for name in _FITTED if hasattr(detector, name)},
+        "fitted": {name: getattr(detector, name) for name in _FITTED},
         "thresholds": [asdict(detector.learned_threshold_), asdict(detector.learned_immediate_threshold_)],
         "fit_reports": [asdict(report) for report in detector.fit_reports_],
         "members": [
@@ -66,14 +67,14 @@ def load(path: str | os.PathLike[str]) -> AnomalyDetector:
     tensors, manifest = read_model(path)
     try:
         return _unpack(tensors, manifest)
-    except (KeyError, TypeError, IndexError, RuntimeError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError, RuntimeError, ValueError) as error:
         raise ModelFileError(f"model file {str(path)!r} lacks a part ({error}); fit again") from error
 
 
 def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
     detector = AnomalyDetector(**manifest["parameters"])
-    for name, value in manifest["fitted"].items():
-        setattr(detector, name, value)
+    for name in _FITTED:
+        setattr(detector, name, manifest["fitted"][name])
     if manifest["named_channels"]:
         detector.feature_names_in_ = np.array(manifest["channels"], dtype=object)
     scaler = ChannelScaler(tensors["scaler.mean"], tensors["scaler.scale"], tensors["scaler.role"])
@@ -135,10 +136,10 @@ def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Membe
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
     """Parameters as JSON knows them; a random generator cannot be kept and becomes `None`."""
-    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()}
-    state = plain["random_state"]
-    plain["random_state"] = int(state) if isinstance(state, (int, np.integer)) else None
-    return plain
+    values = {name: plain(value) for name, value in parameters.items()}
+    if not isinstance(values["random_state"], int):
+        values["random_state"] = None
+    return values
 
 
 def _tupled(value: Any) -> Any:

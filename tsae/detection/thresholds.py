@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import genpareto
 
-from tsae.errors import ParameterError
+from tsae.detection.parameters import is_number
+from tsae.errors import DataError, ParameterError
 
-__all__ = ["METHODS", "Threshold", "fixed_threshold", "learn_threshold"]
+__all__ = ["METHODS", "Threshold", "check_threshold", "fixed_threshold", "learn_threshold"]
 
 METHODS = ("pot", "quantile")
 _TAIL = 0.1  # share of the scores that the Pareto tail is fitted to
@@ -33,6 +34,16 @@ class Threshold:
     """What the user should know, such as a rate finer than the rows can support."""
 
 
+def check_threshold(threshold: object, false_alarm_rate: object) -> None:
+    """Refuse a threshold that is neither a number nor the name of a method, and a rate that is none."""
+    if threshold not in METHODS and not is_number(threshold):
+        raise ParameterError(
+            f"`threshold` (={threshold!r}) is unknown; choose a finite number or one of {', '.join(METHODS)}"
+        )
+    if not is_number(false_alarm_rate) or not 0 < false_alarm_rate < 1:  # type: ignore[operator]
+        raise ParameterError(f"`false_alarm_rate` (={false_alarm_rate!r}) must lie between 0 and 1, such as 0.001")
+
+
 def fixed_threshold(value: float) -> Threshold:
     """A threshold that the user stated."""
     return Threshold(float(value), "fixed", None, 0)
@@ -46,25 +57,23 @@ def learn_threshold(scores: NDArray[np.float64], *, method: str, false_alarm_rat
     scores
         Scores of held-out normal rows `(n,)`, higher = more anomalous; rows without a score (NaN) are left out.
     method
-        "quantile": the empirical quantile. "pot": peaks over threshold: a generalised Pareto distribution fitted
-        to the largest tenth of the scores (Siffer et al., "Anomaly detection in streams with extreme value
-        theory", KDD 2017), which can answer for rates below one row in n.
+        "quantile": the empirical quantile, interpolated between two scores. "pot": peaks over threshold: a
+        generalised Pareto distribution fitted to the largest tenth of the scores (Siffer et al., "Anomaly detection
+        in streams with extreme value theory", KDD 2017), which can answer for rates below one row in n.
     false_alarm_rate
         Between 0 and 1, exclusive.
     """
-    if method not in METHODS:
-        raise ParameterError(f"`threshold` (={method!r}) is unknown; choose a number or one of {', '.join(METHODS)}")
-    if not 0 < false_alarm_rate < 1:
-        raise ParameterError(f"`false_alarm_rate` (={false_alarm_rate}) must lie between 0 and 1, such as 0.001")
+    check_threshold(method, false_alarm_rate)
     known = scores[~np.isnan(scores)]
+    if not len(known):
+        raise DataError("no held-out row has a score to learn a threshold from; pass more training rows")
+    value = _peaks_over_threshold(known, false_alarm_rate) if method == "pot" and false_alarm_rate < _TAIL else None
     note = ""
     if len(known) * false_alarm_rate < 1:
-        what = "extrapolated by the fitted tail" if method == "pot" else "the largest held-out score was taken"
+        what = "it lies just below the largest of their scores" if value is None else "their tail was extrapolated"
         note = f"a rate of {false_alarm_rate:g} is finer than {len(known)} held-out rows can show; {what}"
-    quantile = float(np.quantile(known, 1 - false_alarm_rate, method="higher"))
-    value = quantile
-    if method == "pot" and false_alarm_rate < _TAIL:
-        value = _peaks_over_threshold(known, false_alarm_rate) or quantile
+    if value is None:
+        value = float(np.quantile(known, 1 - false_alarm_rate))
     return Threshold(value, method, false_alarm_rate, len(known), note)
 
 
