@@ -33,6 +33,7 @@ PARQUET_START = b"PAR1 and then no Parquet"
             "column 'a' has the text 'I/O Timeout' in line 5",
         ),
         ("a,b\n1,1\n2,on\n3,1\n", {}, "column 'b' has the text 'on' in line 3"),
+        ("a,b\n1,x\n2,3\n", {}, "column 'b' has the text 'x' in line 2"),
         ("a,b\n1;5,2\n2,3\n4,5\n", {}, "column 'a' has the text '1;5' in line 2"),
         ('a;b\n"1.234,5";1\n1,5;2\n2,5;3\n', {}, "text '1.234,5' in line 2.*state another `decimal`, or"),
         ("a;b\n1;1\n2;1.5\n3;1\n", {"decimal": ","}, "text '1.5' in line 3.*state another `decimal`"),

@@ -31,6 +31,11 @@ def test_masks_equal_a_loop_on_row_numbers_and_times(intervals, rows):
     assert by_time.mask(times).tolist() == loop_mask(bounds, rows)
 
 
+def test_a_short_interval_within_a_long_one_does_not_end_it():
+    nested = Exclusions((Exclusion(2, 3), Exclusion(0, 6)))
+    assert nested.mask(pd.RangeIndex(9)).tolist() == [True] * 7 + [False] * 2
+
+
 def test_intervals_in_the_formats_of_tables(tmp_path):
     hours = pd.date_range("2026-11-24 09:00", periods=6, freq="1h")
     iso = read(tmp_path, "start,end,reason\n2026-11-24 10:00,2026-11-24T11:00,pump service\n")

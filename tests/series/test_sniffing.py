@@ -55,6 +55,7 @@ def test_kinds_of_cells(cell, kind):
         ("t,a\n2026-11-24 10:00:00,1\n", ",", "."),
         ("t,state,a\n2026-11-24,RUN,1\n2026-11-25,a;b,1\n", ",", "."),
         ('"a;1","b"\n1,2\n', ",", "."),
+        ("a;b\n1.5;2\n2.5;1\n3,5;1\n", ";", "."),
     ],
 )
 def test_separator_and_decimal_sign(text, separator, decimal):
