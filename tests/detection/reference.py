@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tsae.detection.calibration import LogTail
 from tsae.detection.engine import NEUTRAL_SCORE, ScoreModel
-from tsae.detection.member import Member, MemberScale, immediate_average, settled_average
+from tsae.detection.member import Member, MemberScale, immediate_averages, settled_averages
 
 Array = npt.NDArray[Any]
 ErrorsOfWindow = Callable[[Array], Array]
@@ -157,18 +157,21 @@ def member_scores(model: ScoreModel, member: Member, values: Array, apart: Array
     """Row errors → usual errors → mean over channels → moving average → −log p, for one segment."""
     scaled = model.scaler.scaled(values)[:, model.scaler.network_channels]
     size = member.window_size
-    average: Any
     if settled:
-        scale, average = member.settled, settled_average(size)
+        scale, averages = member.settled, settled_averages(size)
         errors = settled_row_errors(_errors_of(member), forward_filled(scaled), ~np.isnan(scaled), size, member.stride)
     else:
-        scale, average = member.immediate, immediate_average(size)
+        scale, averages = member.immediate, immediate_averages(size)
         errors = immediate_row_errors(
             _errors_of(member), forward_filled(scaled), ~np.isnan(scaled), size, member.n_last
         )
     means, weights = _mean_over_channels(errors, scale, apart)
-    averaged = moving_average(means, weights, average.kernel, average.lookahead)
-    return [log_tail(scale.tail, value) for value in averaged]
+    by_width = [
+        [log_tail(tail, value) for value in moving_average(means, weights, average.kernel, average.lookahead)]
+        for average, tail in zip(averages, scale.tails, strict=True)
+    ]
+    known = [[score for score in scores if not math.isnan(score)] for scores in zip(*by_width, strict=True)]
+    return [math.fsum(scores) / len(scores) if scores else math.nan for scores in known]
 
 
 def segment_scores(model: ScoreModel, values: Array, *, lag: int) -> list[float]:
@@ -189,8 +192,9 @@ def segment_scores(model: ScoreModel, values: Array, *, lag: int) -> list[float]
     for row, scores_of_row in enumerate(zip(*by_member, strict=True)):
         known = [score for score in scores_of_row if not math.isnan(score)]
         out.append(math.fsum(known) / len(known) if known else NEUTRAL_SCORE)
-        excess = [max(error - 1, 0.0) for error in switches[row] if not math.isnan(error)]
-        out[-1] += min(math.fsum(excess), 8.0)
+        if model.switches is not None:
+            beyond = (switches[row] - 1) * model.switches.worst
+            out[-1] += max([excess for excess in beyond.tolist() if excess > 0], default=0.0)
     return out
 
 

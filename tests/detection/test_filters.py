@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.detection.reference import moving_average
-from tsae.detection.filters import MovingAverage, smoothing_kernel, trailing_kernel
+from tsae.detection.filters import MovingAverage, smoothing_kernels, trailing_kernel
 
 rows = st.lists(st.tuples(st.floats(0, 1e3), st.sampled_from([0.0, 0.5, 1.0])), max_size=40)
 
@@ -56,17 +56,20 @@ def test_trailing_kernel_is_flat_and_sums_to_one(length):
 
 
 @given(st.integers(4, 200), st.lists(st.floats(0.1, 4), min_size=1, max_size=4))
-def test_smoothing_kernel_is_a_symmetric_hill(window_size, widths):
-    kernel = smoothing_kernel(window_size, widths)
-    assert len(kernel) % 2 == 1
-    assert kernel.sum() == pytest.approx(1)
-    np.testing.assert_allclose(kernel, kernel[::-1], atol=1e-12)
-    assert (np.diff(kernel[: len(kernel) // 2 + 1]) >= -1e-12).all()
+def test_smoothing_kernels_are_symmetric_hills_of_one_odd_length(window_size, widths):
+    kernels = smoothing_kernels(window_size, widths)
+    assert len(kernels) == len(widths)
+    assert kernels.shape[1] % 2 == 1
+    for kernel in kernels:
+        assert kernel.sum() == pytest.approx(1)
+        np.testing.assert_allclose(kernel, kernel[::-1], atol=1e-12)
+        assert (np.diff(kernel[: len(kernel) // 2 + 1]) >= -1e-12).all()
 
 
-def test_smoothing_kernel_is_the_mean_over_widths_of_three_boxes():
-    spread = []
-    for width in (0.5, 2.0):
+def test_each_smoothing_kernel_is_three_boxes():
+    kernels = smoothing_kernels(20, (0.5, 2.0))
+    half = kernels.shape[1] // 2
+    for width, kernel in zip((0.5, 2.0), kernels, strict=True):
         box = np.ones(2 * round(0.2 * width * 20) + 1)
         box /= box.sum()
         impulse = np.zeros(101)
@@ -74,7 +77,4 @@ def test_smoothing_kernel_is_the_mean_over_widths_of_three_boxes():
         for _ in range(3):
             impulse = np.array([sum(box * impulse[row : row + len(box)]) for row in range(101 - len(box) + 1)])
             impulse = np.pad(impulse, len(box) // 2)
-        spread.append(impulse)
-    kernel = smoothing_kernel(20, (0.5, 2.0))
-    half = len(kernel) // 2
-    np.testing.assert_allclose(np.mean(spread, axis=0)[50 - half : 51 + half], kernel, atol=1e-12)
+        np.testing.assert_allclose(impulse[50 - half : 51 + half], kernel, atol=1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,14 +54,14 @@ class Chain:
     ----------
     scale
         Usual errors and tail of this kind of row error.
-    average
-        A fresh filter.
+    averages
+        Fresh filters, one for each of the scale's tails.
     shift
         A row gets the result of that many rows later; at the end of a segment, of the last one.
     """
 
-    def __init__(self, scale: MemberScale, average: MovingAverage, *, shift: int = 0) -> None:
-        self._scale, self._average, self._shift = scale, average, shift
+    def __init__(self, scale: MemberScale, averages: Sequence[MovingAverage], *, shift: int = 0) -> None:
+        self._scale, self._averages, self._shift = scale, averages, shift
         self._apart = Queue()
         self._n_skipped = 0
         self._newest: ChainOutput | None = None
@@ -71,12 +72,13 @@ class Chain:
         if not len(errors):
             return ChainOutput(np.zeros(0), errors)
         relative = errors / self._scale.levels
-        averaged = self._average.push(*channel_mean(relative, self._apart.take(len(errors))))
-        return self._shifted(ChainOutput(self._scale.tail(averaged), relative))
+        mean = channel_mean(relative, self._apart.take(len(errors)))
+        scores = self._scale.score([average.push(*mean) for average in self._averages])
+        return self._shifted(ChainOutput(scores, relative))
 
     def flush(self) -> ChainOutput:
         """End the segment: scores (and, if shifted, errors) of the rows still waiting."""
-        scores = self._scale.tail(self._average.flush())
+        scores = self._scale.score([average.flush() for average in self._averages])
         if not self._shift:
             return ChainOutput(scores, np.zeros((0, len(self._scale.levels))))
         if self._newest is None:

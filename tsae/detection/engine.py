@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from tsae.detection.chain import Chain, ChainOutput, Queue
 from tsae.detection.constants import ConstantWatch
-from tsae.detection.member import Member, immediate_average, settled_average
+from tsae.detection.member import Member, immediate_averages, nan_mean, settled_averages
 from tsae.detection.models import ReconstructionModel
-from tsae.detection.switches import SwitchModel, SwitchWatch, switch_term
+from tsae.detection.switches import SwitchModel, SwitchWatch
 from tsae.series.channels import ChannelScaler
 from tsae.series.filling import ForwardFill
 
@@ -94,7 +94,7 @@ class SegmentScorer:
         own_errors[:, scaler.constant_channels] = constant_errors
         own_errors[:, scaler.switch_channels] = switch_errors
         self._own_errors.put(own_errors)
-        switch_terms = switch_term(switch_errors)
+        switch_terms = self._switches.term(switch_errors)
         self._switch_terms.put(switch_terms)
         tensors = torch.from_numpy(filled), torch.from_numpy(observed)
         apart = np.nansum(constant_errors, axis=1)
@@ -128,10 +128,10 @@ class _MemberScorer:
         self._rows = member.row_errors(settled=lag is None, immediate=immediate or lag is not None)
         self._full = lag is None
         if lag is None:
-            self._settled = Chain(member.settled, settled_average(size))
+            self._settled = Chain(member.settled, settled_averages(size))
         else:
-            self._settled = Chain(member.immediate, immediate_average(size), shift=member.shift(lag))
-        self._immediate = Chain(member.immediate, immediate_average(size)) if immediate else None
+            self._settled = Chain(member.immediate, immediate_averages(size), shift=member.shift(lag))
+        self._immediate = Chain(member.immediate, immediate_averages(size)) if immediate else None
         self._scores, self._errors = Queue(), Queue()
 
     @property
@@ -162,7 +162,4 @@ class _MemberScorer:
 
 def _mean(scores: list[FloatArray] | tuple[FloatArray, ...]) -> FloatArray:
     """Mean over members of scores `(n,)`, leaving NaN out; the neutral score where all are NaN."""
-    stacked = np.stack(scores)
-    known = ~np.isnan(stacked)
-    total = np.where(known, stacked, 0.0).sum(axis=0)
-    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), NEUTRAL_SCORE)
+    return np.nan_to_num(nan_mean(np.stack(scores)), nan=NEUTRAL_SCORE)

@@ -30,9 +30,9 @@ class EventRules:
 
 def severity(score: float, threshold: float) -> float:
     """Severity 0–100 of a score: 50 at the threshold, 75 at three times it, towards 100 far above."""
-    if threshold <= 0:
-        return 100.0 if score > 0 else 0.0
-    return 100.0 * max(score, 0.0) / (max(score, 0.0) + threshold)
+    if score <= 0:
+        return 0.0
+    return 100.0 / (1.0 + max(threshold, 0.0) / score)
 
 
 def find_runs(flags: NDArray[np.bool_], segments: NDArray[np.integer], rules: EventRules) -> list[tuple[int, int]]:

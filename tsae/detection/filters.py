@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MovingAverage", "smoothing_kernel", "trailing_kernel"]
+__all__ = ["MovingAverage", "smoothing_kernels", "trailing_kernel"]
 
 FloatArray = NDArray[np.float64]
 
@@ -17,8 +17,8 @@ def trailing_kernel(length: int) -> FloatArray:
     return np.full(max(1, length), 1.0 / max(1, length))
 
 
-def smoothing_kernel(window_size: int, widths: Sequence[float]) -> FloatArray:
-    """Mean of three-box averages, one per width, of odd length and symmetric.
+def smoothing_kernels(window_size: int, widths: Sequence[float]) -> FloatArray:
+    """Three-box averages, one per width, symmetric, of one odd length: `(n_widths, length)`.
 
     Each box has `0.4 · width · window_size` rows; three of them in a row come close to a Gaussian.
     """
@@ -27,8 +27,7 @@ def smoothing_kernel(window_size: int, widths: Sequence[float]) -> FloatArray:
         box = trailing_kernel(2 * round(0.2 * width * window_size) + 1)
         kernels.append(np.convolve(np.convolve(box, box), box))
     longest = max(len(kernel) for kernel in kernels)
-    padded = np.stack([np.pad(kernel, (longest - len(kernel)) // 2) for kernel in kernels])
-    return np.asarray(padded.mean(axis=0), dtype=np.float64)
+    return np.stack([np.pad(kernel, (longest - len(kernel)) // 2) for kernel in kernels])
 
 
 class MovingAverage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.calibration import LogTail
-from tsae.detection.filters import MovingAverage, smoothing_kernel, trailing_kernel
+from tsae.detection.filters import MovingAverage, smoothing_kernels, trailing_kernel
 from tsae.detection.models import WindowModel
 from tsae.detection.rows import RowErrors
 from tsae.nn.options import NetworkOptions
 
-__all__ = ["Member", "MemberScale", "channel_mean", "immediate_average", "settled_average"]
+__all__ = ["Member", "MemberScale", "channel_mean", "immediate_averages", "settled_averages"]
 
 FloatArray = NDArray[np.float64]
 _WIDTHS = (0.25, 0.5, 1.0, 2.0)  # of the smoothing, in windows; the mean of several beats any one of them
-_PATIENCE = 0.5  # windows that a shortened lag may wait; more does not help
+_TRAILS = (0.125, 0.25, 0.5)  # of the averages that look back only, in windows
+_PATIENCE = 0.25  # windows that a shortened lag may wait; more does not help
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,13 @@ class MemberScale:
 
     levels: FloatArray
     """Usual error of every network channel, `(n_network_channels,)`, positive."""
-    tail: LogTail
-    """Smoothed error → −log p."""
+    tails: tuple[LogTail, ...]
+    """Smoothed error → −log p, one for each width of the smoothing."""
+
+    def score(self, averaged: Sequence[FloatArray]) -> FloatArray:
+        """Smoothed errors `(n,)`, one array for each width → mean of their −log p; NaN where all are missing."""
+        scaled = np.stack([tail(values) for tail, values in zip(self.tails, averaged, strict=True)])
+        return nan_mean(scaled)
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Member:
     @property
     def lookahead(self) -> int:
         """Rows after a row that its settled score depends on."""
-        return self.window_size + settled_average(self.window_size).lookahead
+        return self.window_size + settled_averages(self.window_size)[0].lookahead
 
     def shift(self, lag: int) -> int:
         """By how many rows the immediate score is shifted back when a score may wait `lag` rows."""
@@ -69,15 +76,22 @@ def row_errors(
     return RowErrors(model.errors if settled else None, last_errors, window_size=window_size, stride=stride)
 
 
-def settled_average(window_size: int) -> MovingAverage:
-    """A fresh filter for settled errors: symmetric, about two windows wide."""
-    kernel = smoothing_kernel(window_size, _WIDTHS)
-    return MovingAverage(kernel, lookahead=len(kernel) // 2)
+def settled_averages(window_size: int) -> list[MovingAverage]:
+    """Fresh filters for settled errors: symmetric, up to about two windows wide."""
+    kernels = smoothing_kernels(window_size, _WIDTHS)
+    return [MovingAverage(kernel, lookahead=len(kernel) // 2) for kernel in kernels]
 
 
-def immediate_average(window_size: int) -> MovingAverage:
-    """A fresh filter for immediate errors: looks back only."""
-    return MovingAverage(trailing_kernel(window_size // 4), lookahead=0)
+def immediate_averages(window_size: int) -> list[MovingAverage]:
+    """Fresh filters for immediate errors: they look back only."""
+    return [MovingAverage(trailing_kernel(int(trail * window_size)), lookahead=0) for trail in _TRAILS]
+
+
+def nan_mean(stacked: FloatArray) -> FloatArray:
+    """Mean over the first axis, leaving NaN out; NaN where all are."""
+    known = ~np.isnan(stacked)
+    total = np.where(known, stacked, 0.0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
 
 
 def channel_mean(relative: FloatArray, apart: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -101,18 +101,18 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
     """Put a member's arrays into `tensors`; return what goes into the manifest."""
     for name, tensor in member.model.module.state_dict().items():
         tensors[f"{prefix}network.{name}"] = tensor.numpy()
-    floors = {}
+    tails = {}
     for kind, scale in (("settled", member.settled), ("immediate", member.immediate)):
         tensors[f"{prefix}{kind}.levels"] = scale.levels
-        tensors[f"{prefix}{kind}.knots"] = scale.tail.knots
-        floors[kind] = {"floor": scale.tail.floor, "excess": scale.tail.excess}
+        tensors[f"{prefix}{kind}.knots"] = np.stack([tail.knots for tail in scale.tails])
+        tails[kind] = [{"floor": tail.floor, "excess": tail.excess} for tail in scale.tails]
     return {
         "window_size": member.window_size,
         "stride": member.stride,
         "n_last": member.n_last,
         "block": block_of(member.model),
         "network": asdict(member.options),
-        "tails": floors,
+        "tails": tails,
     }
 
 
@@ -124,14 +124,16 @@ def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Membe
         if name.startswith(f"{prefix}network.")
     }
     settled, immediate = (
-        MemberScale(
-            tensors[f"{prefix}{kind}.levels"], LogTail(knots=tensors[f"{prefix}{kind}.knots"], **facts["tails"][kind])
-        )
-        for kind in ("settled", "immediate")
+        _unpack_scale(facts["tails"][kind], f"{prefix}{kind}.", tensors) for kind in ("settled", "immediate")
     )
     shape = (facts["window_size"], len(settled.levels))
     model = rebuild_model(options, shape, state, block=facts["block"])
     return Member(model, options, facts["window_size"], facts["n_last"], facts["stride"], settled, immediate)
+
+
+def _unpack_scale(tails: list[dict[str, float]], prefix: str, tensors: Arrays) -> MemberScale:
+    pairs = zip(tensors[f"{prefix}knots"], tails, strict=True)
+    return MemberScale(tensors[f"{prefix}levels"], tuple(LogTail(knots=knots, **tail) for knots, tail in pairs))
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:

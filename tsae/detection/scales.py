@@ -1,4 +1,4 @@
-"""What errors are usual: levels and tails learned on the held-out rows."""
+"""What errors are usual: levels and tails learned on training rows, the held-out ones among them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tsae.detection.filters import MovingAverage
 from tsae.detection.member import (
     MemberScale,
     channel_mean,
-    immediate_average,
+    immediate_averages,
     row_errors,
-    settled_average,
+    settled_averages,
 )
 from tsae.detection.models import WindowModel
 from tsae.detection.plan import MemberPlan
@@ -24,42 +24,48 @@ from tsae.detection.training_rows import FitRows
 __all__ = ["fit_scales"]
 
 FloatArray = NDArray[np.float64]
-_LEVEL_FLOOR = 0.05  # of the mean level; keeps a nearly perfect channel from dominating
+_LEVEL_FLOOR = 0.01  # of the mean level; keeps a nearly perfect channel from dominating
+_SHARE = 0.5  # of the training rows; the held-out ones alone are too few and too recent to say what is usual
+_MOST_ROWS = 30_000
 
 
 def fit_scales(model: WindowModel, rows: FitRows, plan: MemberPlan) -> tuple[MemberScale, MemberScale]:
-    """Usual errors and tails on the held-out rows: for settled and for immediate errors."""
+    """Usual errors and tails of settled and of immediate errors, on the later half of every segment."""
     settled, immediate, apart = [], [], []
+    share = min(_SHARE, _MOST_ROWS / len(rows.values))
     for start, split, stop in rows.segments:
-        if split >= stop:
+        first = min(split, stop - int(share * (stop - start)))
+        if first >= stop:
             continue
-        begin = max(start, split - 2 * plan.window_size)  # context before the first held-out row
+        begin = max(start, first - 2 * plan.window_size)  # context before the first row that counts
         scorer = row_errors(model, plan.window_size, plan.stride, plan.n_last)
         values = rows.values[begin:stop]
         observed = torch.ones_like(values, dtype=torch.bool) if rows.observed is None else rows.observed[begin:stop]
         done, now = scorer.push(values, observed)
         all_done = torch.cat([done, scorer.flush()])
-        settled.append(all_done[split - begin :].double().numpy())
-        immediate.append(now[split - begin :].double().numpy())
-        apart.append(rows.apart[split:stop])
+        settled.append(all_done[first - begin :].double().numpy())
+        immediate.append(now[first - begin :].double().numpy())
+        apart.append(rows.apart[first:stop])
     return (
-        _scale(settled, apart, lambda: settled_average(plan.window_size)),
-        _scale(immediate, apart, lambda: immediate_average(plan.window_size)),
+        _scale(settled, apart, lambda: settled_averages(plan.window_size)),
+        _scale(immediate, apart, lambda: immediate_averages(plan.window_size)),
     )
 
 
-def _scale(errors: list[FloatArray], apart: list[FloatArray], average: Callable[[], MovingAverage]) -> MemberScale:
+def _scale(
+    errors: list[FloatArray], apart: list[FloatArray], averages: Callable[[], list[MovingAverage]]
+) -> MemberScale:
     levels = _levels(np.concatenate(errors))
-    smoothed = []
+    smoothed: list[list[FloatArray]] = [[] for _ in averages()]
     for segment_errors, segment_apart in zip(errors, apart, strict=True):
-        moving = average()
-        values, weights = channel_mean(segment_errors / levels, segment_apart)
-        smoothed += [moving.push(values, weights), moving.flush()]
-    return MemberScale(levels, fit_log_tail(np.concatenate(smoothed)))
+        mean = channel_mean(segment_errors / levels, segment_apart)
+        for parts, average in zip(smoothed, averages(), strict=True):
+            parts += [average.push(*mean), average.flush()]
+    return MemberScale(levels, tuple(fit_log_tail(np.concatenate(parts)) for parts in smoothed))
 
 
 def _levels(errors: FloatArray) -> FloatArray:
-    """Mean error of every channel plus a twentieth of the mean over channels."""
+    """Mean error of every channel plus a hundredth of the mean over channels."""
     observed = ~np.isnan(errors)
     mean = np.where(observed, errors, 0.0).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
     return np.asarray(mean + _LEVEL_FLOOR * float(mean.mean()) + 1e-9)

@@ -19,14 +19,13 @@ from tsae.detection.filters import MovingAverage, trailing_kernel
 from tsae.detection.training_rows import FitRows
 from tsae.series.channels import ChannelScaler
 
-__all__ = ["SwitchModel", "SwitchWatch", "fit_switches", "switch_term"]
+__all__ = ["SwitchModel", "SwitchWatch", "fit_switches"]
 
 FloatArray = NDArray[np.float64]
 _MEMORY = 16  # rows that surprise and features are averaged over
 _MOST_ROWS = 5000  # for the regressions
 _LEAST_PROBABILITY = 1e-4
-_MOST_ADDED = 8.0  # to a score in nats: enough to alarm alone
-_FLOOR = 0.05  # nats; below it a surprise is not worth a ratio
+_FLOOR = 1.0  # nats; a surprise below it is none
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,16 @@ class SwitchWatch:
         surprise = self.surprise(analog, values)
         return np.asarray(np.where(np.isnan(values), np.nan, surprise / self._model.worst), dtype=np.float64)
 
+    def term(self, errors: FloatArray) -> FloatArray:
+        """What the switches add to a score `(n,)`: the largest surprise beyond the worst of training, in nats.
+
+        Surprise is bounded, so that it can alarm alone and drowns nothing.
+        """
+        if self._model is None or not errors.shape[1]:
+            return np.zeros(len(errors))
+        beyond = (np.nan_to_num(errors) - 1) * self._model.worst
+        return np.asarray(np.maximum(beyond.max(axis=1), 0.0), dtype=np.float64)
+
     def surprise(self, analog: NDArray[np.float32], values: NDArray[np.floating]) -> FloatArray:
         """Averaged surprise in nats, `(n, n_switches)`."""
         model = self._model
@@ -77,12 +86,6 @@ class SwitchWatch:
         weights = np.ones(len(now))
         means = [mean.push(now[:, i], weights) for i, mean in enumerate(self._means)]
         return np.column_stack([now, *means, states])
-
-
-def switch_term(errors: FloatArray) -> FloatArray:
-    """What the switches add to a score `(n,)`: their excess over training, capped so that it drowns nothing."""
-    excess = np.where(np.isnan(errors), 0.0, np.maximum(errors - 1, 0.0)).sum(axis=1)
-    return np.asarray(np.minimum(excess, _MOST_ADDED), dtype=np.float64)
 
 
 def fit_switches(scaler: ChannelScaler, rows: FitRows) -> SwitchModel | None:

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tsae.nn.autoencoder import AutoEncoder, Latent, Reconstruction
 from tsae.nn.masked import MaskedAutoEncoder
@@ -105,6 +106,7 @@ def _reconstruction_loss(network: AutoEncoder, options: TrainingOptions, batch: 
 def _squared_jacobian(network: AutoEncoder, inputs: Tensor) -> Tensor:
     """Unbiased estimate of ‖∂code/∂input‖² per input from one random projection of the code (Hutchinson)."""
     inputs = inputs.detach().requires_grad_()
-    code = network.latent(inputs).mean
+    with sdpa_kernel(SDPBackend.MATH):  # fast attention has no second derivative
+        code = network.latent(inputs).mean
     (gradient,) = torch.autograd.grad((code * torch.randn_like(code)).sum(), inputs, create_graph=True)
     return gradient.flatten(1).square().sum(1).mean()
