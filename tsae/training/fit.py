@@ -12,14 +12,16 @@ from typing import cast
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
 
-from tsae.errors import TrainingError
+from tsae.errors import ParameterError, TrainingError
 from tsae.training.batches import EvenBatches, RandomBatches, Source
 from tsae.training.module import AutoEncoderModule
 from tsae.training.objectives import Loss
 from tsae.training.options import TrainingOptions
+from tsae.training.progress import StepBar
 from tsae.training.report import FitReport
 
 __all__ = ["fit_network"]
@@ -67,8 +69,10 @@ def fit_network(
 
     Raises
     ------
+    ParameterError
+        If this machine does not have what `options` ask for.
     TrainingError
-        If the loss became NaN or infinite.
+        If the loss became NaN or infinite before any weights were worth keeping.
     KeyboardInterrupt
         If the user interrupted; the network then holds whatever it had learned.
     """
@@ -80,34 +84,21 @@ def fit_network(
     validation = None
     if held_out is not None and len(held_out) > 0:
         validation = EvenBatches(held_out, _HELD_OUT_EXAMPLES, 512)
-        stopping = EarlyStopping("held_out_loss", patience=options.patience, check_finite=True, verbose=False)
+        stopping = EarlyStopping("held_out_loss", patience=options.patience, check_on_train_epoch_end=False)
         callbacks = [best, stopping]
     with torch.random.fork_rng(devices=[]), _quiet_lightning():
         torch.manual_seed(random_state)
-        trainer = pl.Trainer(
-            max_epochs=1,
-            accelerator=options.accelerator,
-            devices=options.devices,
-            precision=options.precision,  # type: ignore[arg-type]
-            callbacks=callbacks,
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=sys.stderr is not None and sys.stderr.isatty(),
-            num_sanity_val_steps=0,
-            val_check_interval=max(1, len(batches) // options.n_checks),
-            limit_val_batches=None if validation is not None else 0,
-        )
+        trainer = _trainer(options, callbacks, check_every=max(1, len(batches) // options.n_checks))
         module = AutoEncoderModule(network, loss, options)
         if keep_initial and validation is not None:
             best.consider(0, module.held_out_loss(validation), module)
-        trainer.fit(module, batches, validation)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        _run(trainer, module, batches, validation)
     if best.state is not None:
         module.load_state_dict(best.state)
     network.eval().requires_grad_(False)
-    _check_finite(network)
+    if (validation is not None and best.state is None) or not _is_finite(network):
+        rule = "training diverged (the loss or the weights became NaN or infinite)"
+        raise TrainingError(f"{rule}; use a smaller `learning_rate` or full precision")
     return FitReport(
         n_steps=module.n_steps,
         best_step=best.step if best.state is not None else module.n_steps,
@@ -116,11 +107,39 @@ def fit_network(
     )
 
 
-def _check_finite(network: nn.Module) -> None:
-    if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
-        raise TrainingError(
-            "training diverged (weights became NaN or infinite); use a smaller `learning_rate` or full precision"
+def _trainer(options: TrainingOptions, callbacks: list[Callback], *, check_every: int) -> pl.Trainer:
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    try:
+        return pl.Trainer(
+            max_epochs=1,
+            accelerator=options.accelerator,
+            devices=options.devices,
+            precision=options.precision,  # type: ignore[arg-type]
+            callbacks=[*callbacks, StepBar(options.max_steps)] if watched else callbacks,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+            num_sanity_val_steps=0,
+            val_check_interval=check_every,
+            limit_val_batches=None if callbacks else 0,
         )
+    except (MisconfigurationException, ImportError, ValueError) as error:
+        wanted = f"`accelerator` (={options.accelerator!r}) with `devices` (={options.devices}) cannot be used"
+        raise ParameterError(f'{wanted}: {error}; pass accelerator="cpu" or "auto"') from error
+
+
+def _run(trainer: pl.Trainer, module: AutoEncoderModule, batches: RandomBatches, held_out: EvenBatches | None) -> None:
+    try:
+        trainer.fit(module, batches, held_out)
+    except SystemExit:  # how Lightning ends the process when the user interrupts
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+
+
+def _is_finite(network: nn.Module) -> bool:
+    return all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters())
 
 
 @contextmanager

@@ -39,7 +39,7 @@ class AutoEncoderModule(pl.LightningModule):
             loss = self.loss(batch, self._kl_weight())
             optimizer.zero_grad()
             self.manual_backward(loss)
-            if self.options.gradient_clip:
+            if self.options.gradient_clip and self.options.precision != "16-mixed":  # whose gradients are scaled
                 self.clip_gradients(optimizer.optimizer, gradient_clip_val=self.options.gradient_clip)
             optimizer.step()
             schedule.step()
@@ -61,7 +61,10 @@ class AutoEncoderModule(pl.LightningModule):
         options = self.options
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(
-            parameters, lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
+            parameters,
+            lr=options.learning_rate,
+            weight_decay=options.weight_decay,
+            fused=options.precision == "32-true",  # Lightning clips no gradients of a fused optimiser otherwise
         )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, max_lr=options.learning_rate, total_steps=options.max_steps + 1

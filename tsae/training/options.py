@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from tsae.errors import ParameterError
 
-__all__ = ["LOSSES", "TrainingOptions"]
+__all__ = ["LOSSES", "PRECISIONS", "TrainingOptions"]
 
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # those that leave the weights in float32, which scoring needs
 LOSSES = ("l2", "l1", "huber", "bernoulli", "gaussian")
 
 
@@ -39,11 +40,13 @@ class TrainingOptions:
     """Passed to Lightning's `Trainer`: "cpu", "gpu", "mps", "auto"."""
     devices: int = 1
     precision: str = "32-true"
-    """Passed to Lightning's `Trainer`: "32-true", "bf16-mixed", "16-mixed"."""
+    """One of `PRECISIONS`, passed to Lightning's `Trainer`."""
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
             raise ParameterError(f"`loss` (={self.loss!r}) is unknown; choose one of {', '.join(LOSSES)}")
+        if self.precision not in PRECISIONS:
+            raise ParameterError(f"`precision` (={self.precision!r}) is unknown; choose one of {', '.join(PRECISIONS)}")
         for name in ("max_steps", "batch_size", "n_checks", "patience", "devices"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"`{name}` (={getattr(self, name)}) must be at least 1")
