@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tsae.cli.console import notices, progress, results
 from tsae.cli.tables import text_table
-from tsae.errors import ParameterError
+from tsae.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,6 +123,9 @@ def bench(
         )
     except SystemExit as stop:  # Lightning's answer to an interrupt
         raise KeyboardInterrupt from stop
+    notices(result.problems())
+    if result.figures().empty:
+        raise DataError("there is nothing to compare: no series has a figure of each model that finished")
     _print_summary(result)
     if families:
         _print("VUS-PR by family", "Family", result.by_family())
@@ -130,12 +133,13 @@ def bench(
         _print_left_out(result)
     if peers is not None:
         _print_against(result, peers)
-    notices(result.problems())
 
 
 def _report(row: dict[str, Any], n_done: int, n_all: int) -> None:
-    figures = f"VUS-PR {row['vus_pr']:.3f} in {row['fit_seconds'] + row['score_seconds']:.1f} s"
-    outcome = figures if row["status"] == "done" else f"{row['status']}: {row['error']}"
+    if row["status"] == "done":
+        outcome = f"VUS-PR {row['vus_pr']:.3f} in {row['fit_seconds'] + row['score_seconds']:.1f} s"
+    else:
+        outcome = f"{row['status']}: {row['error']}"
     progress(f"{n_done}/{n_all} {row['family']}/{row['series']}, {row['model']}, seed {row['seed']}: {outcome}")
 
 
