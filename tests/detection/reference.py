@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tsae.detection.calibration import LogTail
-from tsae.detection.engine import NEUTRAL_SCORE, ScoreModel
+from tsae.detection.combination import NEUTRAL_SCORE
+from tsae.detection.engine import ScoreModel
 from tsae.detection.member import Member, MemberScale, immediate_averages, settled_averages
 
 Array = npt.NDArray[Any]
@@ -153,8 +154,10 @@ def segment_errors(model: ScoreModel, values: Array) -> Array:
     return out
 
 
-def member_scores(model: ScoreModel, member: Member, values: Array, apart: Array, *, settled: bool) -> list[float]:
-    """Row errors → usual errors → mean over channels → moving average → −log p, for one segment."""
+def member_scores(
+    model: ScoreModel, member: Member, values: Array, apart: Array, *, settled: bool
+) -> list[list[float]]:
+    """Row errors → usual errors → mean over channels → moving averages → −log p, row by row of one segment."""
     scaled = model.scaler.scaled(values)[:, model.scaler.network_channels]
     size = member.window_size
     if settled:
@@ -170,8 +173,7 @@ def member_scores(model: ScoreModel, member: Member, values: Array, apart: Array
         [log_tail(tail, value) for value in moving_average(means, weights, average.kernel, average.lookahead)]
         for average, tail in zip(averages, scale.tails, strict=True)
     ]
-    known = [[score for score in scores if not math.isnan(score)] for scores in zip(*by_width, strict=True)]
-    return [math.fsum(scores) / len(scores) if scores else math.nan for scores in known]
+    return [list(views) for views in zip(*by_width, strict=True)]
 
 
 def segment_scores(model: ScoreModel, values: Array, *, lag: int) -> list[float]:
@@ -190,8 +192,10 @@ def segment_scores(model: ScoreModel, values: Array, *, lag: int) -> list[float]
     switches = switch_errors(model, values)
     out = []
     for row, scores_of_row in enumerate(zip(*by_member, strict=True)):
-        known = [score for score in scores_of_row if not math.isnan(score)]
-        out.append(math.fsum(known) / len(known) if known else NEUTRAL_SCORE)
+        known = [view for views in scores_of_row for view in views if not math.isnan(view)]
+        bent = [view if view <= 20 else 20 * (1 + math.log(view / 20)) for view in known]
+        larger = sorted(bent, reverse=True)[: math.ceil(len(bent) / 2)]
+        out.append(math.fsum(larger) / len(larger) if larger else NEUTRAL_SCORE)
         if model.switches is not None:
             beyond = (switches[row] - 1) * model.switches.worst
             out[-1] += max([excess for excess in beyond.tolist() if excess > 0], default=0.0)

@@ -5,7 +5,8 @@ import pytest
 
 from tests.detection.plants import COMPOSITIONS, Composition, fitted, today
 from tests.detection.reference import segment_errors, segment_scores
-from tsae.detection.engine import NEUTRAL_SCORE, SegmentScorer
+from tsae.detection.combination import NEUTRAL_SCORE
+from tsae.detection.engine import SegmentScorer
 
 every_composition = pytest.mark.parametrize("composition", COMPOSITIONS, ids=str)
 

@@ -19,8 +19,8 @@ FloatArray = NDArray[np.float64]
 class ChainOutput(NamedTuple):
     """Rows that are done, oldest first; the two parts may differ in length, each is in row order."""
 
-    scores: FloatArray
-    """−log p of the oldest rows not yet returned; NaN where nothing was observed in reach."""
+    views: FloatArray
+    """−log p of the oldest rows not yet returned, `(n_views, n_widths)`; NaN where nothing was observed in reach."""
     errors: FloatArray
     """Errors in usual errors, `(n_errors, n_network_channels)`."""
 
@@ -70,25 +70,25 @@ class Chain:
         """Take errors `(n_done, n_network_channels)` of the oldest rows and apart errors `(n,)` of new rows."""
         self._apart.put(apart)
         if not len(errors):
-            return ChainOutput(np.zeros(0), errors)
+            return ChainOutput(np.zeros((0, len(self._averages))), errors)
         relative = errors / self._scale.levels
         mean = channel_mean(relative, self._apart.take(len(errors)))
-        scores = self._scale.score([average.push(*mean) for average in self._averages])
-        return self._shifted(ChainOutput(scores, relative))
+        views = self._scale.views([average.push(*mean) for average in self._averages])
+        return self._shifted(ChainOutput(views, relative))
 
     def flush(self) -> ChainOutput:
         """End the segment: scores (and, if shifted, errors) of the rows still waiting."""
-        scores = self._scale.score([average.flush() for average in self._averages])
+        views = self._scale.views([average.flush() for average in self._averages])
         if not self._shift:
-            return ChainOutput(scores, np.zeros((0, len(self._scale.levels))))
+            return ChainOutput(views, np.zeros((0, len(self._scale.levels))))
         if self._newest is None:
-            return ChainOutput(np.zeros(0), np.zeros((0, len(self._scale.levels))))
+            return ChainOutput(views[:0], np.zeros((0, len(self._scale.levels))))
         return ChainOutput(*(np.repeat(part, self._n_skipped, axis=0) for part in self._newest))
 
     def _shifted(self, output: ChainOutput) -> ChainOutput:
         if not self._shift:
             return output
-        skip = min(self._shift - self._n_skipped, len(output.scores))
+        skip = min(self._shift - self._n_skipped, len(output.views))
         self._n_skipped += skip
         self._newest = ChainOutput(*(part[-1:] for part in output))
         return ChainOutput(*(part[skip:] for part in output))

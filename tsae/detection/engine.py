@@ -5,7 +5,6 @@ A file is scored by the same code as a stream, so both give the same numbers.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,18 +12,17 @@ import torch
 from numpy.typing import NDArray
 
 from tsae.detection.chain import Chain, ChainOutput, Queue
+from tsae.detection.combination import combined
 from tsae.detection.constants import ConstantWatch
-from tsae.detection.member import Member, immediate_averages, nan_mean, settled_averages
+from tsae.detection.member import Member, immediate_averages, settled_averages
 from tsae.detection.models import ReconstructionModel
 from tsae.detection.switches import SwitchModel, SwitchWatch
 from tsae.series.channels import ChannelScaler
 from tsae.series.filling import ForwardFill
 
-__all__ = ["NEUTRAL_SCORE", "ScoreModel", "ScoredRows", "SegmentScorer"]
+__all__ = ["ScoreModel", "ScoredRows", "SegmentScorer"]
 
 FloatArray = NDArray[np.float64]
-NEUTRAL_SCORE = math.log(2)
-"""Score of a row with nothing to judge within reach: that of a median normal row."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +97,8 @@ class SegmentScorer:
         tensors = torch.from_numpy(filled), torch.from_numpy(observed)
         apart = np.nansum(constant_errors, axis=1)
         outputs = [member.push(*tensors, apart) for member in self._members]
-        immediate = [now.scores for _, now in outputs if now is not None]
-        return self._collected(_mean(immediate) + switch_terms if immediate else np.zeros(0))
+        immediate = [now.views for _, now in outputs if now is not None]
+        return self._collected(combined(immediate) + switch_terms if immediate else np.zeros(0))
 
     def flush(self) -> ScoredRows:
         """End the segment: the rows still waiting."""
@@ -114,10 +112,10 @@ class SegmentScorer:
         scaler = self._model.scaler
         if not n_rows:
             return ScoredRows(np.zeros(0), np.empty((0, len(scaler.role))), immediate)
-        scores, member_errors = zip(*(member.take(n_rows) for member in self._members), strict=True)
+        views, member_errors = zip(*(member.take(n_rows) for member in self._members), strict=True)
         errors = self._own_errors.take(n_rows)
         errors[:, scaler.network_channels] += np.mean(member_errors, axis=0)
-        return ScoredRows(_mean(scores) + self._switch_terms.take(n_rows), errors, immediate)
+        return ScoredRows(combined(views) + self._switch_terms.take(n_rows), errors, immediate)
 
 
 class _MemberScorer:
@@ -132,11 +130,11 @@ class _MemberScorer:
         else:
             self._settled = Chain(member.immediate, immediate_averages(size), shift=member.shift(lag))
         self._immediate = Chain(member.immediate, immediate_averages(size)) if immediate else None
-        self._scores, self._errors = Queue(), Queue()
+        self._views, self._errors = Queue(), Queue()
 
     @property
     def n_settled(self) -> int:
-        return len(self._scores)
+        return len(self._views)
 
     def push(
         self, values: torch.Tensor, observed: torch.Tensor, apart: FloatArray
@@ -153,13 +151,8 @@ class _MemberScorer:
         self._put(self._settled.flush())
 
     def take(self, n_rows: int) -> tuple[FloatArray, FloatArray]:
-        return self._scores.take(n_rows), self._errors.take(n_rows)
+        return self._views.take(n_rows), self._errors.take(n_rows)
 
     def _put(self, output: ChainOutput) -> None:
-        self._scores.put(output.scores)
+        self._views.put(output.views)
         self._errors.put(output.errors)
-
-
-def _mean(scores: list[FloatArray] | tuple[FloatArray, ...]) -> FloatArray:
-    """Mean over members of scores `(n,)`, leaving NaN out; the neutral score where all are NaN."""
-    return np.nan_to_num(nan_mean(np.stack(scores)), nan=NEUTRAL_SCORE)

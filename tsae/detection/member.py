@@ -32,10 +32,9 @@ class MemberScale:
     tails: tuple[LogTail, ...]
     """Smoothed error → −log p, one for each width of the smoothing."""
 
-    def score(self, averaged: Sequence[FloatArray]) -> FloatArray:
-        """Smoothed errors `(n,)`, one array for each width → mean of their −log p; NaN where all are missing."""
-        scaled = np.stack([tail(values) for tail, values in zip(self.tails, averaged, strict=True)])
-        return nan_mean(scaled)
+    def views(self, averaged: Sequence[FloatArray]) -> FloatArray:
+        """Smoothed errors `(n,)`, one array for each width → their −log p `(n, n_widths)`; NaN where missing."""
+        return np.column_stack([tail(values) for tail, values in zip(self.tails, averaged, strict=True)])
 
 
 @dataclass(frozen=True)
@@ -85,13 +84,6 @@ def settled_averages(window_size: int) -> list[MovingAverage]:
 def immediate_averages(window_size: int) -> list[MovingAverage]:
     """Fresh filters for immediate errors: they look back only."""
     return [MovingAverage(trailing_kernel(int(trail * window_size)), lookahead=0) for trail in _TRAILS]
-
-
-def nan_mean(stacked: FloatArray) -> FloatArray:
-    """Mean over the first axis, leaving NaN out; NaN where all are."""
-    known = ~np.isnan(stacked)
-    total = np.where(known, stacked, 0.0).sum(axis=0)
-    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
 
 
 def channel_mean(relative: FloatArray, apart: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -1,0 +1,33 @@
+"""Many views of a row, one score: the mean of the larger half."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NEUTRAL_SCORE", "combined"]
+
+FloatArray = NDArray[np.float64]
+NEUTRAL_SCORE = math.log(2)
+"""Score of a row with nothing to judge within reach: that of a median normal row."""
+_KNEE = 20.0  # nats; further out a tail fitted to some thousand rows is extrapolation
+
+
+def combined(views: Sequence[FloatArray]) -> FloatArray:
+    """Scores `(n,)` from the views of all members, each `(n, n_widths)` in −log p.
+
+    A fault need not show to every window length and width: the mean of the larger half trusts the views that see it,
+    and yet does not hang on a single one. Beyond 20 nats a view counts by its logarithm. Missing views (NaN) are left
+    out; a row without any gets `NEUTRAL_SCORE`.
+    """
+    stacked = np.concatenate(list(views), axis=1)
+    bent = np.where(stacked > _KNEE, _KNEE * (1 + np.log(np.maximum(stacked, _KNEE) / _KNEE)), stacked)
+    falling = -np.sort(-np.nan_to_num(bent, nan=-1.0), axis=1)
+    n_known = (~np.isnan(stacked)).sum(axis=1, keepdims=True)
+    n_used = (n_known + 1) // 2
+    used = np.arange(stacked.shape[1]) < n_used
+    total = np.where(used, falling, 0.0).sum(axis=1)
+    return np.asarray(np.where(n_known[:, 0] > 0, total / np.maximum(n_used[:, 0], 1), NEUTRAL_SCORE))
