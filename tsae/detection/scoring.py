@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = ["code_length", "expected_at", "expected_values", "held_out_scores", "
 
 FloatArray = NDArray[np.float64]
 _ROWS_AT_ONCE = 16_384
+_LONGEST_MEMORY = 100  # rows that a constant channel is compared with
 
 
 def score_grid(
@@ -108,14 +110,15 @@ def expected_at(model: ScoreModel, grid: GridSeries, row: int) -> FloatArray:
 
 
 def held_out_scores(model: ScoreModel, spans: Sequence[Span], *, lag: int) -> tuple[FloatArray, FloatArray]:
-    """Settled and immediate scores of the held-out rows, each `(n_held_out,)`."""
+    """Settled and immediate scores of the held-out rows, each `(n_held_out,)`: those that scoring all rows gives."""
     settled, immediate = [], []
-    context = 2 * model.longest.window_size
+    context = model.full_lag + _LONGEST_MEMORY
+    in_step = math.lcm(*(member.stride for member in model.members))  # windows start at the same rows as in the whole
     for span in spans:
         if not span.n_held_out:
             continue
         split = len(span.values) - span.n_held_out
-        begin = max(0, split - context)
+        begin = max(0, split - context) // in_step * in_step
         scorer = SegmentScorer(model, lag=lag, immediate=True)
         blocks = [
             scorer.push(span.values[first : first + _ROWS_AT_ONCE])
