@@ -196,6 +196,8 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         options = self._options()
         entities, _ = checked_entities(self, X, excluded, reset=True)
         self.period_ = infer_clock(entities[0].index).period
+        for entity in entities:
+            check_period(entity.index, self.period_)
         grids = [self._grid(entity) for entity in entities]
         spans = used_spans(grids, [entity.excluded for entity in entities], self.held_out)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -289,7 +291,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     def inverse_transform(self, codes: Any) -> FloatArray:
         """Codes `(n, latent_dim_)` → windows `(n, window_size_, n_channels)` in the sensors' units."""
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         codes = check_array(codes, dtype=np.float32)
         if codes.shape[1] != self.latent_dim_:
             raise DataError(
@@ -301,7 +303,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """Write everything needed to score into one file; an existing file stays intact until the new one is whole."""
         from tsae.detection.saving import save_detector
 
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         save_detector(self, path)
 
     @property
@@ -337,7 +339,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         return ModelOptions(network, training, **{name: values[name] for name in rest})
 
     def _checked(self, X: Any, excluded: Any = None) -> tuple[list[Entity], bool]:
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         entities, is_fleet = checked_entities(self, X, excluded, reset=False)
         for entity in entities:
             check_period(entity.index, self.period_)

@@ -15,6 +15,7 @@ SHORTEST_WINDOW = 4
 _LENGTHS = (16, 64)
 _LENGTH_ONE_CHANNEL = 100  # one channel alone says more in a longer window
 _LONG_LENGTH_ONE_CHANNEL = 400  # of a member that stays linear
+_BLOCKS_OF_LONG = 6
 _WIDE = 700  # numbers in a window from which steps and strides are cut to keep the cost down
 _WIDEST_MASKED = 3000  # the operator of a masked member grows with the square of the window's numbers
 
@@ -72,7 +73,7 @@ def plan_members(
     plans = [_plain(size, size * n_channels, max_steps) for size in sizes]
     if window_size == "auto" and preset != "fast":
         plans += [_masked(size, n_channels, max_steps) for size in sizes if size * n_channels <= _WIDEST_MASKED]
-        if n_channels == 1:
+        if n_channels == 1 and most >= _BLOCKS_OF_LONG:
             plans.append(_long_linear(most))
     return plans
 
@@ -103,5 +104,5 @@ def _masked(size: int, n_channels: int, max_steps: str | int) -> MemberPlan:
 
 
 def _long_linear(longest: int) -> MemberPlan:
-    block = max(1, min(_LONG_LENGTH_ONE_CHANNEL, longest) // 6)
-    return MemberPlan(6 * block, stride=max(1, block // 2), n_last=block, max_steps=0, block=block)
+    block = min(_LONG_LENGTH_ONE_CHANNEL, longest) // _BLOCKS_OF_LONG
+    return MemberPlan(_BLOCKS_OF_LONG * block, stride=max(1, block // 2), n_last=block, max_steps=0, block=block)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tsae.detection.constants import ConstantWatch
+from tsae.detection.plan import SHORTEST_WINDOW
+from tsae.errors import DataError
 from tsae.series.channels import ChannelScaler
 from tsae.series.filling import ForwardFill
 from tsae.series.grid import GridSeries
@@ -49,6 +51,12 @@ def used_spans(grids: Sequence[GridSeries], excluded: Sequence[Excluded], held_o
             n_held_out = min(n_left, stop - start)
             spans.append(Span(grid.values[start:stop], n_held_out))
             n_left -= n_held_out
+    n_rows = sum(len(span.values) for span in spans)
+    if n_rows <= SHORTEST_WINDOW:
+        raise DataError(
+            f"too few rows to learn from (n_samples={n_rows}, exclusions left out); pass at least "
+            f"{SHORTEST_WINDOW + 1}, better some hundreds"
+        )
     return spans
 
 
