@@ -134,7 +134,9 @@ def test_contraction_adds_the_squared_jacobian_of_the_code_on_average():
 
 
 def masked_network() -> MaskedAutoEncoder:
-    linear = fit_block_predictor(windows().take(torch.arange(len(windows()))).inputs, block=2)
+    linear = fit_block_predictor(
+        [windows().take(torch.arange(len(windows()))).inputs], windows().values.shape[1], block=2
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         inner = build_autoencoder(NetworkOptions(latent_dim=3, hidden=(16,)), (WINDOW[0], WINDOW[1] + 1))

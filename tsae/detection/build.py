@@ -31,6 +31,7 @@ from tsae.training.report import FitReport
 
 __all__ = ["fit_model"]
 
+_WINDOWS_AT_ONCE = 256
 _MOST_WINDOWS = 3000  # for the closed-form parts
 _MASKED_HIDDEN = 256
 _MASKED_WEIGHT_DECAY = 1e-3
@@ -101,7 +102,8 @@ def _fit_masked(
     n_channels = training.values.shape[1]
     width = plan.window_size * n_channels
     sample = _evenly(len(training), _MOST_WINDOWS)
-    linear = fit_block_predictor(training.take(sample).inputs, block=cast(int, plan.block))
+    batches = (training.take(part).inputs for part in torch.split(sample, _WINDOWS_AT_ONCE))
+    linear = fit_block_predictor(batches, n_channels, block=cast(int, plan.block))
     network_options = NetworkOptions(
         hidden=(_MASKED_HIDDEN if width > 16 else _MASKED_HIDDEN // 2,), latent_dim=_CODE if width < 700 else 2 * _CODE
     )

@@ -27,6 +27,7 @@ FloatArray = NDArray[np.float64]
 _LEVEL_FLOOR = 0.01  # of the mean level; keeps a nearly perfect channel from dominating
 _SHARE = 0.5  # of the training rows; the held-out ones alone are too few and too recent to say what is usual
 _MOST_ROWS = 30_000
+_ROWS_AT_ONCE = 4096
 
 
 def fit_scales(model: WindowModel, rows: FitRows, plan: MemberPlan) -> tuple[MemberScale, MemberScale]:
@@ -41,10 +42,10 @@ def fit_scales(model: WindowModel, rows: FitRows, plan: MemberPlan) -> tuple[Mem
         scorer = row_errors(model, plan.window_size, plan.stride, plan.n_last)
         values = rows.values[begin:stop]
         observed = torch.ones_like(values, dtype=torch.bool) if rows.observed is None else rows.observed[begin:stop]
-        done, now = scorer.push(values, observed)
-        all_done = torch.cat([done, scorer.flush()])
-        settled.append(all_done[first - begin :].double().numpy())
-        immediate.append(now[first - begin :].double().numpy())
+        blocks = zip(torch.split(values, _ROWS_AT_ONCE), torch.split(observed, _ROWS_AT_ONCE), strict=True)
+        done, now = zip(*(scorer.push(*block) for block in blocks), strict=True)
+        settled.append(torch.cat([*done, scorer.flush()])[first - begin :].double().numpy())
+        immediate.append(torch.cat(now)[first - begin :].double().numpy())
         apart.append(rows.apart[first:stop])
     return (
         _scale(settled, apart, lambda: settled_averages(plan.window_size)),

@@ -21,7 +21,7 @@ from tsae.series.grid import GridSeries
 __all__ = ["code_length", "expected_at", "expected_values", "held_out_scores", "row_codes", "score_grid", "windows_of"]
 
 FloatArray = NDArray[np.float64]
-_ROWS_AT_ONCE = 16_384
+_ROWS_AT_ONCE = 4096
 _LONGEST_MEMORY = 100  # rows that a constant channel is compared with
 
 

@@ -20,7 +20,7 @@ from tsae.series.grid import GridSeries
 __all__ = ["FitRows", "Span", "lay_out_rows", "used_spans", "window_starts"]
 
 FloatArray = NDArray[np.float64]
-_ROWS_AT_ONCE = 16_384
+_ROWS_AT_ONCE = 4096
 _MOST_HELD_OUT = 30_000  # an entity; enough for a threshold, and scoring more would outlast the training
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,7 @@ from tsae.errors import ParameterError
 __all__ = ["LinearPath", "moments", "principal_path"]
 
 _ROWS_AT_ONCE = 512
+_LARGE = 1000  # features
 
 
 class LinearPath(nn.Module):
@@ -90,25 +93,33 @@ def principal_path(
     return LinearPath(components.float(), centre.float(), input_shape=tuple(inputs.shape[1:]))
 
 
-def moments(flat: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean `(n_features,)` and covariance `(n_features, n_features)` of rows `(n, n_features)`, in float64.
+def moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean `(n_features,)` and covariance `(n_features, n_features)` of rows `(n, n_features)` that come in batches.
 
-    Works through a few rows at a time, so that no second copy of them is needed.
+    In float64, about the mean of the first batch, so that large offsets cost no digits.
     """
-    centre = flat.mean(0, dtype=torch.float64)
-    covariance = torch.zeros(len(centre), len(centre), dtype=torch.float64)
-    for rows in torch.split(flat, _ROWS_AT_ONCE):
-        centred = rows - centre
-        covariance.addmm_(centred.T, centred)
-    return centre, covariance.div_(len(flat))
+    pivot, total, squares, count = torch.empty(0), torch.empty(0), torch.empty(0), 0
+    for rows in batches:
+        if not count:
+            pivot = rows.mean(0, dtype=torch.float64)
+            total, squares = torch.zeros_like(pivot), torch.zeros(len(pivot), len(pivot), dtype=torch.float64)
+        centred = rows - pivot
+        total += centred.sum(0)
+        squares.addmm_(centred.T, centred)
+        count += len(rows)
+    offset = total / count
+    return pivot + offset, squares.div_(count).addr_(offset, offset, alpha=-1)
 
 
 def _principal_directions(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mean, variances `(k,)`, falling, and directions `(n_features, k)` of rows `(n, n_features)`."""
     n_inputs, n_features = flat.shape
     if n_inputs >= n_features:
-        centre, covariance = moments(flat)
+        centre, covariance = moments(torch.split(flat, _ROWS_AT_ONCE))
+        if n_features > _LARGE:  # float32 halves time and memory, and is exact enough for the leading components
+            covariance = covariance.float()
         variances, directions = torch.linalg.eigh(covariance)
+        del covariance
     else:
         centre = flat.mean(0, dtype=torch.float64)
         centred = flat - centre

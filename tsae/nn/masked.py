@@ -6,6 +6,7 @@ by `(P_jj)⁻¹ (P (x − μ))_j`. A network, if there is one, predicts what the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 import torch
@@ -48,20 +49,28 @@ class BlockPredictor(nn.Module):
         return ((windows.flatten(1) - self.centre) @ self.operator.T).view(windows.shape)
 
 
-def fit_block_predictor(windows: Tensor, *, block: int, ridge: float = 0.01) -> BlockPredictor:
-    """Fit to windows `(n, time, channels)`; `ridge` is added to the covariance, as a share of the mean variance."""
-    _, window_size, n_channels = windows.shape
-    centre, covariance = moments(windows.flatten(1))
+def fit_block_predictor(
+    batches: Iterable[Tensor], n_channels: int, *, block: int, ridge: float = 0.01
+) -> BlockPredictor:
+    """Fit to windows that come in batches `(n, time, n_channels)`.
+
+    `ridge` is added to the covariance, as a share of the mean variance.
+    """
+    centre, covariance = moments(windows.flatten(1) for windows in batches)
     n_features = covariance.shape[0]
     covariance.diagonal().add_(ridge * covariance.diagonal().mean().clamp_min(1e-6))
-    precision = torch.cholesky_inverse(torch.linalg.cholesky(covariance))
+    torch.linalg.cholesky(covariance, out=covariance)
+    torch.cholesky_inverse(covariance, out=covariance)  # in place: for wide tables nothing here is larger
+    precision = covariance.float()
+    del covariance
     width = block * n_channels
     rows = precision.view(n_features // width, width, n_features)
-    diagonal = torch.stack([rows[j][:, j * width : (j + 1) * width] for j in range(len(rows))])
-    operator = torch.linalg.solve(diagonal, rows).reshape(n_features, n_features)
-    residual_variance = ((operator @ covariance) * operator).sum(1)  # the diagonal of operator · covariance · operatorᵀ
-    variance = residual_variance.view(window_size, n_channels).mean(0).clamp_min(1e-9)
-    return BlockPredictor(centre.float(), operator.float(), variance.float(), block=block)
+    conditional = torch.linalg.inv(
+        torch.stack([rows[j][:, j * width : (j + 1) * width] for j in range(len(rows))])
+    )  # covariance of each block given the rest, (n_blocks, width, width)
+    operator = (conditional @ rows).view(n_features, n_features)
+    variance = conditional.diagonal(dim1=1, dim2=2).reshape(-1, n_channels).mean(0).clamp_min(1e-9)
+    return BlockPredictor(centre.float(), operator, variance, block=block)
 
 
 class MaskedAutoEncoder(nn.Module):
