@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.events import Event
+    from tsae.detection.image_detector import ImageAnomalyDetector
     from tsae.detection.result import Detection
     from tsae.detection.saving import load
     from tsae.series.bundled import bundled_dataset
@@ -25,6 +26,7 @@ __all__ = [
     "AnomalyDetector",
     "Detection",
     "Event",
+    "ImageAnomalyDetector",
     "SensorTable",
     "StreamScorer",
     "__version__",
@@ -37,6 +39,7 @@ _HOME = {
     "AnomalyDetector": "tsae.detection.detector",
     "Detection": "tsae.detection.result",
     "Event": "tsae.detection.events",
+    "ImageAnomalyDetector": "tsae.detection.image_detector",
     "SensorTable": "tsae.series.table",
     "StreamScorer": "tsae.streaming.scorer",
     "bundled_dataset": "tsae.series.bundled",

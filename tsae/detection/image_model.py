@@ -1,43 +1,20 @@
-"""A trained autoencoder of images: what it rebuilds, and how far an image is from what it rebuilds."""
+"""Everything a fitted image detector knows: its network, what is usual, and what can be done with codes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from tsae.detection.calibration import LogTail
-from tsae.images.arrays import ImageScale
-from tsae.nn.autoencoder import AutoEncoder, Reconstruction
-from tsae.nn.options import NetworkOptions
-from tsae.training.objectives import entry_loss, kl_divergence
+from tsae.detection.image_network import ImageNetwork
+from tsae.errors import ParameterError
 
-__all__ = ["ImageJudge", "ImageLevels", "ImageModel", "JudgeKind"]
+__all__ = ["CodeCloud", "Compression", "ImageLevels", "ImageModel"]
 
-JudgeKind = Literal["error", "probability", "elbo"]
 FloatArray = NDArray[np.float32]
-Scores = NDArray[np.float64]
-_BYTES_AT_ONCE = 4 * 2**20  # of images; hidden layers need a multiple of it
-
-
-@dataclass(frozen=True)
-class ImageJudge:
-    """What makes an image anomalous. Each is a mean over pixels, higher = more anomalous."""
-
-    kind: JudgeKind
-    """"error": squared error. "probability": negative log-likelihood (`loss`) of the image. "elbo": the same plus
-    the KL divergence between posterior and prior, which together bound the evidence of the image."""
-    loss: str
-    kl_weight: float
-    n_samples: int
-    """Draws from the posterior that a variational likelihood is averaged over."""
-    seed: int
-    """Of these draws; they are the same for every image, so that its score depends on nothing else."""
 
 
 @dataclass(frozen=True)
@@ -45,105 +22,89 @@ class ImageLevels:
     """What is usual on images that the network was not trained on; in scaled values."""
 
     error: float
-    """Mean squared error of a pixel."""
+    """Mean squared error of a pixel, positive."""
     variance: float
     """Mean variance of a pixel."""
     lowest: float
-    """Subtracted before the tail; 0 unless likelihoods are negative."""
+    """Subtracted from divergences before the tail; 0 unless likelihoods make them negative."""
     tail: LogTail
 
 
+@dataclass(frozen=True)
+class CodeCloud:
+    """The Gaussian that the codes of training images form."""
+
+    mean: FloatArray
+    """`(latent_dim,)`."""
+    factor: FloatArray
+    """`(latent_dim, latent_dim)`; the covariance is `factor @ factor.T`."""
+
+
+class Compression(NamedTuple):
+    """What a code saves and what it costs, on images that the network was not trained on."""
+
+    ratio: float
+    """Pixel values of an image over numbers in its code."""
+    rmse: float
+    """Root of the mean squared error, in the values of the images."""
+    unexplained: float
+    """Share of the pixels' variance that is lost; 0 is perfect, 1 no better than the mean image."""
+
+
+@dataclass(frozen=True)
 class ImageModel:
-    """Scores images in their own values.
+    """A network with what is usual for it. Images are `(n, channels, height, width)` in their own values."""
 
-    Parameters
-    ----------
-    network, options
-        The autoencoder and what it was built from.
-    scale
-        Between the user's values and the network's.
-    judge
-        How images are scored.
-    shape
-        `(channels, height, width)`.
-    """
+    network: ImageNetwork
+    levels: ImageLevels
+    cloud: CodeCloud | None
+    """Only of variational autoencoders."""
 
-    def __init__(
-        self,
-        network: AutoEncoder,
-        options: NetworkOptions,
-        scale: ImageScale,
-        judge: ImageJudge,
-        shape: tuple[int, int, int],
-    ) -> None:
-        self.network = network.eval().requires_grad_(False)
-        self.options, self.scale, self.judge, self.shape = options, scale, judge, shape
+    def scores(self, images: NDArray[Any]) -> NDArray[np.float64]:
+        """Scores `(n,)` in units of −log p, higher = more anomalous."""
+        return self.levels.tail(self.network.divergence(images) - self.levels.lowest)
 
-    def squared_errors(self, images: NDArray[np.generic]) -> FloatArray:
-        """Squared errors of scaled values, shaped like `images` `(n, channels, height, width)`."""
-        return self._each_batch(images, lambda inputs: (self._values(self.network(inputs)) - inputs).square())
+    def relative_errors(self, images: NDArray[Any]) -> FloatArray:
+        """Squared error of every pixel over the usual one of a pixel: 1 is usual; shaped like `images`."""
+        return self.network.squared_errors(images) / np.float32(self.levels.error)
 
-    def reconstruct(self, images: NDArray[np.generic]) -> FloatArray:
-        """What the network makes of images `(n, channels, height, width)`, in their values."""
-        return self.scale.restored(self._each_batch(images, lambda inputs: self._values(self.network(inputs))))
+    def denoised(self, images: NDArray[Any], noise: float | None) -> FloatArray:
+        """Images between what was seen and what was rebuilt, the nearer to the latter the noisier they are.
 
-    def encode(self, images: NDArray[np.generic]) -> FloatArray:
-        """Codes `(n, latent_dim)`, those of the linear path first; means if variational."""
-        return self._each_batch(images, self.network.encode)
+        With a usual error v and noise of variance n, the best weight for what was seen is v / (v + n), as in a Wiener
+        filter. v + n shows in the error itself when the noise is not known.
+        """
+        usual = self.levels.error
+        if noise is None:
+            seen = self.network.squared_errors(images).mean(axis=(1, 2, 3), keepdims=True)
+            weight = usual / np.maximum(seen, usual)
+        else:
+            weight = usual / (usual + (noise / self.network.scale.width) ** 2)
+        rebuilt = self.network.reconstruct(images)
+        return np.asarray(rebuilt + weight * (images - rebuilt), dtype=np.float32)
 
-    @torch.inference_mode()
-    def decode(self, codes: NDArray[np.floating]) -> FloatArray:
-        """Codes `(n, latent_dim)` → images `(n, channels, height, width)` in the user's values."""
-        batches = torch.from_numpy(np.asarray(codes, dtype=np.float32)).split(self._batch_size)
-        decoded = torch.cat([self._squashed(self.network.decode(batch)) for batch in batches])
-        return self.scale.restored(decoded.numpy())
+    def sampled(self, n: int, *, random_state: int) -> FloatArray:
+        """New images `(n, channels, height, width)` from codes that are drawn as those of training images fall."""
+        if self.cloud is None:
+            raise ParameterError(
+                "`bottleneck` (='deterministic') does not learn how codes are distributed; fit with "
+                "bottleneck='gaussian' to draw new images"
+            )
+        noise = np.random.default_rng(random_state).standard_normal((n, len(self.cloud.mean)), dtype=np.float32)
+        return self.network.decode(self.cloud.mean + noise @ self.cloud.factor.T)
 
-    def divergence(self, images: NDArray[np.generic]) -> Scores:
-        """How unusual each image is on the judge's own scale, `(n,)`."""
-        judged = self._squared_error if self.judge.kind == "error" else self._negative_likelihood
-        return self._each_batch(images, judged).astype(np.float64)
+    def between(self, first: NDArray[Any], last: NDArray[Any], steps: int) -> FloatArray:
+        """Images `(steps, channels, height, width)` of evenly spaced codes from one image to another."""
+        ends = self.network.encode(np.stack([first, last]))
+        share = np.linspace(0, 1, steps, dtype=np.float32)[:, np.newaxis]
+        return self.network.decode((1 - share) * ends[0] + share * ends[1])
 
     @property
-    def code_length(self) -> int:
-        """Numbers in a code, the linear path's included."""
-        return self.network.n_linear + self.options.latent_dim
-
-    def _squared_error(self, inputs: Tensor) -> Tensor:
-        return (self._values(self.network(inputs)) - inputs).square().flatten(1).mean(1)
-
-    def _negative_likelihood(self, inputs: Tensor) -> Tensor:
-        judge = self.judge
-        target = inputs.clamp(0, 1) if judge.loss == "bernoulli" else inputs
-        total = torch.zeros(len(inputs))
-        n_draws = 0
-        for reconstruction in self._reconstructions(inputs):
-            total += entry_loss(reconstruction, target, judge.loss).flatten(1).mean(1)
-            n_draws += 1
-        total /= n_draws
-        if judge.kind == "elbo":
-            total += judge.kl_weight * kl_divergence(reconstruction.latent) / inputs[0].numel()
-        return total
-
-    def _reconstructions(self, inputs: Tensor) -> Iterator[Reconstruction]:
-        if self.options.bottleneck != "gaussian":
-            return iter([self.network(inputs)])
-        generator = torch.Generator().manual_seed(self.judge.seed)
-        return self.network.posterior(inputs, self.judge.n_samples, generator=generator)
-
-    def _values(self, reconstruction: Reconstruction) -> Tensor:
-        return self._squashed(reconstruction.mean)
-
-    def _squashed(self, mean: Tensor) -> Tensor:
-        """A Bernoulli likelihood works on logits."""
-        return mean.sigmoid() if self.judge.loss == "bernoulli" else mean
-
-    @property
-    def _batch_size(self) -> int:
-        return max(1, _BYTES_AT_ONCE // (4 * int(np.prod(self.shape))))
-
-    @torch.inference_mode()
-    def _each_batch(self, images: NDArray[np.generic], answer: Callable[[Tensor], Tensor]) -> FloatArray:
-        size = self._batch_size
-        batches = (images[first : first + size] for first in range(0, len(images), size))
-        answers = [answer(torch.from_numpy(self.scale.scaled(batch))) for batch in batches]
-        return torch.cat(answers).numpy()
+    def compression(self) -> Compression:
+        """What a code saves and what it costs."""
+        levels, network = self.levels, self.network
+        return Compression(
+            ratio=float(np.prod(network.shape)) / network.code_length,
+            rmse=levels.error**0.5 * network.scale.width,
+            unexplained=levels.error / max(levels.variance, 1e-12),
+        )

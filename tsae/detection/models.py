@@ -13,7 +13,7 @@ from tsae.nn.linear import LinearPath
 from tsae.nn.masked import BlockPredictor, MaskedAutoEncoder
 from tsae.nn.options import NetworkOptions
 
-__all__ = ["MaskedModel", "ReconstructionModel", "WindowModel", "block_of", "rebuild_model"]
+__all__ = ["MaskedModel", "ReconstructionModel", "WindowModel", "block_of", "rebuild_autoencoder", "rebuild_model"]
 
 _LINEAR_PARTS = ("centre", "operator", "variance")
 
@@ -96,9 +96,14 @@ def rebuild_model(
             masked = MaskedAutoEncoder(linear, inner)
             masked.load_state_dict(state)
             return MaskedModel(masked)
-        path = None
-        if "linear_path.components" in state:
-            path = LinearPath(state["linear_path.components"], state["linear_path.centre"], input_shape=shape)
-        network = build_autoencoder(options, shape, linear_path=path)
-        network.load_state_dict(state)
-        return ReconstructionModel(network)
+        return ReconstructionModel(rebuild_autoencoder(options, shape, state))
+
+
+def rebuild_autoencoder(options: NetworkOptions, shape: tuple[int, ...], state: dict[str, Tensor]) -> AutoEncoder:
+    """The autoencoder that had this state; `shape` is that of one input. Draws from torch's global generator."""
+    path = None
+    if "linear_path.components" in state:
+        path = LinearPath(state["linear_path.components"], state["linear_path.centre"], input_shape=shape)
+    network = build_autoencoder(options, shape, linear_path=path)
+    network.load_state_dict(state)
+    return network

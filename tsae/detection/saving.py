@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from tsae.detection.calibration import LogTail
 from tsae.detection.detector import AnomalyDetector
 from tsae.detection.engine import ScoreModel
+from tsae.detection.image_detector import ImageAnomalyDetector
+from tsae.detection.image_saving import unpack_image_detector
 from tsae.detection.member import Member, MemberScale
 from tsae.detection.models import block_of, rebuild_model
-from tsae.detection.parameters import plain
+from tsae.detection.packing import Arrays, fit_report, package_versions, plain_parameters, put_state, state_of
 from tsae.detection.switches import SwitchModel
 from tsae.detection.thresholds import Threshold
 from tsae.errors import ModelFileError
 from tsae.nn.options import NetworkOptions
 from tsae.series.channels import ChannelScaler
 from tsae.store import read_model, write_model
-from tsae.training.report import FitReport
 
 __all__ = ["load", "save_detector"]
 
-Arrays = dict[str, NDArray[Any]]
-_PACKAGES = ("tsae", "torch", "pytorch-lightning", "numpy", "pandas", "scikit-learn")
 _FITTED = ("period_", "lag_", "units_", "data_hash_", "n_features_in_")
 
 
@@ -37,7 +33,7 @@ def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> No
     tensors: Arrays = {}
     manifest = {
         "kind": "AnomalyDetector",
-        "parameters": _plain(detector.get_params()),
+        "parameters": plain_parameters(detector.get_params()),
         "channels": detector.channels_,
         "named_channels": hasattr(detector, "feature_names_in_"),
         "fitted": {name: getattr(detector, name) for name in _FITTED},
@@ -46,7 +42,7 @@ def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> No
         "members": [
             _pack_member(member, f"members.{number}.", tensors) for number, member in enumerate(detector.model_.members)
         ],
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": package_versions(),
     }
     scaler = detector.model_.scaler
     tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
@@ -56,8 +52,8 @@ def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> No
     write_model(path, tensors, manifest)
 
 
-def load(path: str | os.PathLike[str]) -> AnomalyDetector:
-    """Read a fitted detector from a model file; nothing in the file is executed.
+def load(path: str | os.PathLike[str]) -> AnomalyDetector | ImageAnomalyDetector:
+    """Read the fitted detector that a model file holds; nothing in the file is executed.
 
     Raises
     ------
@@ -66,6 +62,8 @@ def load(path: str | os.PathLike[str]) -> AnomalyDetector:
     """
     tensors, manifest = read_model(path)
     try:
+        if manifest["kind"] == "ImageAnomalyDetector":
+            return unpack_image_detector(tensors, manifest)
         return _unpack(tensors, manifest)
     except (KeyError, TypeError, IndexError, AttributeError, RuntimeError, ValueError) as error:
         raise ModelFileError(f"model file {str(path)!r} lacks a part ({error}); fit again") from error
@@ -85,9 +83,7 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
     if "switches.weights" in tensors:
         switches = SwitchModel(**{name: tensors[f"switches.{name}"] for name in ("weights", "bias", "worst")})
     detector.model_ = ScoreModel(scaler, tuple(members), switches)
-    detector.fit_reports_ = [
-        FitReport(**{**report, "history": tuple(map(tuple, report["history"]))}) for report in manifest["fit_reports"]
-    ]
+    detector.fit_reports_ = [fit_report(report) for report in manifest["fit_reports"]]
     detector.held_out_scores_ = tensors["held_out.scores"]
     detector.held_out_immediate_ = tensors["held_out.immediate"]
     settled, immediate = (Threshold(**threshold) for threshold in manifest["thresholds"])
@@ -99,8 +95,7 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
 
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
     """Put a member's arrays into `tensors`; return what goes into the manifest."""
-    for name, tensor in member.model.module.state_dict().items():
-        tensors[f"{prefix}network.{name}"] = tensor.numpy()
+    put_state(member.model.module, f"{prefix}network.", tensors)
     tails = {}
     for kind, scale in (("settled", member.settled), ("immediate", member.immediate)):
         tensors[f"{prefix}{kind}.levels"] = scale.levels
@@ -117,32 +112,15 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
 
 
 def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Member:
-    options = NetworkOptions(**{name: _tupled(value) for name, value in facts["network"].items()})
-    state = {
-        name.removeprefix(f"{prefix}network."): torch.from_numpy(array)
-        for name, array in tensors.items()
-        if name.startswith(f"{prefix}network.")
-    }
+    options = NetworkOptions(**facts["network"])
     settled, immediate = (
         _unpack_scale(facts["tails"][kind], f"{prefix}{kind}.", tensors) for kind in ("settled", "immediate")
     )
     shape = (facts["window_size"], len(settled.levels))
-    model = rebuild_model(options, shape, state, block=facts["block"])
+    model = rebuild_model(options, shape, state_of(f"{prefix}network.", tensors), block=facts["block"])
     return Member(model, options, facts["window_size"], facts["n_last"], facts["stride"], settled, immediate)
 
 
 def _unpack_scale(tails: list[dict[str, float]], prefix: str, tensors: Arrays) -> MemberScale:
     pairs = zip(tensors[f"{prefix}knots"], tails, strict=True)
     return MemberScale(tensors[f"{prefix}levels"], tuple(LogTail(knots=knots, **tail) for knots, tail in pairs))
-
-
-def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters as JSON knows them; a random generator cannot be kept and becomes `None`."""
-    values = {name: plain(value) for name, value in parameters.items()}
-    if not isinstance(values["random_state"], int):
-        values["random_state"] = None
-    return values
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,296 @@
+"""`ImageAnomalyDetector`: scikit-learn's outlier estimator for pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from tsae.detection.image_build import fit_image_model, split_images
+from tsae.detection.image_model import Compression
+from tsae.detection.image_options import image_options
+from tsae.detection.parameters import plain
+from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
+from tsae.errors import DataError, ParameterError
+from tsae.images.arrays import check_images
+from tsae.images.folder import images_of
+
+__all__ = ["ImageAnomalyDetector"]
+
+FloatArray = NDArray[np.float64]
+Images = NDArray[np.float32]
+
+
+class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Learn what normal pictures look like, and flag those that an autoencoder cannot rebuild.
+
+    Pictures are arrays `(n, height, width)` or `(n, channels, height, width)` of bytes or floats, an `ImageTable`, or
+    the folder that holds them, all of one size. What comes back always has channels.
+
+    Parameters
+    ----------
+    architecture : {"dense", "conv", "transformer"}
+        Kind of the encoder/decoder pair.
+    latent_dim : "auto" or int
+        Length of the code. "auto" takes as many numbers as principal components explain 90 % of the variance, at
+        most 32; beside a linear path, that path gets them, and the network 16 more.
+    linear_path : bool
+        Add the network's output to a principal-component reconstruction, so that it only learns the rest.
+    hidden : tuple of int or None
+        Widths of the dense encoder's layers; the decoder mirrors them. `None` takes them from the image.
+    n_blocks : int
+        Strided stages (conv) or stacked blocks (transformer).
+    bottleneck : {"deterministic", "gaussian"}
+        "gaussian" makes the autoencoder variational.
+    kl_weight : "auto" or float
+        Weight of the KL divergence in the variational objective. "auto" takes 1 for a likelihood ("bernoulli",
+        "gaussian") and 0.01 otherwise; with "l2" it is twice the variance of the noise that pixels are taken to have.
+    corruption : None, "gaussian", "mask_points", "mask_channels", "mask_blocks" or "salt_pepper"
+        What is done to inputs in training while the target stays clean (a denoising autoencoder).
+    corruption_level : float
+        Standard deviation of the noise, 1 being the range of the pixels, or share of hidden pixels.
+    loss : {"l2", "l1", "huber", "bernoulli", "gaussian"}
+        What the network minimises. "gaussian" learns the variance of each pixel too.
+    pretraining : {None, "rbm"}
+        "rbm" starts a dense network, with sigmoid units, from a stack of restricted Boltzmann machines.
+    score : {"auto", "error", "probability", "elbo"}
+        What makes an image anomalous: its squared error, its improbability under `loss` (averaged over the
+        posterior if variational), or the negative evidence lower bound. "auto" takes "elbo" if variational, else
+        "error".
+    n_samples : int
+        Draws from the posterior for a variational "probability" or "elbo".
+    max_steps : int
+        Most training steps; early stopping may end before.
+    batch_size : int
+        Images a step.
+    learning_rate : float
+        Peak of the one-cycle schedule.
+    held_out : float
+        Share of the images, drawn at random, that the network is not trained on: they choose the weights, the scale
+        of the score and the threshold.
+    threshold : {"pot", "quantile"} or float
+        How the threshold is learned, or the threshold itself.
+    false_alarm_rate : float
+        Share of normal images that may be flagged.
+    accelerator, devices, precision
+        Passed to Lightning's `Trainer`.
+    random_state : int, RandomState instance or None
+        Source of all randomness; the same number gives the same model on the same machine.
+
+    Attributes
+    ----------
+    threshold_ : float
+        Images that score above it are flagged (in units of −log p, higher = more anomalous).
+    offset_ : float
+        `-threshold_`, scikit-learn's convention.
+    image_shape_ : tuple of int
+        `(channels, height, width)`.
+    latent_dim_ : int
+        Length of a code.
+    learned_threshold_ : Threshold
+        The threshold with what stands behind it.
+    fit_report_ : FitReport
+        Steps and held-out losses.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from tsae import ImageAnomalyDetector
+    >>> digits = load_digits()
+    >>> zeros, ones = (digits.images[digits.target == digit] for digit in (0, 1))
+    >>> detector = ImageAnomalyDetector(max_steps=40, random_state=0).fit(zeros)
+    >>> set(detector.predict(ones).tolist()), detector.errors(ones).shape
+    ({-1}, (182, 1, 8, 8))
+    """
+
+    def __init__(
+        self,
+        *,
+        architecture: str = "dense",
+        latent_dim: str | int = "auto",
+        linear_path: bool = False,
+        hidden: tuple[int, ...] | list[int] | None = None,
+        n_blocks: int = 2,
+        bottleneck: str = "deterministic",
+        kl_weight: str | float = "auto",
+        corruption: str | None = None,
+        corruption_level: float = 0.1,
+        loss: str = "l2",
+        pretraining: str | None = None,
+        score: str = "auto",
+        n_samples: int = 16,
+        max_steps: int = 600,
+        batch_size: int = 128,
+        learning_rate: float = 2e-3,
+        held_out: float = 0.15,
+        threshold: str | float = "pot",
+        false_alarm_rate: float = 0.01,
+        accelerator: str = "cpu",
+        devices: int = 1,
+        precision: str = "32-true",
+        random_state: Any = None,
+    ) -> None:
+        self.architecture = architecture
+        self.latent_dim = latent_dim
+        self.linear_path = linear_path
+        self.hidden = hidden
+        self.n_blocks = n_blocks
+        self.bottleneck = bottleneck
+        self.kl_weight = kl_weight
+        self.corruption = corruption
+        self.corruption_level = corruption_level
+        self.loss = loss
+        self.pretraining = pretraining
+        self.score = score
+        self.n_samples = n_samples
+        self.max_steps = max_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.held_out = held_out
+        self.threshold = threshold
+        self.false_alarm_rate = false_alarm_rate
+        self.accelerator = accelerator
+        self.devices = devices
+        self.precision = precision
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+        """Learn from normal pictures; `y` is ignored, scikit-learn's convention."""
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        options = image_options(self.get_params(), seed=seed)
+        images = images_of(X)
+        training, held_out = (images[rows] for rows in split_images(len(images), self.held_out, random_state=seed))
+        self.model_, self.fit_report_ = fit_image_model(training, held_out, options, random_state=seed)
+        self.held_out_scores_ = self.model_.scores(held_out)
+        self.data_hash_ = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
+        return self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
+
+    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | None = None) -> Self:
+        """Learn the threshold anew, or state it, without training again.
+
+        `threshold` and `false_alarm_rate` as in the constructor; `None` keeps the rate.
+        """
+        check_is_fitted(self, "model_")
+        rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+        threshold = plain(threshold)
+        check_threshold(threshold, rate)
+        self.learned_threshold_ = (
+            learn_threshold(self.held_out_scores_, method=threshold, false_alarm_rate=rate)
+            if isinstance(threshold, str)
+            else fixed_threshold(threshold)
+        )
+        self.threshold_ = self.learned_threshold_.value
+        self.offset_ = -self.threshold_
+        return self
+
+    def score_samples(self, X: Any) -> FloatArray:
+        """Scores `(n,)` in scikit-learn's sign: the lower, the more abnormal."""
+        return -self.model_.scores(self._checked(X))
+
+    def decision_function(self, X: Any) -> FloatArray:
+        """`score_samples(X) - offset_`, negative for flagged images, `(n,)`."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """1 for normal images and -1 for flagged ones, `(n,)`."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def errors(self, X: Any) -> Images:
+        """Heatmaps `(n, channels, height, width)`: squared error over the usual one of a pixel; 1 is usual."""
+        return self.model_.relative_errors(self._checked(X))
+
+    def reconstruct(self, X: Any) -> Images:
+        """What the network makes of the images, `(n, channels, height, width)`, in their values."""
+        return self.model_.network.reconstruct(self._checked(X))
+
+    def transform(self, X: Any) -> Images:
+        """Codes `(n, latent_dim_)`, posterior means if variational."""
+        return self.model_.network.encode(self._checked(X))
+
+    def inverse_transform(self, codes: Any) -> Images:
+        """Codes `(n, latent_dim_)` → images `(n, channels, height, width)`."""
+        check_is_fitted(self, "model_")
+        codes = check_array(codes, dtype=np.float32)
+        if codes.shape[1] != self.latent_dim_:
+            raise DataError(
+                f"codes have {codes.shape[1]} columns; this detector's have `latent_dim_` = {self.latent_dim_}"
+            )
+        return self.model_.network.decode(codes)
+
+    def denoise(self, X: Any, *, noise: float | None = None) -> Images:
+        """Images `(n, channels, height, width)` drawn towards what the network makes of them.
+
+        Parameters
+        ----------
+        X
+            Noisy images.
+        noise
+            Standard deviation of the noise, in the values of the images; `None` estimates it for each image from how
+            much its error exceeds the usual one. An image that is unlike those in training looks noisy, too.
+        """
+        if noise is not None and not noise >= 0:
+            raise ParameterError(f"`noise` (={noise!r}) must be at least 0; pass None to have it estimated")
+        return self.model_.denoised(self._checked(X), noise)
+
+    def sample(self, n: int, *, random_state: Any = None) -> Images:
+        """New images `(n, channels, height, width)` of a variational autoencoder.
+
+        Codes are drawn from the Gaussian that those of the training images form, which is closer to them than
+        the prior.
+        """
+        check_is_fitted(self, "model_")
+        seed = int(check_random_state(random_state).randint(2**31 - 1))
+        return self.model_.sampled(n, random_state=seed)
+
+    def interpolate(self, a: Any, b: Any, steps: int) -> Images:
+        """Images `(steps, channels, height, width)` from image `a` to `b`, along the straight line between their codes.
+
+        `a` and `b` are `(height, width)` or `(channels, height, width)`.
+        """
+        if not steps >= 2:
+            raise ParameterError(f"`steps` (={steps!r}) must be at least 2, the two ends")
+        (first,), (last,) = self._checked([a]), self._checked([b])
+        return self.model_.between(first, last, steps)
+
+    def compression(self) -> Compression:
+        """How much smaller codes are than images, and what that costs on images the network was not trained on."""
+        check_is_fitted(self, "model_")
+        return self.model_.compression
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything needed to score into one file; an existing file stays intact until the new one is whole."""
+        from tsae.detection.image_saving import save_image_detector
+
+        check_is_fitted(self, "model_")
+        save_image_detector(self, path)
+
+    @property
+    def image_shape_(self) -> tuple[int, int, int]:
+        """`(channels, height, width)` of an image."""
+        return self.model_.network.shape
+
+    @property
+    def latent_dim_(self) -> int:
+        """Length of a code."""
+        return self.model_.network.code_length
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.latent_dim_
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.three_d_array = False, True
+        return tags
+
+    def _checked(self, X: Any) -> NDArray[Any]:
+        check_is_fitted(self, "model_")
+        images = images_of(X)
+        check_images(images, self.image_shape_, self.model_.network.scale)
+        return images

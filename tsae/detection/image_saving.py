@@ -1,0 +1,75 @@
+"""Image detectors to model files and back."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import Any
+
+from tsae.detection.calibration import LogTail
+from tsae.detection.image_detector import ImageAnomalyDetector
+from tsae.detection.image_model import CodeCloud, ImageLevels, ImageModel
+from tsae.detection.image_network import ImageJudge, ImageNetwork
+from tsae.detection.models import rebuild_autoencoder
+from tsae.detection.packing import (
+    Arrays,
+    fit_report,
+    package_versions,
+    plain_parameters,
+    put_state,
+    state_of,
+)
+from tsae.detection.thresholds import Threshold
+from tsae.images.arrays import ImageScale
+from tsae.nn.options import NetworkOptions
+from tsae.store import write_model
+
+__all__ = ["save_image_detector", "unpack_image_detector"]
+
+
+def save_image_detector(detector: ImageAnomalyDetector, path: str | os.PathLike[str]) -> None:
+    """Write a fitted detector into one file, atomically."""
+    network, levels, cloud = detector.model_.network, detector.model_.levels, detector.model_.cloud
+    tensors: Arrays = {"held_out.scores": detector.held_out_scores_, "tail.knots": levels.tail.knots}
+    put_state(network.autoencoder, "network.", tensors)
+    if cloud is not None:
+        tensors |= {"cloud.mean": cloud.mean, "cloud.factor": cloud.factor}
+    manifest = {
+        "kind": "ImageAnomalyDetector",
+        "parameters": plain_parameters(detector.get_params()),
+        "image_shape": network.shape,
+        "data_hash": detector.data_hash_,
+        "scale": asdict(network.scale),
+        "judge": asdict(network.judge),
+        "network": asdict(network.options),
+        "levels": {"error": levels.error, "variance": levels.variance, "lowest": levels.lowest},
+        "tail": {"floor": levels.tail.floor, "excess": levels.tail.excess},
+        "threshold": asdict(detector.learned_threshold_),
+        "fit_report": asdict(detector.fit_report_),
+        "packages": package_versions(),
+    }
+    write_model(path, tensors, manifest)
+
+
+def unpack_image_detector(tensors: Arrays, manifest: dict[str, Any]) -> ImageAnomalyDetector:
+    """The detector that `save_image_detector` has written."""
+    detector = ImageAnomalyDetector(**manifest["parameters"])
+    channels, height, width = shape = manifest["image_shape"]
+    options = NetworkOptions(**manifest["network"])
+    network = ImageNetwork(
+        rebuild_autoencoder(options, tuple(shape), state_of("network.", tensors)),
+        options,
+        ImageScale(**manifest["scale"]),
+        ImageJudge(**manifest["judge"]),
+        (channels, height, width),
+    )
+    levels = ImageLevels(**manifest["levels"], tail=LogTail(knots=tensors["tail.knots"], **manifest["tail"]))
+    cloud = CodeCloud(tensors["cloud.mean"], tensors["cloud.factor"]) if "cloud.mean" in tensors else None
+    detector.model_ = ImageModel(network, levels, cloud)
+    detector.data_hash_ = manifest["data_hash"]
+    detector.fit_report_ = fit_report(manifest["fit_report"])
+    detector.held_out_scores_ = tensors["held_out.scores"]
+    detector.learned_threshold_ = Threshold(**manifest["threshold"])
+    detector.threshold_ = detector.learned_threshold_.value
+    detector.offset_ = -detector.threshold_
+    return detector

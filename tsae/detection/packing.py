@@ -1,0 +1,55 @@
+"""Pieces of a model file that every kind of detector has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tsae.detection.parameters import plain
+from tsae.training.report import FitReport
+
+__all__ = [
+    "Arrays",
+    "fit_report",
+    "package_versions",
+    "plain_parameters",
+    "put_state",
+    "state_of",
+]
+
+Arrays = dict[str, NDArray[Any]]
+_PACKAGES = ("tsae", "torch", "pytorch-lightning", "numpy", "pandas", "scikit-learn")
+
+
+def package_versions() -> dict[str, str]:
+    """What a model was fitted with."""
+    return {name: version(name) for name in _PACKAGES}
+
+
+def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON knows them; a random generator cannot be kept and becomes `None`."""
+    values = {name: plain(value) for name, value in parameters.items()}
+    if not isinstance(values["random_state"], int):
+        values["random_state"] = None
+    return values
+
+
+def put_state(module: nn.Module, prefix: str, tensors: Arrays) -> None:
+    """Put a module's tensors into `tensors`, under names that begin with `prefix`."""
+    tensors |= {f"{prefix}{name}": tensor.numpy() for name, tensor in module.state_dict().items()}
+
+
+def state_of(prefix: str, tensors: Arrays) -> dict[str, Tensor]:
+    """The module's tensors that `put_state` has put under `prefix`."""
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): torch.from_numpy(tensors[name]) for name in names}
+
+
+def fit_report(facts: Mapping[str, Any]) -> FitReport:
+    """A report as it stood in a manifest."""
+    return FitReport(**{**facts, "history": tuple(map(tuple, facts["history"]))})

@@ -1,0 +1,1 @@
+"""Pictures as arrays `(n, channels, height, width)`: reading folders, checking and scaling."""
