@@ -39,6 +39,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     parameters = [part for parameter in plain.parameters.values() for part in _expanded(parameter)]
     parameters.append(Parameter("debug", Parameter.KEYWORD_ONLY, default=False, annotation=_DEBUG))
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    # The help keeps the line ends of a docstring, which are those of the source and not of the terminal.
+    run.__doc__ = "\n\n".join(" ".join(part.split()) for part in (function.__doc__ or "").split("\n\n"))
     return run
 
 

@@ -82,7 +82,7 @@ def fit(
     if output is None and table == "-":
         raise ParameterError("standard input has no name to call the model after; state `--output`")
     path = output or Path(f"{stem_of(table)}.tsae")
-    if str(path) == table:
+    if path.resolve() == Path(table).resolve():
         raise ParameterError(f"`--output` (={str(path)!r}) is the table itself; choose another path")
     check_writable(path)
     started = time.monotonic()
@@ -96,21 +96,18 @@ def fit(
 
 def fit_detector(table: SensorTable, exclude: Path | None, settings: Settings, reading: Reading) -> AnomalyDetector:
     """Fit on a table, of one machine or of a fleet."""
+    from tsae.detection.detector import AnomalyDetector
+
     masks = list(exclusion_masks(exclude, table, reading).values())
     frames = list(table.frames.values())
     is_fleet = len(frames) > 1
-    from tsae.detection.detector import AnomalyDetector
-
     detector = AnomalyDetector(**settings.parameters())
     progress(f"training on {table.n_rows:,} rows of {len(table.channels)} sensors …")
-    try:
-        detector.fit(
-            frames if is_fleet else frames[0],
-            excluded=(masks if is_fleet else masks[0]) if exclude is not None else None,
-            units=table.units,
-        )
-    except SystemExit as stop:  # Lightning's answer to an interrupt
-        raise KeyboardInterrupt from stop
+    detector.fit(
+        frames if is_fleet else frames[0],
+        excluded=(masks if is_fleet else masks[0]) if exclude is not None else None,
+        units=table.units,
+    )
     return detector
 
 

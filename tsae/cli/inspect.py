@@ -11,6 +11,7 @@ import typer
 from tsae.cli.console import results
 from tsae.cli.options import Json, Model
 from tsae.cli.tables import facts_table, text_table
+from tsae.errors import ModelFileError
 
 __all__ = ["inspect"]
 
@@ -20,12 +21,18 @@ def inspect(model: Model, *, as_json: Json = False) -> None:
     from tsae.store import read_model
 
     tensors, manifest = read_model(model)
-    channels = _channels(tensors, manifest)
+    try:
+        _show(model, _channels(tensors, manifest), manifest, as_json=as_json)
+    except KeyError as error:
+        raise ModelFileError(f"model file {str(model)!r} lacks the part {error}; fit again") from error
+
+
+def _show(path: Path, channels: list[dict[str, Any]], manifest: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({**manifest, "channels": channels}, indent=2, ensure_ascii=False))
         return
     screen = results()
-    screen.print(facts_table(_facts(model, manifest)))
+    screen.print(facts_table(_facts(path, manifest)))
     screen.print(
         text_table(
             "Sensors",
@@ -33,7 +40,11 @@ def inspect(model: Model, *, as_json: Json = False) -> None:
             [[one["name"], one["unit"], one["role"], f"{one['mean']:.4g}", f"{one['scale']:.3g}"] for one in channels],
         )
     )
-    screen.print(text_table("Members", ["Window", "Stride", "Training steps", "Held-out loss"], _member_rows(manifest)))
+    screen.print(
+        text_table(
+            "Members", ["Window", "Stride", "Rebuilds", "Training steps", "Held-out loss"], _member_rows(manifest)
+        )
+    )
 
 
 def _channels(tensors: dict[str, Any], manifest: dict[str, Any]) -> list[dict[str, Any]]:
@@ -58,9 +69,11 @@ def _channels(tensors: dict[str, Any], manifest: dict[str, Any]) -> list[dict[st
 def _member_rows(manifest: dict[str, Any]) -> list[list[str]]:
     rows = []
     for member, report in zip(manifest["members"], manifest["fit_reports"], strict=True):
-        loss = report["held_out_loss"]
+        loss, block = report["held_out_loss"], member["block"]
+        rebuilds = "the window" if block is None else f"hidden blocks of {block} rows"
         steps = f"{report['n_steps']:,}, best at {report['best_step']:,}"
-        rows.append([str(member["window_size"]), str(member["stride"]), steps, "" if loss is None else f"{loss:.4g}"])
+        numbers = [str(member["window_size"]), str(member["stride"])]
+        rows.append([*numbers, rebuilds, steps, "" if loss is None else f"{loss:.4g}"])
     return rows
 
 

@@ -32,9 +32,8 @@ class Answer:
 
     def alarms(self) -> Answer:
         """The part that alarms."""
-        settled = tuple(record for record in self.settled if record["label"])
-        alarms = settled or (self.row is not None and self.row.get("label"))
-        return replace(self, row=self.row if alarms else None, settled=settled)
+        row = self.row if self.row is not None and self.row.get("label") else None
+        return replace(self, row=row, settled=tuple(record for record in self.settled if record["label"]))
 
     def record(self) -> Record:
         """All of it, to be printed as JSON."""

@@ -38,7 +38,7 @@ class Targets:
         from tsae.store import check_writable
 
         for path in filter(None, (self.scores, self.events, self.report)):
-            if str(path) in inputs:
+            if path.resolve() in {Path(each).resolve() for each in inputs}:
                 raise ParameterError(f"output path {str(path)!r} is also an input; choose another path")
             check_writable(path)
         if self.scores is not None and self.scores.suffix.lower() not in (".csv", ".parquet"):

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tsae as package
+from tests.cli.reference import CHANNELS, COMMAND, FAULT, HEADERS, N_LATER, QUICK, later, plant, refused, tsae, write
+
+TIMES = plant(N_LATER, start="2026-11-24").index
+"""Of the rows of `later`, those that it drops among them."""
+
+
+def test_two_commands_are_all_it_takes(here: Path, model: Path, table: Path) -> None:
+    result = tsae("score", model, table)
+    assert result.exit_code == 0
+    assert "pressure" in result.stdout
+    assert sorted(path.name for path in here.iterdir()) == ["later.events.csv", "later.scores.csv"]
+    scores = pd.read_csv("later.scores.csv", parse_dates=["timestamp"])
+    frame = later()
+    assert list(scores.columns) == ["timestamp", "score", "label", "top_sensor"]
+    assert list(scores["timestamp"]) == list(frame.index)
+    detector = package.load(model)
+    expected = -detector.score_samples(frame.set_axis(CHANNELS, axis=1))
+    np.testing.assert_allclose(scores["score"], expected, rtol=1e-4)
+    np.testing.assert_array_equal(scores["label"], expected > detector.threshold_)
+    fault = scores["timestamp"].isin(TIMES[FAULT])
+    assert (scores.loc[fault, "label"] == 1).all()
+    assert (scores.loc[fault, "top_sensor"] == "pressure").all()
+
+
+def test_events_say_when_how_bad_and_which_sensors(here: Path, model: Path, table: Path) -> None:
+    tsae("score", model, table, "--events", "e.csv")
+    events = pd.read_csv("e.csv", parse_dates=["start", "stop", "peak"])
+    worst = events.loc[events["peak_score"].idxmax()]
+    assert worst["start"] <= TIMES[65] <= worst["stop"]
+    assert worst["duration_s"] == (worst["stop"] - worst["start"]).total_seconds() + 60
+    assert worst["severity"] > 50
+    assert worst["sensor"] == "pressure"
+    assert worst["sensors"].startswith("pressure 0.")
+    assert worst["unit"] == "bar"
+    assert worst["actual"] == later().loc[worst["peak"], "pressure [bar]"]
+    assert 0 < worst["expected"] < 10
+
+
+def test_json_for_machines_writes_only_what_is_named(here: Path, model: Path, table: Path) -> None:
+    result = tsae("score", model, table, "--json")
+    answer = json.loads(result.stdout)
+    assert not list(here.iterdir())
+    worst = max(answer["events"], key=lambda event: event["peak_score"])
+    assert answer["n_rows"] == len(later())
+    assert worst["peak_score"] > answer["threshold"]
+    assert pd.Timestamp(worst["start"]) <= TIMES[65] <= pd.Timestamp(worst["stop"])
+    assert worst["sensors"][0]["sensor"] == "pressure"
+    assert sum(sensor["share"] for sensor in worst["sensors"]) == pytest.approx(1, abs=1e-3)
+    tsae("score", model, table, "--json", "-o", "s.parquet")
+    assert [path.name for path in here.iterdir()] == ["s.parquet"]
+
+
+def test_parquet_and_report(here: Path, model: Path, table: Path) -> None:
+    result = tsae("score", model, table, "-o", "s.parquet", "--report", "r.html")
+    assert result.exit_code == 0
+    frame = pd.read_parquet("s.parquet")
+    assert list(frame["timestamp"]) == list(later().index)
+    page = Path("r.html").read_text()
+    assert "pressure" in page
+    assert "plant: later" in page
+
+
+def test_events_decide_the_exit_code_if_asked(here: Path, model: Path, table: Path) -> None:
+    assert tsae("score", model, table, "--fail-on-events").exit_code == 10
+    quiet = write(plant(200, start="2026-12-01"), here / "quiet.csv")
+    result = tsae("score", model, quiet, "--fail-on-events")
+    assert result.exit_code == 0
+    assert "No events in 200 rows." in result.stdout
+    assert len(pd.read_csv("quiet.events.csv")) == 0
+
+
+def test_excluded_rows_do_not_alarm(here: Path, model: Path, table: Path) -> None:
+    (here / "x.csv").write_text("start,end\n2026-11-24 00:30,2026-11-24 01:40\n")
+    result = tsae("score", model, table, "--exclude", "x.csv", "--fail-on-events")
+    assert result.exit_code == 0
+    assert len(pd.read_csv("later.scores.csv")) == len(later())
+
+
+def test_a_fleet_keeps_its_names(here: Path) -> None:
+    sick, well = later(), plant(130, seed=3, start="2026-11-24")
+    path = write(pd.concat([sick.assign(machine="north"), well.assign(machine="south")]), here / "fleet.csv")
+    fleet = [plant(400, seed=seed).assign(machine=name) for seed, name in enumerate(("north", "south"))]
+    train = write(pd.concat(fleet), here / "train.csv")
+    assert tsae("fit", train, "--entity", "machine", *QUICK, "--threshold", "12", "-o", "m.tsae").exit_code == 0
+    answer = json.loads(tsae("score", "m.tsae", path, "--entity", "machine", "--json", "-o", "s.csv").stdout)
+    assert {event["entity"] for event in answer["events"]} == {"north"}
+    assert all(event["event_id"].startswith("north:2026-11-24") for event in answer["events"])
+    scores = pd.read_csv("s.csv")
+    assert scores["machine"].value_counts().to_dict() == {"north": len(sick), "south": len(well)}
+    assert tsae("score", "m.tsae", path, "--entity", "machine", "--report", "r.html").exit_code == 0
+    assert pd.read_csv("fleet.events.csv")["machine"].unique().tolist() == ["north"]
+
+
+def test_zones_are_kept_as_utc(here: Path, model: Path) -> None:
+    path = write(later().tz_localize("Europe/Berlin"), here / "zoned.csv")
+    assert tsae("score", model, path).exit_code == 0
+    times = pd.to_datetime(pd.read_csv("zoned.scores.csv")["timestamp"])
+    assert list(times) == list(later().index.tz_localize("Europe/Berlin").tz_convert("UTC"))
+
+
+def test_columns_may_be_reordered(here: Path, model: Path, table: Path) -> None:
+    path = write(later()[HEADERS[::-1]], here / "reordered.csv")
+    assert tsae("score", model, table).exit_code == tsae("score", model, path).exit_code == 0
+    assert Path("later.scores.csv").read_text() == Path("reordered.scores.csv").read_text()
+
+
+def test_missing_columns_are_named(here: Path, model: Path) -> None:
+    line = refused(3, "score", model, write(later()[["running"]], here / "t.csv"))
+    assert "columns ['flow', 'pressure', 'temperature'] were there in fit and are missing now" in line
+
+
+def test_extra_columns_are_ignored_with_one_notice(here: Path, model: Path) -> None:
+    result = tsae("score", model, write(later().assign(spare=1.5), here / "t.csv"), "--report", "r.html")
+    assert result.exit_code == 0
+    notices = [line for line in result.stderr.splitlines() if "spare" in line]
+    assert notices == ["note: columns ['spare'] were not there in fit and are ignored"]
+
+
+def test_another_sampling_period_is_refused(here: Path, model: Path) -> None:
+    line = refused(3, "score", model, write(plant(100, freq="10min"), here / "t.csv"))
+    assert "the rows come every 600 s, in training every 60 s; resample them" in line
+
+
+@pytest.mark.parametrize("n_rows", [1, 5])
+def test_few_rows_are_scored(here: Path, model: Path, n_rows: int) -> None:
+    assert tsae("score", model, write(plant(n_rows), here / "t.csv")).exit_code == 0
+    assert pd.read_csv("t.scores.csv")["score"].notna().sum() == n_rows
+
+
+@pytest.mark.parametrize("option", ["-o", "--events", "--report"])
+def test_unwritable_outputs_are_found_before_anything_is_read(here: Path, option: str) -> None:
+    line = refused(5, "score", "no.tsae", "no.csv", option, "nowhere/x.csv")
+    assert "cannot write 'nowhere/x.csv'" in line
+
+
+def test_inputs_are_not_overwritten(here: Path, model: Path) -> None:
+    path = write(later(), here / "t.csv")
+    assert "'t.csv' is also an input" in refused(2, "score", model, path, "-o", "t.csv")
+    assert "must end in .csv or .parquet" in refused(2, "score", model, path, "-o", "scores.xlsx")
+
+
+def test_the_real_command_reads_standard_input(here: Path, model: Path, table: Path) -> None:
+    command = [*COMMAND, "score", model, "-", "--json", "--fail-on-events"]
+    done = subprocess.run(command, input=table.read_bytes(), capture_output=True, check=False, timeout=120)
+    assert done.returncode == 10, done.stderr
+    assert json.loads(done.stdout)["n_rows"] == len(later())
