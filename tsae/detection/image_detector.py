@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -65,8 +66,8 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         "error".
     n_samples : int
         Draws from the posterior for a variational "probability" or "elbo".
-    max_steps : int
-        Most training steps; early stopping may end before.
+    max_steps : "auto" or int
+        Most training steps, 600 if "auto"; early stopping may end before.
     batch_size : int
         Images a step.
     learning_rate : float
@@ -115,7 +116,7 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         architecture: str = "dense",
         latent_dim: str | int = "auto",
         linear_path: bool = False,
-        hidden: tuple[int, ...] | list[int] | None = None,
+        hidden: Sequence[int] | None = None,
         n_blocks: int = 2,
         bottleneck: str = "deterministic",
         kl_weight: str | float = "auto",
@@ -125,7 +126,7 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         pretraining: str | None = None,
         score: str = "auto",
         n_samples: int = 16,
-        max_steps: int = 600,
+        max_steps: str | int = "auto",
         batch_size: int = 128,
         learning_rate: float = 2e-3,
         held_out: float = 0.15,

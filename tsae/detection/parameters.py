@@ -11,9 +11,9 @@ import numpy as np
 from tsae.detection.plan import SHORTEST_WINDOW
 from tsae.errors import ParameterError
 
-__all__ = ["checked_parameters", "is_number", "plain"]
+__all__ = ["checked_parameters", "is_number", "plain", "shared_parameters"]
 
-_WHOLE = {"n_blocks": 1, "batch_size": 1, "devices": 1, "max_fill": 0}
+_WHOLE = {"n_blocks": 1, "batch_size": 1, "devices": 1, "max_fill": 0, "n_samples": 1}
 _WHOLE_OR_AUTO = {"latent_dim": 1, "max_steps": 1, "lag": 0}
 _POSITIVE = {"learning_rate": 2e-3, "corruption_level": 0.1}
 _LOSSES = ("l2", "l1", "huber", "gaussian")  # a Bernoulli likelihood needs values in [0, 1], scaled ones are not
@@ -34,12 +34,27 @@ def checked_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     ParameterError
         If one is of the wrong kind or out of range. What only a network or its training knows is checked there.
     """
+    values = shared_parameters(parameters)
+    if values["loss"] not in _LOSSES:
+        raise ParameterError(f"`loss` (={values['loss']!r}) is unknown; choose one of {', '.join(_LOSSES)}")
+    _check_window_size(values["window_size"])
+    return values
+
+
+def shared_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values of any detector's parameters; those that detectors share, or count something, are checked.
+
+    Raises
+    ------
+    ParameterError
+        If one is of the wrong kind or out of range.
+    """
     values = {name: plain(value) for name, value in parameters.items()}
     for name, least in _WHOLE.items():
-        if not _is_whole(values[name], least):
+        if name in values and not _is_whole(values[name], least):
             raise ParameterError(f"`{name}` (={values[name]!r}) must be a whole number of at least {least}")
     for name, least in _WHOLE_OR_AUTO.items():
-        if values[name] != "auto" and not _is_whole(values[name], least):
+        if values.get(name, "auto") != "auto" and not _is_whole(values[name], least):
             raise ParameterError(f'`{name}` (={values[name]!r}) must be "auto" or a whole number of at least {least}')
     for name, example in _POSITIVE.items():
         if not is_number(values[name]) or not values[name] > 0:
@@ -48,9 +63,6 @@ def checked_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
         raise ParameterError(f"`held_out` (={values['held_out']!r}) must lie between 0 and 1, such as 0.15")
     if not isinstance(values["linear_path"], bool):
         raise ParameterError(f"`linear_path` (={values['linear_path']!r}) must be True or False")
-    if values["loss"] not in _LOSSES:
-        raise ParameterError(f"`loss` (={values['loss']!r}) is unknown; choose one of {', '.join(_LOSSES)}")
-    _check_window_size(values["window_size"])
     return values
 
 
