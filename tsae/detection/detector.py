@@ -295,7 +295,8 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         codes = check_array(codes, dtype=np.float32)
         if codes.shape[1] != self.latent_dim_:
             raise DataError(
-                f"codes have {codes.shape[1]} columns; this detector's have `latent_dim_` = {self.latent_dim_}"
+                f"codes have {codes.shape[1]} columns, this detector's have {self.latent_dim_} (`latent_dim_`); pass "
+                "what its `transform` returned"
             )
         return windows_of(self.model_, self.model_.longest, codes)
 

@@ -20,6 +20,8 @@ from tsae.series.grid import GridSeries, on_grid
 
 __all__ = ["Entity", "check_period", "checked_entities", "data_hash", "lay_out"]
 
+_LARGEST = 1e150  # beyond, squares overflow; no sensor measures it, but some mark faults with 1.8e308
+
 
 @dataclass(frozen=True)
 class Entity:
@@ -61,6 +63,7 @@ def checked_entities(
 
 def _checked(estimator: BaseEstimator, X: Any, excluded: ArrayLike | None, *, reset: bool) -> Entity:
     if isinstance(X, pd.DataFrame):
+        _check_columns(X)
         if not reset:
             X = _match_columns(X, getattr(estimator, "feature_names_in_", None))
         _refuse_text(X)
@@ -70,10 +73,20 @@ def _checked(estimator: BaseEstimator, X: Any, excluded: ArrayLike | None, *, re
     _refuse_infinite(values, index, list(range(values.shape[1])) if columns is None else list(columns))
     if excluded is None:
         return Entity(values, index, columns)
-    mask = np.asarray(excluded, dtype=bool)
-    if mask.shape != (len(values),):
-        raise DataError(f"`excluded` has shape {mask.shape}; it needs one boolean for each of the {len(values)} rows")
-    return Entity(values, index, columns, mask if mask.any() else None)
+    mask = np.asarray(excluded)
+    if mask.shape != (len(values),) or not np.isin(mask, (0, 1)).all():
+        rule = f"it needs one boolean for each of the {len(values)} rows"
+        raise DataError(f"`excluded` has shape {mask.shape} and holds {mask.dtype}; {rule}")
+    return Entity(values, index, columns, mask.astype(bool) if mask.any() else None)
+
+
+def _check_columns(X: pd.DataFrame) -> None:
+    """Refuse a table without columns, and columns of one name."""
+    if not len(X.columns):
+        raise DataError("the table has no columns; pass at least one sensor")
+    if not X.columns.is_unique:
+        twice = X.columns[X.columns.duplicated()].unique().tolist()
+        raise DataError(f"columns {twice} occur more than once; rename or drop them")
 
 
 def _match_columns(X: pd.DataFrame, names: NDArray[np.object_] | None) -> pd.DataFrame:
@@ -92,22 +105,33 @@ def _match_columns(X: pd.DataFrame, names: NDArray[np.object_] | None) -> pd.Dat
 
 
 def _refuse_text(X: pd.DataFrame) -> None:
-    """Name the first column that does not hold numbers."""
+    """Name the first column that does not hold numbers, and what is none in a column of mixed types."""
     for name, dtype in X.dtypes.items():
-        if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_object_dtype(dtype)):
+        if pd.api.types.is_object_dtype(dtype):
+            column = X[name]
+            text = column.notna() & pd.to_numeric(column, errors="coerce").isna()
+            if text.any():
+                row = int(np.argmax(text))
+                raise DataError(
+                    f"column {name!r} holds {column.iloc[row]!r} in row {row} (index {X.index[row]}), which is no "
+                    "number; convert or drop the column, or put NaN there"
+                )
+        elif not pd.api.types.is_numeric_dtype(dtype):
             value = X[name].dropna().iloc[:1].tolist()
             raise DataError(f"column {name!r} holds {dtype}, such as {value}, not numbers; convert or drop it")
 
 
 def _refuse_infinite(values: NDArray[np.floating], index: pd.Index, names: Sequence[Any]) -> None:
-    """Name the first infinite cell."""
+    """Name the first cell that is infinite, or too large to compute with."""
+    largest = min(_LARGEST, float(np.finfo(values.dtype).max))
     for column in range(values.shape[1]):
-        infinite = np.isinf(values[:, column])
+        infinite = np.abs(values[:, column]) > largest
         if infinite.any():
             row = int(np.argmax(infinite))
             raise DataError(
-                f"X contains infinity: row {row} (index {index[row]}), column {names[column]!r}, value "
-                f"{values[row, column]}; replace it with what was measured, or with NaN if nothing was"
+                f"X contains infinity, or a value too large to square: row {row} (index {index[row]}), column "
+                f"{names[column]!r}, value {values[row, column]}; replace it with what was measured, or with NaN if "
+                "nothing was"
             )
 
 
