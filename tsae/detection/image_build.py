@@ -21,6 +21,7 @@ from tsae.nn.build import build_autoencoder
 from tsae.nn.deep_belief import stack, unroll_into
 from tsae.nn.linear import LinearPath, principal_path
 from tsae.nn.options import NetworkOptions
+from tsae.nn.rbm import RBMOptions
 from tsae.training.batches import ArraySource
 from tsae.training.fit import fit_network
 from tsae.training.objectives import reconstruction_loss
@@ -57,7 +58,9 @@ def fit_image_model(
     inputs, others = (torch.from_numpy(scale.scaled(images)) for images in (training, held_out))
     path, code = _linear_path(inputs, options)
     network_options = replace(options.network, latent_dim=code, hidden=_hidden(options, inputs))
-    autoencoder = _autoencoder(network_options, inputs, path, options.pretraining, random_state)
+    autoencoder = _autoencoder(network_options, inputs, path, random_state)
+    if options.pretraining == "rbm":
+        _pretrain(autoencoder, network_options, inputs, options.training.max_steps, random_state)
     report = fit_network(
         autoencoder,
         reconstruction_loss(autoencoder, options.training),
@@ -65,6 +68,7 @@ def fit_image_model(
         ArraySource(others),
         options=options.training,
         random_state=random_state,
+        keep_initial=True,  # beside a linear path, or after pre-training, few images may not allow for better
     )
     channels, height, width = inputs.shape[1:]
     network = ImageNetwork(autoencoder, network_options, scale, options.judge, (channels, height, width))
@@ -79,18 +83,22 @@ def _hidden(options: ImageOptions, inputs: Tensor) -> tuple[int, ...] | None:
     return first, second, second // 2
 
 
-def _autoencoder(
-    options: NetworkOptions, inputs: Tensor, path: LinearPath | None, pretraining: str | None, random_state: int
-) -> AutoEncoder:
-    shape = tuple(inputs.shape[1:])
+def _autoencoder(options: NetworkOptions, inputs: Tensor, path: LinearPath | None, random_state: int) -> AutoEncoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
-        autoencoder = build_autoencoder(options, shape, linear_path=path)
-    if pretraining == "rbm":
-        widths = [*options.hidden_widths(shape)[0], options.latent_dim]
-        generator = torch.Generator().manual_seed(random_state)
-        unroll_into(autoencoder, stack(inputs.flatten(1), widths, visible="bernoulli", generator=generator))
-    return autoencoder
+        return build_autoencoder(options, tuple(inputs.shape[1:]), linear_path=path)
+
+
+def _pretrain(
+    autoencoder: AutoEncoder, options: NetworkOptions, inputs: Tensor, n_steps: int, random_state: int
+) -> None:
+    """Start from a stack of machines, each trained for as many steps as the whole will be."""
+    widths = [*options.hidden_widths(tuple(inputs.shape[1:]))[0], options.latent_dim]
+    generator = torch.Generator().manual_seed(random_state)
+    machines = stack(
+        inputs.flatten(1), widths, visible="bernoulli", options=RBMOptions(n_steps=n_steps), generator=generator
+    )
+    unroll_into(autoencoder, machines)
 
 
 def _linear_path(inputs: Tensor, options: ImageOptions) -> tuple[LinearPath | None, int]:

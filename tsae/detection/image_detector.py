@@ -59,7 +59,8 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     loss : {"l2", "l1", "huber", "bernoulli", "gaussian"}
         What the network minimises. "gaussian" learns the variance of each pixel too.
     pretraining : {None, "rbm"}
-        "rbm" starts a dense network, with sigmoid units, from a stack of restricted Boltzmann machines.
+        "rbm" starts a dense network, with sigmoid units, from a stack of restricted Boltzmann machines, each trained
+        for `max_steps`.
     score : {"auto", "error", "probability", "elbo"}
         What makes an image anomalous: its squared error, its improbability under `loss` (averaged over the
         posterior if variational), or the negative evidence lower bound. "auto" takes "elbo" if variational, else
@@ -192,7 +193,8 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
 
     def score_samples(self, X: Any) -> FloatArray:
         """Scores `(n,)` in scikit-learn's sign: the lower, the more abnormal."""
-        return -self.model_.scores(self._checked(X))
+        images = self._checked(X)
+        return -self.model_.scores(images)
 
     def decision_function(self, X: Any) -> FloatArray:
         """`score_samples(X) - offset_`, negative for flagged images, `(n,)`."""
@@ -204,15 +206,18 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
 
     def errors(self, X: Any) -> Images:
         """Heatmaps `(n, channels, height, width)`: squared error over the usual one of a pixel; 1 is usual."""
-        return self.model_.relative_errors(self._checked(X))
+        images = self._checked(X)
+        return self.model_.relative_errors(images)
 
     def reconstruct(self, X: Any) -> Images:
         """What the network makes of the images, `(n, channels, height, width)`, in their values."""
-        return self.model_.network.reconstruct(self._checked(X))
+        images = self._checked(X)
+        return self.model_.network.reconstruct(images)
 
     def transform(self, X: Any) -> Images:
         """Codes `(n, latent_dim_)`, posterior means if variational."""
-        return self.model_.network.encode(self._checked(X))
+        images = self._checked(X)
+        return self.model_.network.encode(images)
 
     def inverse_transform(self, codes: Any) -> Images:
         """Codes `(n, latent_dim_)` → images `(n, channels, height, width)`."""
@@ -237,7 +242,8 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         """
         if noise is not None and not noise >= 0:
             raise ParameterError(f"`noise` (={noise!r}) must be at least 0; pass None to have it estimated")
-        return self.model_.denoised(self._checked(X), noise)
+        images = self._checked(X)
+        return self.model_.denoised(images, noise)
 
     def sample(self, n: int, *, random_state: Any = None) -> Images:
         """New images `(n, channels, height, width)` of a variational autoencoder.
