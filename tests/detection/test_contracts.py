@@ -13,11 +13,14 @@ import pytest
 import torch
 
 import tsae
-from tests.detection.plants import COMPOSITIONS, N_TRAINING, Composition, fitted, readings, today
+from tests.detection.plants import COMPOSITIONS, N_TRAINING, SHORT_LAGS, Composition, fitted, readings, today
 from tsae import AnomalyDetector
 from tsae.detection.engine import SegmentScorer
 
 every_composition = pytest.mark.parametrize("composition", COMPOSITIONS, ids=str)
+every_lag = pytest.mark.parametrize(
+    ("composition", "lag"), [*((composition, "auto") for composition in COMPOSITIONS), *SHORT_LAGS], ids=str
+)
 SMALL = Composition("aacs", (4, 12), "dense", True, "deterministic")
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
@@ -41,22 +44,19 @@ def in_blocks(detector: AnomalyDetector, values: np.ndarray, sizes: Any) -> tupl
     return np.concatenate(settled), np.concatenate([part.immediate for part in parts])
 
 
-def block_sizes(seed: int) -> Any:
-    rng = np.random.default_rng(seed)
+def block_sizes() -> Any:
+    rng = np.random.default_rng(0)
     while True:
         yield int(rng.choice([0, 1, 1, 2, 9, 30]))
 
 
-@every_composition
-@pytest.mark.parametrize("lag", ["auto", 0, 5])
+@every_lag
 def test_stream_equals_blocks_equals_file(composition, lag):
     detector, values = at_lag(composition, lag), today(composition)
     file = -detector.score_samples(values)
-    at_once = -at_lag(composition, 0).score_samples(values)
-    for seed in (0, 1):
-        settled, immediate = in_blocks(detector, values, block_sizes(seed))
-        np.testing.assert_allclose(settled, file, **CLOSE)
-        np.testing.assert_allclose(immediate, at_once, **CLOSE)
+    settled, immediate = in_blocks(detector, values, block_sizes())
+    np.testing.assert_allclose(settled, file, **CLOSE)
+    np.testing.assert_allclose(immediate, -at_lag(composition, 0).score_samples(values), **CLOSE)
 
 
 @pytest.mark.parametrize("lag", [0, 5])
@@ -72,12 +72,11 @@ def test_a_lag_longer_than_useful_is_cut():
     assert fitted(SMALL, lag=10_000).lag_ == longest == fitted(SMALL).model_.full_lag
 
 
-@every_composition
-@pytest.mark.parametrize("lag", ["auto", 0, 5])
+@every_lag
 def test_no_score_depends_on_rows_later_than_the_lag(composition, lag):
     detector, values = at_lag(composition, lag), today(composition, 200)
     before = detector.score_samples(values)
-    for row in (0, 37, 120):
+    for row in (0, 100):
         changed = values.copy()
         changed[row + detector.lag_ + 1 :] = 1e3
         np.testing.assert_allclose(detector.score_samples(changed)[: row + 1], before[: row + 1], **CLOSE)
@@ -124,8 +123,7 @@ def test_scoring_is_repeatable_and_leaves_its_input_alone(composition):
     np.testing.assert_array_equal(detector.score_samples(values), detector.score_samples(values))
 
 
-@every_composition
-@pytest.mark.parametrize("lag", ["auto", 0, 5])
+@every_lag
 def test_every_row_has_a_finite_score_whatever_is_missing(composition, lag):
     detector, values = at_lag(composition, lag), today(composition, 200)
     values[:9] = np.nan
@@ -146,8 +144,7 @@ def test_a_missing_entry_has_no_error_and_all_others_have_one(composition):
     assert (errors[~np.isnan(values)] >= 0).all()
 
 
-@every_composition
-@pytest.mark.parametrize("lag", [0, 5])
+@pytest.mark.parametrize(("composition", "lag"), SHORT_LAGS, ids=str)
 def test_a_missing_entry_has_no_error_at_a_short_lag(composition, lag):
     values = today(composition)
     assert np.isnan(at_lag(composition, lag).errors(values)[np.isnan(values)]).all()
@@ -182,7 +179,7 @@ def test_codes_and_windows_belong_together(composition):
     np.testing.assert_allclose(windows[-1], expected, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("composition", [SMALL, COMPOSITIONS[0], COMPOSITIONS[11]], ids=str)
+@pytest.mark.parametrize("composition", [SMALL, COMPOSITIONS[11]], ids=str)
 def test_the_same_seed_gives_the_same_model_and_another_one_another(composition):
     parameters = {**fitted(composition).get_params()}
     training, values = readings(N_TRAINING, composition.channels), today(composition)
