@@ -76,6 +76,13 @@ def test_every_model_comes_back_as_it_was_written(tmp_path_factory, tensors, man
         assert read[name].flags.writeable
 
 
+def test_the_same_model_gives_the_same_bytes(model):
+    whole = model.read_bytes()
+    for _ in range(5):
+        write_model(model, dict(reversed(TENSORS.items())), MANIFEST)
+        assert model.read_bytes() == whole
+
+
 def test_views_and_transposed_arrays_are_written_as_they_look(tmp_path):
     table = np.arange(12.0).reshape(3, 4)
     write_model(tmp_path / "m", {"transposed": table.T, "every_second": table[:, ::2]}, {})
@@ -140,8 +147,9 @@ def header(text: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def manifest_header(manifest: str, checksum: object = "") -> bytes:
-    return header(json.dumps({"__metadata__": {"tsae": manifest, "sha256": checksum}}).encode())
+def manifest_header(manifest: str, checksum: str = '""') -> bytes:
+    both = f'{{"sha256": {checksum}, "manifest": {manifest}}}'
+    return header(json.dumps({"__metadata__": {"tsae": both}}).encode())
 
 
 @pytest.mark.parametrize(
@@ -171,7 +179,7 @@ def test_what_is_not_a_model_is_refused(tmp_path, content):
 
 
 @pytest.mark.parametrize("manifest", ['{"format_version": 1}', '{"format_version": 1, "x": "\\ud800"}'])
-@pytest.mark.parametrize("checksum", [None, 7, "0" * 64])
+@pytest.mark.parametrize("checksum", ["null", "7", '"0000"', "[]"])
 def test_a_made_up_checksum_is_refused(tmp_path, manifest, checksum):
     (tmp_path / "m").write_bytes(manifest_header(manifest, checksum))
     with pytest.raises(ModelFileError, match="checksum of its manifest"):

@@ -1,7 +1,7 @@
 """The model file: one safetensors file, its JSON manifest in the header. Nothing in it is ever executed.
 
-The manifest carries a SHA-256 of the tensors and the header one of the manifest, so that a flipped bit is refused
-and not scored with.
+The manifest carries a SHA-256 of the tensors, and beside it stands one of the manifest, so that a flipped bit is
+refused and not scored with. The same model gives the same bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tsae.errors import ModelFileError, OutputError
 __all__ = ["FORMAT_VERSION", "check_writable", "read_manifest", "read_model", "write_atomically", "write_model"]
 
 FORMAT_VERSION = 1
-_MANIFEST, _CHECKSUM = "tsae", "sha256"  # keys of the header's metadata
+_KEY = "tsae"  # the only one in the header's metadata, which is written in no certain order
 _LARGEST_HEADER = 100_000_000
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -72,8 +72,8 @@ def write_model(path: str | os.PathLike[str], tensors: Tensors, manifest: Mappin
     """Write tensors and manifest (JSON-able) into one file, atomically."""
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     full = {"format_version": FORMAT_VERSION, **manifest, "sha256": _digest(arrays)}
-    text = json.dumps(full)
-    write_atomically(path, save(arrays, metadata={_MANIFEST: text, _CHECKSUM: _text_digest(text)}))
+    text = json.dumps({"sha256": _manifest_digest(full), "manifest": full})
+    write_atomically(path, save(arrays, metadata={_KEY: text}))
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -103,9 +103,8 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     except OSError as error:
         raise ModelFileError(f"cannot read model {str(path)!r}: {error.strerror}; check the path") from error
     try:
-        metadata = json.loads(header)["__metadata__"]
-        text, checksum = metadata[_MANIFEST], metadata[_CHECKSUM]
-        manifest = json.loads(text)
+        both = json.loads(json.loads(header)["__metadata__"][_KEY])
+        manifest, checksum = both["manifest"], both["sha256"]
         version = int(manifest["format_version"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ModelFileError(
@@ -116,7 +115,7 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ModelFileError(
             f"{str(path)!r} has format version {version}, this tsae reads up to {FORMAT_VERSION}; upgrade tsae"
         )
-    if _text_digest(text) != checksum:
+    if _manifest_digest(manifest) != checksum:
         raise _damaged(path, "the checksum of its manifest does not match")
     return dict(manifest)
 
@@ -125,8 +124,8 @@ def _damaged(path: str | os.PathLike[str], why: str) -> ModelFileError:
     return ModelFileError(f"model file {str(path)!r} is damaged ({why}); restore it from a copy or fit again")
 
 
-def _text_digest(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+def _manifest_digest(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
 
 
 def _digest(tensors: Tensors) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -62,9 +63,7 @@ def load(path: str | os.PathLike[str]) -> AnomalyDetector | ImageAnomalyDetector
     """
     tensors, manifest = read_model(path)
     try:
-        if manifest["kind"] == "ImageAnomalyDetector":
-            return unpack_image_detector(tensors, manifest)
-        return _unpack(tensors, manifest)
+        return _KINDS[manifest["kind"]](tensors, manifest)
     except (KeyError, TypeError, IndexError, AttributeError, RuntimeError, ValueError) as error:
         raise ModelFileError(f"model file {str(path)!r} lacks a part ({error}); fit again") from error
 
@@ -124,3 +123,9 @@ def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Membe
 def _unpack_scale(tails: list[dict[str, float]], prefix: str, tensors: Arrays) -> MemberScale:
     pairs = zip(tensors[f"{prefix}knots"], tails, strict=True)
     return MemberScale(tensors[f"{prefix}levels"], tuple(LogTail(knots=knots, **tail) for knots, tail in pairs))
+
+
+_KINDS: dict[str, Callable[[Arrays, dict[str, Any]], AnomalyDetector | ImageAnomalyDetector]] = {
+    "AnomalyDetector": _unpack,
+    "ImageAnomalyDetector": unpack_image_detector,
+}
