@@ -93,10 +93,15 @@ def fit_network(
         if keep_initial and validation is not None:
             best.consider(0, module.held_out_loss(validation), module)
         _run(trainer, module, batches, validation)
+    return _finish(module, best, is_judged=validation is not None)
+
+
+def _finish(module: AutoEncoderModule, best: _BestWeights, *, is_judged: bool) -> FitReport:
+    """Restore the best weights and report, unless there are none that can be used."""
     if best.state is not None:
         module.load_state_dict(best.state)
-    network.eval().requires_grad_(False)
-    if (validation is not None and best.state is None) or not _is_finite(network):
+    module.network.eval().requires_grad_(False)
+    if (is_judged and best.state is None) or not _is_finite(module.network):
         rule = "training diverged (the loss or the weights became NaN or infinite)"
         raise TrainingError(f"{rule}; use a smaller `learning_rate` or full precision")
     return FitReport(
