@@ -20,7 +20,7 @@ PARQUET_START = b"PAR1 and then no Parquet"
     [
         ("", {}, "the file is empty; a sensor table has one row per time"),
         ("time,a,b\n", {}, "the file has a header but no rows below it"),
-        (gzip.compress(b""), {}, "the file is empty", mtime=0),
+        (gzip.compress(b"", mtime=0), {}, "the file is empty"),
         (
             "time,a\n2026-11-24,1\n2026-11-25,Bad\n2026-11-26,3\n",
             {},
@@ -81,8 +81,8 @@ PARQUET_START = b"PAR1 and then no Parquet"
         ),
         (b"PK\x03\x04 a workbook", {}, "an Excel workbook, which is not read; save the table as CSV"),
         (PARQUET_START, {}, "the Parquet file is damaged"),
-        (gzip.compress(b"a,b\n1,2\n" * 99_999)[:-9], {}, "the file is damaged", mtime=0),
-        (gzip.compress(b"a,b\n1,2\n")[:8], {}, "the file is damaged", mtime=0),
+        (gzip.compress(b"a,b\n1,2\n" * 99_999, mtime=0)[:-9], {}, "the file is damaged"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0)[:8], {}, "the file is damaged"),
         ("a,b\n1,°\n".encode("cp1252"), {"encoding": "utf-8"}, "not text in the encoding utf-8"),
     ],
 )
