@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from tsae.detection.judge import Judge
 from tsae.nn.autoencoder import AutoEncoder, Reconstruction
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath
@@ -33,16 +34,31 @@ class WindowModel(Protocol):
 
 
 class ReconstructionModel:
-    """Judges a window by the squared difference to what the autoencoder makes of it."""
+    """Judges a window by how far it is from what the autoencoder makes of it.
 
-    def __init__(self, network: AutoEncoder) -> None:
+    Parameters
+    ----------
+    network
+        The autoencoder.
+    judge
+        What makes an entry anomalous; `None` takes the squared difference.
+    lowest
+        Subtracted from every channel's errors, `(n_channels,)`; of likelihoods, which have no natural zero.
+    """
+
+    def __init__(self, network: AutoEncoder, judge: Judge | None = None, lowest: Tensor | None = None) -> None:
         self.module = network.eval().requires_grad_(False)
+        self.judge = Judge() if judge is None else judge
+        self.lowest = lowest
 
     @torch.inference_mode()
     def errors(self, windows: Tensor, *, n_last: int | None = None) -> Tensor:
-        """Squared differences between windows and their reconstructions."""
+        """Errors of the entries, none negative: squared differences unless the judge goes by likelihoods."""
         steps = slice(0 if n_last is None else windows.shape[1] - n_last, None)
-        return (self.reconstruct(windows)[:, steps] - windows[:, steps]).square_()
+        if self.judge.kind == "error":
+            return (self.reconstruct(windows)[:, steps] - windows[:, steps]).square_()
+        errors = self.judge.entry_errors(self.module, windows)[:, steps]
+        return errors if self.lowest is None else (errors - self.lowest).clamp_(min=0)
 
     @torch.inference_mode()
     def reconstruct(self, windows: Tensor) -> Tensor:
@@ -85,7 +101,13 @@ def block_of(model: WindowModel) -> int | None:
 
 
 def rebuild_model(
-    options: NetworkOptions, shape: tuple[int, int], state: dict[str, Tensor], *, block: int | None
+    options: NetworkOptions,
+    shape: tuple[int, int],
+    state: dict[str, Tensor],
+    *,
+    block: int | None,
+    judge: Judge | None = None,
+    lowest: Tensor | None = None,
 ) -> WindowModel:
     """The model whose module had this state; `shape` is `(window_size, n_channels)`."""
     with torch.random.fork_rng(devices=[]):
@@ -96,7 +118,7 @@ def rebuild_model(
             masked = MaskedAutoEncoder(linear, inner)
             masked.load_state_dict(state)
             return MaskedModel(masked)
-        return ReconstructionModel(rebuild_autoencoder(options, shape, state))
+        return ReconstructionModel(rebuild_autoencoder(options, shape, state), judge, lowest)
 
 
 def rebuild_autoencoder(options: NetworkOptions, shape: tuple[int, ...], state: dict[str, Tensor]) -> AutoEncoder:

@@ -8,14 +8,16 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import torch
 
 from tsae.detection.calibration import LogTail
 from tsae.detection.detector import AnomalyDetector
 from tsae.detection.engine import ScoreModel
 from tsae.detection.image_detector import ImageAnomalyDetector
 from tsae.detection.image_saving import unpack_image_detector
+from tsae.detection.judge import Judge
 from tsae.detection.member import Member, MemberScale
-from tsae.detection.models import block_of, rebuild_model
+from tsae.detection.models import ReconstructionModel, block_of, rebuild_model
 from tsae.detection.packing import Arrays, fit_report, package_versions, plain_parameters, put_state, state_of
 from tsae.detection.switches import SwitchModel
 from tsae.detection.thresholds import Threshold
@@ -95,6 +97,10 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
     """Put a member's arrays into `tensors`; return what goes into the manifest."""
     put_state(member.model.module, f"{prefix}network.", tensors)
+    model = member.model
+    judge = model.judge if isinstance(model, ReconstructionModel) else None
+    if isinstance(model, ReconstructionModel) and model.lowest is not None:
+        tensors[f"{prefix}lowest"] = model.lowest.numpy()
     tails = {}
     for kind, scale in (("settled", member.settled), ("immediate", member.immediate)):
         tensors[f"{prefix}{kind}.levels"] = scale.levels
@@ -104,7 +110,8 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
         "window_size": member.window_size,
         "stride": member.stride,
         "n_last": member.n_last,
-        "block": block_of(member.model),
+        "block": block_of(model),
+        "judge": None if judge is None else asdict(judge),
         "network": asdict(member.options),
         "tails": tails,
     }
@@ -116,7 +123,15 @@ def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Membe
         _unpack_scale(facts["tails"][kind], f"{prefix}{kind}.", tensors) for kind in ("settled", "immediate")
     )
     shape = (facts["window_size"], len(settled.levels))
-    model = rebuild_model(options, shape, state_of(f"{prefix}network.", tensors), block=facts["block"])
+    lowest = tensors.get(f"{prefix}lowest")
+    model = rebuild_model(
+        options,
+        shape,
+        state_of(f"{prefix}network.", tensors),
+        block=facts["block"],
+        judge=None if facts["judge"] is None else Judge(**facts["judge"]),
+        lowest=None if lowest is None else torch.from_numpy(lowest),
+    )
     return Member(model, options, facts["window_size"], facts["n_last"], facts["stride"], settled, immediate)
 
 
