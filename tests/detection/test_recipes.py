@@ -25,7 +25,7 @@ def test_every_recipe_is_a_kind_of_its_own(name):
 def test_a_kind_by_name_is_alone_behind_the_score():
     detector = AnomalyDetector(**recipe("undercomplete", max_steps=5, random_state=0)).fit(readings(150, "aa"))
     assert [type(member.model) for member in detector.model_.members] == [ReconstructionModel] * 2
-    assert all(member.model.module.linear_path is None for member in detector.model_.members)
+    assert all(member.model.network.module.linear_path is None for member in detector.model_.members)
 
 
 def test_overrides_win_and_recipes_stay():

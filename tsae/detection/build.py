@@ -8,16 +8,19 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tsae.detection.engine import ScoreModel
 from tsae.detection.judge import Judge
+from tsae.detection.judging import entry_errors
 from tsae.detection.member import Member
-from tsae.detection.models import MaskedModel, ReconstructionModel, WindowModel
+from tsae.detection.models import ReconstructionModel, WindowModel
 from tsae.detection.options import ModelOptions
 from tsae.detection.plan import MemberPlan, plan_members
 from tsae.detection.pretraining import deep_options, pretrain
 from tsae.detection.scales import fit_scales
 from tsae.detection.switches import fit_switches
+from tsae.detection.torch_network import TorchNetwork, masked_model
 from tsae.detection.training_rows import FitRows, Span, lay_out_rows, window_starts
 from tsae.errors import DataError
 from tsae.nn.autoencoder import AutoEncoder
@@ -102,7 +105,7 @@ def _fit_plain(
         keep_initial=options.pretraining is not None,
     )
     lowest = _lowest(network.eval(), options.judge, training)
-    return ReconstructionModel(network, options.judge, lowest), network_options, report
+    return ReconstructionModel(TorchNetwork(network, shape), options.judge, lowest), network_options, report
 
 
 def _pretrain(
@@ -122,13 +125,13 @@ def _pretrain(
 
 
 @torch.inference_mode()
-def _lowest(network: AutoEncoder, judge: Judge, training: WindowSource) -> torch.Tensor | None:
+def _lowest(network: AutoEncoder, judge: Judge, training: WindowSource) -> NDArray[np.float32] | None:
     """The least error of every channel in training, `(n_channels,)`, where errors have no natural zero."""
     if judge.kind not in ("probability", "elbo"):
         return None
     sample = torch.split(_evenly(len(training), _MOST_WINDOWS), _WINDOWS_AT_ONCE)
-    errors = (judge.entry_errors(network, training.take(part).inputs) for part in sample)
-    return torch.stack([part.amin((0, 1)) for part in errors]).amin(0)
+    errors = (entry_errors(judge, network, training.take(part).inputs) for part in sample)
+    return torch.stack([part.amin((0, 1)) for part in errors]).amin(0).numpy()
 
 
 def _fit_masked(
@@ -144,7 +147,7 @@ def _fit_masked(
         hidden=(_MASKED_HIDDEN if width > 16 else _MASKED_HIDDEN // 2,), latent_dim=_CODE if width < 700 else 2 * _CODE
     )
     if not plan.max_steps or held_out is None:
-        return MaskedModel(MaskedAutoEncoder(linear)), network_options, FitReport(0, 0, None, ())
+        return masked_model(MaskedAutoEncoder(linear)), network_options, FitReport(0, 0, None, ())
     inner = _seeded_network(network_options, (plan.window_size, n_channels + 1), random_state, zero_output=True)
     masked = MaskedAutoEncoder(linear, inner)
     report = fit_network(
@@ -158,7 +161,7 @@ def _fit_masked(
     )
     if report.best_step == 0:
         masked = MaskedAutoEncoder(linear)
-    return MaskedModel(masked), network_options, report
+    return masked_model(masked), network_options, report
 
 
 def _seeded_network(options: NetworkOptions, shape: tuple[int, ...], random_state: int, **paths: Any) -> AutoEncoder:

@@ -71,7 +71,7 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         "rbm" starts a dense network, without linear path, from a stack of restricted Boltzmann machines.
     rbm : dict or None
         How these are trained: `n_steps` (else `max_steps`), `batch_size`, `n_gibbs` (the k of CD-k), `persistent`,
-        `learning_rate`, `momentum`, `weight_decay`; see `tsae.nn.rbm.RBMOptions`.
+        `learning_rate`, `momentum`, `weight_decay`; see `tsae.nn.rbm_options`.
     score : {"auto", "error", "probability", "elbo", "masked"}
         What makes an image anomalous: its squared error; its improbability under `loss`; the negative evidence lower
         bound; the error of pixels that masks as in `corruption` hide. "auto": "elbo" if variational, else "error".

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tsae.detection.judge import Judge
+from tsae.detection.judging import entry_errors, rebuilt_values
 from tsae.images.arrays import ImageScale
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.options import NetworkOptions
@@ -65,13 +66,13 @@ class ImageNetwork:
     def decode(self, codes: FloatArray) -> FloatArray:
         """Codes `(n, latent_dim)` → images `(n, channels, height, width)` in the user's values."""
         batches = torch.split(torch.from_numpy(np.asarray(codes, dtype=np.float32)), self._batch_size)
-        decoded = torch.cat([self.judge.values(self.autoencoder.decode(batch)) for batch in batches])
+        decoded = torch.cat([rebuilt_values(self.judge, self.autoencoder.decode(batch)) for batch in batches])
         return self.scale.restored(decoded.numpy())
 
     def divergence(self, images: Pixels) -> Scores:
         """How unusual each image is on the judge's own scale, `(n,)`."""
         answers = self._each_batch(
-            images, lambda inputs: self.judge.entry_errors(self.autoencoder, inputs).flatten(1).mean(1)
+            images, lambda inputs: entry_errors(self.judge, self.autoencoder, inputs).flatten(1).mean(1)
         )
         return answers.astype(np.float64)
 
@@ -81,7 +82,7 @@ class ImageNetwork:
         return self.autoencoder.n_linear + self.options.latent_dim
 
     def _rebuilt(self, inputs: Tensor) -> Tensor:
-        return self.judge.values(self.autoencoder(inputs).mean)
+        return rebuilt_values(self.judge, self.autoencoder(inputs).mean)
 
     @property
     def _batch_size(self) -> int:

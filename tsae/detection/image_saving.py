@@ -11,7 +11,6 @@ from tsae.detection.image_detector import ImageAnomalyDetector
 from tsae.detection.image_model import CodeCloud, ImageLevels, ImageModel
 from tsae.detection.image_network import ImageNetwork
 from tsae.detection.judge import Judge
-from tsae.detection.models import rebuild_autoencoder
 from tsae.detection.packing import (
     Arrays,
     fit_report,
@@ -21,6 +20,7 @@ from tsae.detection.packing import (
     state_of,
 )
 from tsae.detection.thresholds import Threshold
+from tsae.detection.torch_network import rebuild_autoencoder
 from tsae.images.arrays import ImageScale
 from tsae.nn.options import NetworkOptions
 from tsae.store import write_model

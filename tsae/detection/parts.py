@@ -11,7 +11,7 @@ from tsae.detection.parameters import is_number
 from tsae.detection.thresholds import check_threshold
 from tsae.errors import ParameterError
 from tsae.nn.options import NetworkOptions
-from tsae.nn.rbm import RBMOptions
+from tsae.nn.rbm_options import RBMOptions
 from tsae.training.options import TrainingOptions
 
 __all__ = ["check_parts", "judge_of", "kl_weight_of", "network_of", "training_of"]

@@ -12,7 +12,8 @@ from torch import Tensor
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.deep_belief import stack, unroll_into
 from tsae.nn.options import NetworkOptions
-from tsae.nn.rbm import RBMOptions, UnitKind
+from tsae.nn.rbm import UnitKind
+from tsae.nn.rbm_options import RBMOptions
 
 __all__ = ["deep_options", "pretrain"]
 

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
 
 from tsae.detection.calibration import LogTail
 from tsae.detection.detector import AnomalyDetector
@@ -17,8 +16,9 @@ from tsae.detection.image_detector import ImageAnomalyDetector
 from tsae.detection.image_saving import unpack_image_detector
 from tsae.detection.judge import Judge
 from tsae.detection.member import Member, MemberScale
-from tsae.detection.models import ReconstructionModel, block_of, rebuild_model
-from tsae.detection.packing import Arrays, fit_report, package_versions, plain_parameters, put_state, state_of
+from tsae.detection.models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
+from tsae.detection.packing import Arrays, fit_report, package_versions, plain_parameters
+from tsae.detection.stored_network import StoredNetwork
 from tsae.detection.switches import SwitchModel
 from tsae.detection.thresholds import Threshold
 from tsae.errors import ModelFileError
@@ -96,11 +96,15 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
 
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
     """Put a member's arrays into `tensors`; return what goes into the manifest."""
-    put_state(member.model.module, f"{prefix}network.", tensors)
     model = member.model
+    state = model.state()
+    tensors |= {f"{prefix}network.{name}": array for name, array in state.items()}
+    graph = None if model.network is None else model.network.graph()
+    if graph is not None:
+        tensors[f"{prefix}graph"] = np.frombuffer(graph, dtype=np.uint8)
     judge = model.judge if isinstance(model, ReconstructionModel) else None
     if isinstance(model, ReconstructionModel) and model.lowest is not None:
-        tensors[f"{prefix}lowest"] = model.lowest.numpy()
+        tensors[f"{prefix}lowest"] = model.lowest
     tails = {}
     for kind, scale in (("settled", member.settled), ("immediate", member.immediate)):
         tensors[f"{prefix}{kind}.levels"] = scale.levels
@@ -112,6 +116,8 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
         "n_last": member.n_last,
         "block": block_of(model),
         "judge": None if judge is None else asdict(judge),
+        "state": list(state),
+        "graph": graph is not None,
         "network": asdict(member.options),
         "tails": tails,
     }
@@ -123,16 +129,24 @@ def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Membe
         _unpack_scale(facts["tails"][kind], f"{prefix}{kind}.", tensors) for kind in ("settled", "immediate")
     )
     shape = (facts["window_size"], len(settled.levels))
-    lowest = tensors.get(f"{prefix}lowest")
-    model = rebuild_model(
-        options,
-        shape,
-        state_of(f"{prefix}network.", tensors),
-        block=facts["block"],
-        judge=None if facts["judge"] is None else Judge(**facts["judge"]),
-        lowest=None if lowest is None else torch.from_numpy(lowest),
-    )
+    state = {name: tensors[f"{prefix}network.{name}"] for name in facts["state"]}
+    graph = tensors[f"{prefix}graph"].tobytes() if facts["graph"] else None
+    if facts["block"] is None:
+        network = StoredNetwork(options, shape, state, graph)
+        model: WindowModel = ReconstructionModel(network, Judge(**facts["judge"]), tensors.get(f"{prefix}lowest"))
+    else:
+        model = _unpack_masked(options, shape, state, graph, block=facts["block"])
     return Member(model, options, facts["window_size"], facts["n_last"], facts["stride"], settled, immediate)
+
+
+def _unpack_masked(
+    options: NetworkOptions, shape: tuple[int, int], state: Arrays, graph: bytes | None, *, block: int
+) -> MaskedModel:
+    centre, operator, variance = (state.pop(f"linear.{name}") for name in ("centre", "operator", "variance"))
+    linear = LinearBlocks(centre, operator, variance, block)
+    inner = {name.removeprefix("network."): array for name, array in state.items()}
+    shape = (shape[0], shape[1] + 1)
+    return MaskedModel(linear, StoredNetwork(options, shape, inner, graph) if inner else None)
 
 
 def _unpack_scale(tails: list[dict[str, float]], prefix: str, tensors: Arrays) -> MemberScale:
