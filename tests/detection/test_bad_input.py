@@ -282,7 +282,7 @@ WRONG: list[tuple[str, list[Any], str]] = [
     ("bottleneck", ["narrow", None], "is not known; choose one of 'deterministic', 'gaussian'"),
     ("corruption", ["rust", 3], "is not known; choose one of None, 'gaussian', 'mask_points'"),
     ("corruption_level", [-1, 0, "a", None, NAN], "must be a positive number, such as 0.1"),
-    ("loss", ["l3", None, "bernoulli"], "is unknown; choose one of l2, l1, huber, gaussian"),
+    ("loss", ["l3", None, "bernoulli"], "needs values in [0, 1], and sensors are standardised; use 'gaussian'"),
     ("max_steps", ["x", 0, 2.5, None], OR_AUTO + "1"),
     ("batch_size", [0, 2.5, "a", None], WHOLE + "1"),
     ("learning_rate", [0, -1, "a", None, NAN, INF], "must be a positive number, such as 0.002"),
