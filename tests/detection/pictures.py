@@ -23,13 +23,13 @@ KINDS: dict[str, dict[str, Any]] = {
     "variational": recipe("variational", "images"),
     "variational conv": recipe("variational", "images", architecture="conv", loss="bernoulli"),
     "variational transformer": recipe("variational", "images", architecture="transformer", n_blocks=1, loss="gaussian"),
-    "variational probability": recipe("variational", "images", score="probability", corruption="mask_points"),
+    "variational probability": recipe("variational", "images", score_by="probability", corruption="mask_points"),
     "denoising": recipe("denoising", "images"),
     "masked blocks": recipe("convolutional", "images", corruption="mask_blocks", loss="huber"),
     "salt and pepper": recipe("denoising", "images", corruption="salt_pepper", loss="l1"),
     "linear path": recipe("undercomplete", "images", linear_path=True),
     "variational linear path": recipe("variational", "images", linear_path=True, latent_dim=6),
-    "learned variance": recipe("convolutional", "images", loss="gaussian", score="probability"),
+    "learned variance": recipe("convolutional", "images", loss="gaussian", score_by="probability"),
 }
 SIZES = ("digits", "odd", "coloured")
 

@@ -89,7 +89,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     rbm : dict or None
         How these are trained: `n_steps` (else `max_steps`), `batch_size`, `n_gibbs` (the k of CD-k), `persistent`,
         `learning_rate`, `momentum`, `weight_decay`; see `tsae.nn.rbm_options`.
-    score : {"auto", "error", "probability", "elbo", "masked"}
+    score_by : {"auto", "error", "probability", "elbo", "masked"}
         What is anomalous in a window rebuilt as a whole: the squared error; improbability under `loss`; the negative
         evidence lower bound; the error where masks as in `corruption` hide the entry. "auto": "elbo" if variational,
         else "error".
@@ -174,7 +174,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         contraction: float = 0.0,
         pretraining: str | None = None,
         rbm: Mapping[str, Any] | None = None,
-        score: str = "auto",
+        score_by: str = "auto",
         n_samples: int = 8,
         max_steps: str | int = "auto",
         batch_size: int = 128,
@@ -197,7 +197,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         self.bottleneck, self.kl_weight, self.kl_warm_up = bottleneck, kl_weight, kl_warm_up
         self.corruption, self.corruption_level = corruption, corruption_level
         self.loss, self.variance, self.sparsity, self.contraction = loss, variance, sparsity, contraction
-        self.pretraining, self.rbm, self.score, self.n_samples = pretraining, rbm, score, n_samples
+        self.pretraining, self.rbm, self.score_by, self.n_samples = pretraining, rbm, score_by, n_samples
         self.max_steps = max_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate

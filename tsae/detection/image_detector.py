@@ -72,7 +72,7 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     rbm : dict or None
         How these are trained: `n_steps` (else `max_steps`), `batch_size`, `n_gibbs` (the k of CD-k), `persistent`,
         `learning_rate`, `momentum`, `weight_decay`; see `tsae.nn.rbm_options`.
-    score : {"auto", "error", "probability", "elbo", "masked"}
+    score_by : {"auto", "error", "probability", "elbo", "masked"}
         What makes an image anomalous: its squared error; its improbability under `loss`; the negative evidence lower
         bound; the error of pixels that masks as in `corruption` hide. "auto": "elbo" if variational, else "error".
     n_samples : int
@@ -146,7 +146,7 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         contraction: float = 0.0,
         pretraining: str | None = None,
         rbm: Mapping[str, Any] | None = None,
-        score: str = "auto",
+        score_by: str = "auto",
         n_samples: int = 16,
         max_steps: str | int = "auto",
         batch_size: int = 128,
@@ -166,7 +166,7 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         self.bottleneck, self.kl_weight, self.kl_warm_up = bottleneck, kl_weight, kl_warm_up
         self.corruption, self.corruption_level = corruption, corruption_level
         self.loss, self.variance, self.sparsity, self.contraction = loss, variance, sparsity, contraction
-        self.pretraining, self.rbm, self.score, self.n_samples = pretraining, rbm, score, n_samples
+        self.pretraining, self.rbm, self.score_by, self.n_samples = pretraining, rbm, score_by, n_samples
         self.max_steps = max_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate

@@ -51,7 +51,7 @@ def training_of(values: Mapping[str, Any], *, kl_weight: float) -> TrainingOptio
 
 def judge_of(values: Mapping[str, Any], *, kl_weight: float, seed: int) -> Judge:
     """What makes an input anomalous."""
-    kind = values["score"]
+    kind = values["score_by"]
     if kind == "auto":
         kind = "elbo" if values["bottleneck"] == "gaussian" else "error"
     settings = {"loss": values["loss"], "n_samples": values["n_samples"], "variance": _fixed_variance(values)}
@@ -105,7 +105,9 @@ def _check_machines(values: Mapping[str, Any]) -> None:
     known = [field.name for field in fields(RBMOptions)]
     for name in machines or ():
         if name not in known:
-            raise ParameterError(f"`rbm` names {name!r}, which is unknown; choose from {', '.join(known)}")
+            raise ParameterError(
+                f"`rbm` (={machines!r}) names {name!r}, which is unknown; choose from {', '.join(known)}"
+            )
     RBMOptions(**(machines or {}))
     if values["pretraining"] is None:
         if machines is not None:
@@ -123,12 +125,12 @@ def _check_machines(values: Mapping[str, Any]) -> None:
 
 
 def _check_score(values: Mapping[str, Any]) -> None:
-    score, corruption = values["score"], values["corruption"]
+    score, corruption = values["score_by"], values["corruption"]
     if score not in ("auto", *JUDGE_KINDS):
-        raise ParameterError(f"`score` (={score!r}) is unknown; choose one of auto, {', '.join(JUDGE_KINDS)}")
+        raise ParameterError(f"`score_by` (={score!r}) is unknown; choose one of auto, {', '.join(JUDGE_KINDS)}")
     if score == "elbo" and values["bottleneck"] != "gaussian":
         rule = f"clashes with `bottleneck` (={values['bottleneck']!r}), which has no posterior"
-        raise ParameterError(f"`score` (='elbo') {rule}; use bottleneck='gaussian', or score='error'")
+        raise ParameterError(f"`score_by` (='elbo') {rule}; use bottleneck='gaussian', or score_by='error'")
     if score == "masked" and not str(corruption).startswith("mask_"):
         rule = f"clashes with `corruption` (={corruption!r}), which hides nothing"
-        raise ParameterError(f"`score` (='masked') {rule}; use 'mask_points', 'mask_channels' or 'mask_blocks'")
+        raise ParameterError(f"`score_by` (='masked') {rule}; use 'mask_points', 'mask_channels' or 'mask_blocks'")
