@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tsae.detection.codes import towards
 from tsae.images.arrays import ImageScale
 from tsae.nn.autoencoder import AutoEncoder, Reconstruction
 from tsae.nn.options import NetworkOptions
@@ -68,11 +69,33 @@ class ImageNetwork:
 
     def squared_errors(self, images: Pixels) -> FloatArray:
         """Squared errors of scaled values, shaped like `images` `(n, channels, height, width)`."""
-        return self._each_batch(images, lambda inputs: (self._values(self.autoencoder(inputs)) - inputs).square())
+        return self._each_batch(images, lambda inputs: (self.rebuilt(inputs) - inputs).square())
 
     def reconstruct(self, images: Pixels) -> FloatArray:
         """What the network makes of images `(n, channels, height, width)`, in their values."""
-        return self.scale.restored(self._each_batch(images, lambda inputs: self._values(self.autoencoder(inputs))))
+        return self.scale.restored(self._each_batch(images, self.rebuilt))
+
+    @torch.inference_mode()
+    def rebuilt(self, inputs: Tensor) -> Tensor:
+        """What the network makes of inputs `(batch, channels, height, width)`, both in its own values."""
+        return self._squashed(self.autoencoder(inputs).mean)
+
+    def cleaned(self, images: Pixels, *, noise: NDArray[np.float64] | None, left: FloatArray) -> FloatArray:
+        """Images `(n, channels, height, width)` in their values, drawn towards what the network makes of them.
+
+        Parameters
+        ----------
+        noise
+            Standard deviation of the noise of each channel `(channels,)`, in the values of the images; `None` takes
+            for it what the error of each image exceeds `left`, the usual one of each pixel, scaled.
+        """
+        seen, rebuilt = self.scale.scaled(images), self._each_batch(images, self.rebuilt)
+        if noise is None:
+            error = np.square(rebuilt - seen).mean(axis=(1, 2, 3), keepdims=True)
+            variance = np.maximum(error - left.mean(), 0)
+        else:
+            variance = np.square(noise / self.scale.width)[:, np.newaxis, np.newaxis]
+        return self.scale.restored(towards(seen, rebuilt, left, variance))
 
     def encode(self, images: Pixels) -> FloatArray:
         """Codes `(n, latent_dim)`, those of the linear path first; means if variational."""
@@ -96,7 +119,7 @@ class ImageNetwork:
         return self.autoencoder.n_linear + self.options.latent_dim
 
     def _squared_error(self, inputs: Tensor) -> Tensor:
-        return (self._values(self.autoencoder(inputs)) - inputs).square().flatten(1).mean(1)
+        return (self.rebuilt(inputs) - inputs).square().flatten(1).mean(1)
 
     def _negative_likelihood(self, inputs: Tensor) -> Tensor:
         judge = self.judge
@@ -116,9 +139,6 @@ class ImageNetwork:
             return iter([self.autoencoder(inputs)])
         generator = torch.Generator().manual_seed(self.judge.seed)
         return self.autoencoder.posterior(inputs, self.judge.n_samples, generator=generator)
-
-    def _values(self, reconstruction: Reconstruction) -> Tensor:
-        return self._squashed(reconstruction.mean)
 
     def _squashed(self, mean: Tensor) -> Tensor:
         """A Bernoulli likelihood works on logits."""

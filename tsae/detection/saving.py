@@ -16,7 +16,16 @@ from tsae.detection.image_detector import ImageAnomalyDetector
 from tsae.detection.image_saving import unpack_image_detector
 from tsae.detection.member import Member, MemberScale
 from tsae.detection.models import block_of, rebuild_model
-from tsae.detection.packing import Arrays, fit_report, package_versions, plain_parameters, put_state, state_of
+from tsae.detection.packing import (
+    Arrays,
+    fit_report,
+    pack_codes,
+    package_versions,
+    plain_parameters,
+    put_state,
+    state_of,
+    unpack_codes,
+)
 from tsae.detection.switches import SwitchModel
 from tsae.detection.thresholds import Threshold
 from tsae.errors import ModelFileError
@@ -43,6 +52,7 @@ def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> No
         "members": [
             _pack_member(member, f"members.{number}.", tensors) for number, member in enumerate(detector.model_.members)
         ],
+        "codes": pack_codes(detector.codes_, tensors),
         "packages": package_versions(),
     }
     scaler = detector.model_.scaler
@@ -82,6 +92,7 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
     if "switches.weights" in tensors:
         switches = SwitchModel(**{name: tensors[f"switches.{name}"] for name in ("weights", "bias", "worst")})
     detector.model_ = ScoreModel(scaler, tuple(members), switches)
+    detector.codes_ = unpack_codes(manifest["codes"], tensors)
     detector.fit_reports_ = [fit_report(report) for report in manifest["fit_reports"]]
     detector.held_out_scores_ = tensors["held_out.scores"]
     detector.held_out_immediate_ = tensors["held_out.immediate"]
