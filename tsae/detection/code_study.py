@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from tsae.detection.codes import CodeCloud, CodeFacts, Compression, fit_cloud
 from tsae.detection.engine import ScoreModel
 from tsae.detection.image_network import ImageNetwork
 from tsae.detection.member import Member
 from tsae.detection.scoring import row_reconstruction
+from tsae.detection.torch_network import TorchNetwork
 from tsae.detection.training_rows import Span
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.series.filling import ForwardFill
 
 __all__ = ["study_images", "study_windows"]
 
+Array = NDArray[np.float32]
 _MOST = 2000  # inputs of each kind; enough for a mixture and for mean errors
+_MOST_VALUES = 4_000_000  # in them
 _AT_ONCE = 256
 _LEAST = 1e-12  # mean squared error, so that it can be divided by
 _ROWS = 20_000  # held-out rows that are rebuilt
@@ -30,9 +32,9 @@ _ROWS = 20_000  # held-out rows that are rebuilt
 class Inputs(NamedTuple):
     """Inputs of a network, and which of their values were observed."""
 
-    values: Tensor
+    values: Array
     """float32 `(n, *input_shape)` without NaN."""
-    observed: Tensor
+    observed: NDArray[np.bool_]
     """Boolean, same shape."""
 
 
@@ -50,7 +52,11 @@ def study_images(
 ) -> CodeFacts:
     """Measure on images `(n, channels, height, width)` in their own values."""
     inputs, others = (_all_seen(network.scale.scaled(images[:_MOST])) for images in (training, held_out))
-    measured = _measure(others, network.rebuilt, kept=(1, 2, 3))
+
+    def rebuild(values: Array) -> Array:
+        return np.asarray(network.rebuilt(torch.from_numpy(values)).numpy())
+
+    measured = _measure(others, rebuild, kept=(1, 2, 3))
     cloud = _cloud(network.autoencoder, inputs, others, random_state)
     size, code = int(np.prod(network.shape)), network.code_length
     compression = _compression(measured, size, code, width=network.scale.width)
@@ -61,12 +67,12 @@ def study_images(
 def study_windows(model: ScoreModel, spans: Sequence[Span], *, random_state: int) -> CodeFacts:
     """Measure on windows of the longest member that rebuilds them: on held-out rows if they hold one."""
     member = model.longest
-    network: AutoEncoder = member.model.module  # type: ignore[assignment]
+    network = cast(TorchNetwork, member.model.network).module
     inputs, others = (_windows(model, member, spans, held_out=held_out) for held_out in (False, True))
     if not len(others.values):
         others = inputs
     measured = _measure(others, member.model.reconstruct, kept=(2,))
-    size, code = others.values[0].numel(), network.n_linear + member.options.latent_dim
+    size, code = others.values[0].size, network.n_linear + member.options.latent_dim
     return CodeFacts(
         _compression(measured, size, code),
         measured.left.astype(np.float32),
@@ -76,18 +82,18 @@ def study_windows(model: ScoreModel, spans: Sequence[Span], *, random_state: int
 
 
 def _all_seen(values: NDArray[np.float32]) -> Inputs:
-    tensor = torch.from_numpy(values)
-    return Inputs(tensor, torch.ones_like(tensor, dtype=torch.bool))
+    return Inputs(values, np.ones(values.shape, dtype=bool))
 
 
 def _windows(model: ScoreModel, member: Member, spans: Sequence[Span], *, held_out: bool) -> Inputs:
     """At most `_MOST` windows, evenly spaced, that lie in the held-out rows or before them."""
     size, network = member.window_size, model.scaler.network_channels
+    most = min(_MOST, max(1, _MOST_VALUES // (size * len(network))))
     splits = [len(span.values) - span.n_held_out for span in spans]
     firsts = np.array(splits if held_out else [0] * len(spans))
     stops = np.array([len(span.values) for span in spans] if held_out else splits)
     ends = np.cumsum(np.maximum(stops - firsts - size + 1, 0))  # windows up to the end of each span
-    chosen = np.linspace(0, ends[-1] - 1, min(_MOST, ends[-1])).round().astype(int)
+    chosen = np.linspace(0, ends[-1] - 1, min(most, ends[-1])).round().astype(int)
     values = np.empty((len(chosen), size, len(network)), dtype=np.float32)
     observed = np.empty(values.shape, dtype=bool)
     for row, place in enumerate(chosen):
@@ -95,22 +101,22 @@ def _windows(model: ScoreModel, member: Member, spans: Sequence[Span], *, held_o
         start = int(stops[number] - size + 1 - (ends[number] - place))
         scaled = model.scaler.scaled(spans[number].values[start : start + size])[:, network]
         values[row], observed[row] = ForwardFill().push(scaled)
-    return Inputs(torch.from_numpy(values), torch.from_numpy(observed))
+    return Inputs(values, observed)
 
 
-def _measure(inputs: Inputs, rebuild: Callable[[Tensor], Tensor], *, kept: tuple[int, ...]) -> Rebuilt:
+def _measure(inputs: Inputs, rebuild: Callable[[Array], Array], *, kept: tuple[int, ...]) -> Rebuilt:
     """Mean squares over the examples and over the axes that are not kept."""
-    rebuilt = torch.cat([rebuild(batch) for batch in torch.split(inputs.values, _AT_ONCE)])
-    axes = tuple(axis for axis in range(inputs.values.ndim) if axis not in kept)
-    count = inputs.observed.sum(dim=axes).clamp_min(1)
+    values, observed = inputs
+    rebuilt = np.concatenate([rebuild(values[first : first + _AT_ONCE]) for first in range(0, len(values), _AT_ONCE)])
+    axes = tuple(axis for axis in range(values.ndim) if axis not in kept)
+    count = np.maximum(observed.sum(axis=axes), 1)
 
-    def mean(squares: Tensor) -> NDArray[np.float64]:
-        total = (squares.double() * inputs.observed).sum(dim=axes) / count
-        return np.asarray(total.clamp_min(_LEAST).numpy(), dtype=np.float64)
+    def mean(differences: Array) -> NDArray[np.float64]:
+        total = (np.square(differences, dtype=np.float64) * observed).sum(axis=axes)
+        return np.asarray(np.maximum(total / count, _LEAST))
 
-    weights = inputs.observed.sum(dim=0).clamp_min(1)
-    centre = (inputs.values * inputs.observed).sum(dim=0) / weights
-    return Rebuilt(mean((rebuilt - inputs.values).square()), mean((inputs.values - centre).square()))
+    centre = (values * observed).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
+    return Rebuilt(mean(rebuilt - values), mean(values - centre))
 
 
 def _left_by_row(model: ScoreModel, member: Member, spans: Sequence[Span]) -> NDArray[np.float32]:
@@ -122,7 +128,7 @@ def _left_by_row(model: ScoreModel, member: Member, spans: Sequence[Span]) -> ND
             continue
         first = max(0, len(span.values) - min(span.n_held_out, _ROWS))
         filled, observed = ForwardFill().push(model.scaler.scaled(span.values[first:])[:, network])
-        squares = np.square(row_reconstruction(member, filled).numpy() - filled) * observed
+        squares = np.square(row_reconstruction(member, filled) - filled) * observed
         total, count = total + squares.sum(axis=0), count + observed.sum(axis=0)
     return np.maximum(total / np.maximum(count, 1), _LEAST).astype(np.float32)
 
@@ -139,7 +145,7 @@ def _cloud(network: AutoEncoder, inputs: Inputs, others: Inputs, random_state: i
     parts = []
     for values in (inputs.values, others.values):
         codes = []
-        for batch in torch.split(values, _AT_ONCE):
+        for batch in torch.split(torch.from_numpy(values), _AT_ONCE):
             code, log_var = network.encode(batch), network.latent(batch).log_var
             if log_var is None:
                 return None
