@@ -219,11 +219,9 @@ def runs_of(flags: Sequence[bool], merge_gap: int, shortest: int) -> list[tuple[
 
 
 def _errors_of(member: Member) -> ErrorsOfWindow:
-    import torch
-
     def of_window(window: Array) -> Array:
-        batch = torch.from_numpy(np.ascontiguousarray(window, dtype=np.float32)[None])
-        return member.model.errors(batch)[0].double().numpy()
+        batch = np.ascontiguousarray(window, dtype=np.float32)[None]
+        return member.model.errors(batch)[0].astype(np.float64)
 
     return of_window
 

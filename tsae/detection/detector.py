@@ -13,27 +13,25 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Outlier
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from tsae.detection.explain import EventRules, ScoredSeries, make_events
+from tsae.detection.detecting import DetectorFacts, detect_entity
+from tsae.detection.explain import EventRules
 from tsae.detection.inputs import Entity, check_period, checked_entities, data_hash, lay_out
-from tsae.detection.options import ModelOptions
-from tsae.detection.parameters import checked_parameters, plain
+from tsae.detection.parameters import plain
 from tsae.detection.result import Detection
 from tsae.detection.scoring import (
     code_length,
-    expected_at,
     expected_values,
     held_out_scores,
     row_codes,
     score_grid,
     windows_of,
 )
+from tsae.detection.series_options import series_options
 from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
 from tsae.detection.training_rows import used_spans
 from tsae.errors import DataError
-from tsae.nn.options import NetworkOptions
 from tsae.series.clock import infer_clock
 from tsae.series.grid import GridSeries
-from tsae.training.options import TrainingOptions
 
 __all__ = ["AnomalyDetector"]
 
@@ -193,7 +191,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """
         from tsae.detection.build import fit_model  # loads Lightning, which scoring does without
 
-        options = self._options()
+        options = series_options(self.get_params())
         entities, _ = checked_entities(self, X, excluded, reset=True)
         self.period_ = infer_clock(entities[0].index).period
         for entity in entities:
@@ -328,19 +326,6 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         tags.input_tags.allow_nan = True
         return tags
 
-    def _options(self) -> ModelOptions:
-        """Check the parameters and put them into the order the parts want them in."""
-        values = checked_parameters(self.get_params())
-        check_threshold(values["threshold"], values["false_alarm_rate"])
-        of_network = ("architecture", "hidden", "n_blocks", "bottleneck", "corruption", "corruption_level")
-        of_training = ("loss", "batch_size", "learning_rate", "accelerator", "devices", "precision")
-        network = NetworkOptions(
-            **{name: values[name] for name in of_network}, learned_variance=values["loss"] == "gaussian"
-        )
-        training = TrainingOptions(**{name: values[name] for name in of_training})
-        rest = ("window_size", "latent_dim", "max_steps", "linear_path", "preset")
-        return ModelOptions(network, training, **{name: values[name] for name in rest})
-
     def _checked(self, X: Any, excluded: Any = None) -> tuple[list[Entity], bool]:
         check_is_fitted(self, "model_")
         entities, is_fleet = checked_entities(self, X, excluded, reset=False)
@@ -361,30 +346,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         return [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(name) for name in names]
 
     def _detect(self, entity: Entity, rules: EventRules, name: str) -> Detection:
-        grid = self._grid(entity)
-        scores, _, errors = score_grid(self.model_, grid, lag=self.lag_, with_errors=True)
-        flags = scores > self.threshold_
-        if entity.excluded is not None:
-            flags &= ~entity.excluded
-        table = pd.DataFrame(errors, index=entity.index, columns=self.channels_, copy=False)
-        series = ScoredSeries(
-            index=entity.index,
-            values=entity.values,
-            scores=scores,
-            errors=table.to_numpy(),
-            flags=flags,
-            segments=np.searchsorted(grid.starts, grid.rows, side="right"),
-            threshold=self.threshold_,
-            names=self.channels_,
-            units=self.units_,
-            period=self.period_,
-            entity=name,
+        facts = DetectorFacts(
+            self.model_, self.lag_, self.threshold_, channels=self.channels_, units=self.units_, period=self.period_
         )
-        return Detection(
-            scores=pd.Series(scores, index=entity.index, name="score"),
-            threshold=self.threshold_,
-            labels=pd.Series(flags, index=entity.index, name="label"),
-            errors=table,
-            events=make_events(series, rules, lambda row: expected_at(self.model_, grid, row)),
-            entity=name,
-        )
+        return detect_entity(facts, entity, self._grid(entity), rules, name=name)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tsae.detection.chain import Chain, ChainOutput, Queue
@@ -100,9 +99,8 @@ class SegmentScorer:
         self._own_errors.put(own_errors)
         switch_terms = self._switches.term(switch_errors)
         self._switch_terms.put(switch_terms)
-        tensors = torch.from_numpy(filled), torch.from_numpy(observed)
         apart = np.nansum(constant_errors, axis=1)
-        outputs = [member.push(*tensors, apart) for member in self._members]
+        outputs = [member.push(filled, observed, apart) for member in self._members]
         immediate = [now.views for _, now in outputs if now is not None]
         return self._collected(*(_both_scores(immediate, switch_terms) if immediate else _NONE))
 
@@ -151,16 +149,16 @@ class _MemberScorer:
         return len(self._views)
 
     def push(
-        self, values: torch.Tensor, observed: torch.Tensor, apart: FloatArray
+        self, values: NDArray[np.float32], observed: NDArray[np.bool_], apart: FloatArray
     ) -> tuple[ChainOutput, ChainOutput | None]:
-        done, now = (errors.double().numpy() for errors in self._rows.push(values, observed))
+        done, now = (errors.astype(np.float64) for errors in self._rows.push(values, observed))
         output = self._settled.push(done if self._full else now, apart)
         self._put(output)
         return output, self._immediate.push(now, apart) if self._immediate is not None else None
 
     def flush(self) -> None:
         if self._full:
-            rest = self._rows.flush().double().numpy()
+            rest = self._rows.flush().astype(np.float64)
             self._put(self._settled.push(rest, np.zeros(0)))
         self._put(self._settled.flush())
 

@@ -15,9 +15,10 @@ from tsae.detection.engine import ScoreModel
 from tsae.detection.image_detector import ImageAnomalyDetector
 from tsae.detection.image_saving import unpack_image_detector
 from tsae.detection.member import Member, MemberScale
-from tsae.detection.models import block_of, rebuild_model
-from tsae.detection.packing import Arrays, fit_report, package_versions, plain_parameters, put_state, state_of
+from tsae.detection.models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
+from tsae.detection.packing import Arrays, fit_report, package_versions, plain_parameters
 from tsae.detection.scoring import CalibrationScores
+from tsae.detection.stored_network import StoredNetwork
 from tsae.detection.switches import SwitchModel
 from tsae.detection.thresholds import Threshold
 from tsae.errors import ModelFileError
@@ -94,7 +95,11 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
 
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
     """Put a member's arrays into `tensors`; return what goes into the manifest."""
-    put_state(member.model.module, f"{prefix}network.", tensors)
+    state = member.model.state()
+    tensors |= {f"{prefix}network.{name}": array for name, array in state.items()}
+    graph = None if member.model.network is None else member.model.network.graph()
+    if graph is not None:
+        tensors[f"{prefix}graph"] = np.frombuffer(graph, dtype=np.uint8)
     tails = {}
     for kind, scale in (("settled", member.settled), ("immediate", member.immediate)):
         tensors[f"{prefix}{kind}.levels"] = scale.levels
@@ -105,6 +110,8 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
         "stride": member.stride,
         "n_last": member.n_last,
         "block": block_of(member.model),
+        "state": list(state),
+        "graph": graph is not None,
         "network": asdict(member.options),
         "tails": tails,
     }
@@ -116,8 +123,22 @@ def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Membe
         _unpack_scale(facts["tails"][kind], f"{prefix}{kind}.", tensors) for kind in ("settled", "immediate")
     )
     shape = (facts["window_size"], len(settled.levels))
-    model = rebuild_model(options, shape, state_of(f"{prefix}network.", tensors), block=facts["block"])
+    state = {name: tensors[f"{prefix}network.{name}"] for name in facts["state"]}
+    graph = tensors[f"{prefix}graph"].tobytes() if facts["graph"] else None
+    model = _unpack_model(options, shape, state, graph, block=facts["block"])
     return Member(model, options, facts["window_size"], facts["n_last"], facts["stride"], settled, immediate)
+
+
+def _unpack_model(
+    options: NetworkOptions, shape: tuple[int, int], state: Arrays, graph: bytes | None, *, block: int | None
+) -> WindowModel:
+    if block is None:
+        return ReconstructionModel(StoredNetwork(options, shape, state, graph))
+    centre, operator, variance = (state.pop(f"linear.{name}") for name in ("centre", "operator", "variance"))
+    linear = LinearBlocks(centre, operator, variance, block)
+    inner = {name.removeprefix("network."): array for name, array in state.items()}
+    shape = (shape[0], shape[1] + 1)
+    return MaskedModel(linear, StoredNetwork(options, shape, inner, graph) if inner else None)
 
 
 def _unpack_scale(tails: list[dict[str, float]], prefix: str, tensors: Arrays) -> MemberScale:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tsae.detection.engine import ScoredRows, ScoreModel, SegmentScorer
@@ -33,6 +32,7 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 _ROWS_AT_ONCE = 4096
+_WINDOWS_AT_ONCE = 2048
 _LONGEST_MEMORY = 100  # rows that a constant channel is compared with
 
 
@@ -82,35 +82,35 @@ def expected_values(model: ScoreModel, member: Member, values: NDArray[np.floati
     network = model.scaler.network_channels
     filled, _ = ForwardFill().push(model.scaler.scaled(values)[:, network])
     rows = RowErrors(member.model.reconstruct, window_size=member.window_size)
-    tensor = torch.from_numpy(filled)
-    parts = [rows.push(tensor, torch.ones_like(tensor, dtype=torch.bool))[0], rows.flush()]
-    return _in_units(model, torch.cat(parts))
+    parts = [rows.push(filled, np.ones(filled.shape, dtype=bool))[0], rows.flush()]
+    return _in_units(model, np.concatenate(parts))
 
 
 def windows_of(model: ScoreModel, member: Member, codes: NDArray[np.float32]) -> FloatArray:
     """Codes `(n, latent_dim)` → windows `(n, window_size, n_channels)` in the sensors' units."""
-    return _in_units(model, _reconstruction_model(member).decode(torch.from_numpy(codes)))
+    return _in_units(model, _reconstruction_model(member).network.decode(codes))
 
 
-def _in_units(model: ScoreModel, scaled: torch.Tensor) -> FloatArray:
+def _in_units(model: ScoreModel, scaled: NDArray[np.float32]) -> FloatArray:
     """Scaled network channels `(..., n_network_channels)` → all channels in their units."""
     scaler, network = model.scaler, model.scaler.network_channels
     values = np.full((*scaled.shape[:-1], len(scaler.role)), np.nan)
     values[..., scaler.constant_channels] = scaler.mean[scaler.constant_channels]
-    values[..., network] = scaled.double().numpy() * scaler.scale[network] + scaler.mean[network]
+    values[..., network] = scaled * scaler.scale[network] + scaler.mean[network]
     return values
 
 
 def row_codes(model: ScoreModel, member: Member, grid: GridSeries) -> FloatArray:
     """The latent code of the window that ends in each row, `(n_timesteps, latent_dim)`."""
     codes = []
-    encode = _reconstruction_model(member).encode
+    encode = _reconstruction_model(member).network.encode
     for start, stop in grid.segments:
         filled, _ = ForwardFill().push(model.scaler.scaled(grid.values[start:stop])[:, model.scaler.network_channels])
         past = np.repeat(filled[:1], member.window_size - 1, axis=0)
-        series = torch.from_numpy(np.concatenate([past, filled]))
-        windows = series.unfold(0, member.window_size, 1).transpose(1, 2)
-        codes += [encode(batch).double().numpy() for batch in torch.split(windows, 2048)]
+        series = np.concatenate([past, filled])
+        windows = np.lib.stride_tricks.sliding_window_view(series, member.window_size, axis=0, writeable=True)
+        for first in range(0, len(windows), _WINDOWS_AT_ONCE):
+            codes.append(encode(windows[first : first + _WINDOWS_AT_ONCE].transpose(0, 2, 1)).astype(np.float64))
     return np.concatenate(codes)[grid.rows]
 
 
@@ -156,7 +156,7 @@ def held_out_scores(model: ScoreModel, spans: Sequence[Span], *, lag: int) -> Ca
 
 def code_length(member: Member) -> int:
     """Length of a member's codes."""
-    return _reconstruction_model(member).module.n_linear + member.options.latent_dim
+    return _reconstruction_model(member).network.n_linear + member.options.latent_dim
 
 
 def _reconstruction_model(member: Member) -> ReconstructionModel:
