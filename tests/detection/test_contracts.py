@@ -100,7 +100,9 @@ def test_a_file_keeps_the_whole_detector(composition, tmp_path):
     detector.save(tmp_path / "m.tsae")
     loaded = tsae.load(tmp_path / "m.tsae")
     for method in ("score_samples", "predict", "errors", "transform", "reconstruct"):
-        np.testing.assert_array_equal(getattr(loaded, method)(values), getattr(detector, method)(values), method)
+        # What was loaded is executed by ONNX Runtime, what was fitted by torch: equal up to rounding.
+        of_file, fresh = (getattr(each, method)(values) for each in (loaded, detector))
+        np.testing.assert_allclose(of_file, fresh, rtol=1e-3, atol=2e-3, err_msg=method)
     codes = detector.transform(values)[:5]
     np.testing.assert_array_equal(loaded.inverse_transform(codes), detector.inverse_transform(codes))
     assert vars(detector).keys() == vars(loaded).keys()

@@ -11,11 +11,12 @@ import torch
 
 from tsae.detection.engine import ScoreModel
 from tsae.detection.member import Member
-from tsae.detection.models import MaskedModel, ReconstructionModel, WindowModel
+from tsae.detection.models import ReconstructionModel, WindowModel
 from tsae.detection.options import ModelOptions
 from tsae.detection.plan import MemberPlan, plan_members
 from tsae.detection.scales import fit_scales
 from tsae.detection.switches import fit_switches
+from tsae.detection.torch_network import TorchNetwork, masked_model
 from tsae.detection.training_rows import FitRows, Span, lay_out_rows, window_starts
 from tsae.errors import DataError
 from tsae.nn.autoencoder import AutoEncoder
@@ -92,7 +93,7 @@ def _fit_plain(
         options=training_options,
         random_state=random_state,
     )
-    return ReconstructionModel(network), network_options, report
+    return ReconstructionModel(TorchNetwork(network, shape)), network_options, report
 
 
 def _fit_masked(
@@ -108,7 +109,7 @@ def _fit_masked(
         hidden=(_MASKED_HIDDEN if width > 16 else _MASKED_HIDDEN // 2,), latent_dim=_CODE if width < 700 else 2 * _CODE
     )
     if not plan.max_steps or held_out is None:
-        return MaskedModel(MaskedAutoEncoder(linear)), network_options, FitReport(0, 0, None, ())
+        return masked_model(MaskedAutoEncoder(linear)), network_options, FitReport(0, 0, None, ())
     inner = _seeded_network(network_options, (plan.window_size, n_channels + 1), random_state, zero_output=True)
     masked = MaskedAutoEncoder(linear, inner)
     report = fit_network(
@@ -122,7 +123,7 @@ def _fit_masked(
     )
     if report.best_step == 0:
         masked = MaskedAutoEncoder(linear)
-    return MaskedModel(masked), network_options, report
+    return masked_model(masked), network_options, report
 
 
 def _seeded_network(options: NetworkOptions, shape: tuple[int, ...], random_state: int, **paths: Any) -> AutoEncoder:

@@ -10,7 +10,6 @@ from tsae.detection.calibration import LogTail
 from tsae.detection.image_detector import ImageAnomalyDetector
 from tsae.detection.image_model import CodeCloud, ImageLevels, ImageModel
 from tsae.detection.image_network import ImageJudge, ImageNetwork
-from tsae.detection.models import rebuild_autoencoder
 from tsae.detection.packing import (
     Arrays,
     fit_report,
@@ -20,6 +19,7 @@ from tsae.detection.packing import (
     state_of,
 )
 from tsae.detection.thresholds import Threshold
+from tsae.detection.torch_network import rebuild_autoencoder
 from tsae.images.arrays import ImageScale
 from tsae.nn.options import NetworkOptions
 from tsae.store import write_model

@@ -90,24 +90,6 @@ class MaskedAutoEncoder(nn.Module):
         self.linear = linear
         self.network = network
 
-    def residuals(self, windows: Tensor, *, n_last: int | None = None) -> Tensor:
-        """Actual minus predicted values, each block hidden in turn, shaped like `windows`.
-
-        With `n_last` only the blocks that hold the last so many steps are worked out; the others are zero.
-        """
-        left = self.linear(windows)
-        if self.network is None:
-            return cast(Tensor, left)
-        n_steps = windows.shape[1]
-        first = 0 if n_last is None else (n_steps - n_last) // self.linear.block * self.linear.block
-        result = torch.zeros_like(left)
-        for start in range(first, n_steps, self.linear.block):
-            steps = slice(start, start + self.linear.block)
-            hidden = torch.zeros(n_steps, dtype=torch.bool)
-            hidden[steps] = True
-            result[:, steps] = left[:, steps] - self.correction(windows, left, hidden)[:, steps]
-        return result
-
     def correction(self, windows: Tensor, left: Tensor, hidden: Tensor, *, noise: float = 0.0) -> Tensor:
         """The network's prediction of the linear residuals `left`, for steps `hidden` `(time,)` or `(batch, time)`."""
         mask = hidden.to(windows.dtype).expand(windows.shape[:2]).unsqueeze(2)
