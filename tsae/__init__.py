@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tsae.detection.events import Event
     from tsae.detection.image_detector import ImageAnomalyDetector
     from tsae.detection.result import Detection
+    from tsae.detection.rules import EventRules
     from tsae.detection.saving import load
     from tsae.series.bundled import bundled_dataset
     from tsae.series.reading import read_table
@@ -26,6 +27,7 @@ __all__ = [
     "AnomalyDetector",
     "Detection",
     "Event",
+    "EventRules",
     "ImageAnomalyDetector",
     "SensorTable",
     "StreamScorer",
@@ -39,6 +41,7 @@ _HOME = {
     "AnomalyDetector": "tsae.detection.detector",
     "Detection": "tsae.detection.result",
     "Event": "tsae.detection.events",
+    "EventRules": "tsae.detection.rules",
     "ImageAnomalyDetector": "tsae.detection.image_detector",
     "SensorTable": "tsae.series.table",
     "StreamScorer": "tsae.streaming.scorer",

@@ -14,10 +14,10 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tsae.detection.detecting import DetectorFacts, detect_entity
-from tsae.detection.explain import EventRules
 from tsae.detection.inputs import Entity, check_period, checked_entities, data_hash, lay_out
 from tsae.detection.parameters import plain
 from tsae.detection.result import Detection
+from tsae.detection.rules import EventRules
 from tsae.detection.scoring import (
     held_out_scores,
     score_grid,
