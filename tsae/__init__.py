@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tsae.detection.image_detector import ImageAnomalyDetector
     from tsae.detection.recipes import recipe
     from tsae.detection.result import Detection
+    from tsae.detection.rules import EventRules
     from tsae.detection.saving import load
     from tsae.series.bundled import bundled_dataset
     from tsae.series.reading import read_table
@@ -27,6 +28,7 @@ __all__ = [
     "AnomalyDetector",
     "Detection",
     "Event",
+    "EventRules",
     "ImageAnomalyDetector",
     "SensorTable",
     "StreamScorer",
@@ -41,6 +43,7 @@ _HOME = {
     "AnomalyDetector": "tsae.detection.detector",
     "Detection": "tsae.detection.result",
     "Event": "tsae.detection.events",
+    "EventRules": "tsae.detection.rules",
     "ImageAnomalyDetector": "tsae.detection.image_detector",
     "SensorTable": "tsae.series.table",
     "StreamScorer": "tsae.streaming.scorer",

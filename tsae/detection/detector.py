@@ -9,27 +9,23 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from tsae.detection.detecting import DetectorFacts, detect_entity
-from tsae.detection.explain import EventRules
 from tsae.detection.inputs import Entity, check_period, checked_entities, data_hash, lay_out
 from tsae.detection.parameters import plain
 from tsae.detection.result import Detection
+from tsae.detection.rules import EventRules
 from tsae.detection.scoring import (
-    code_length,
-    expected_values,
     held_out_scores,
-    row_codes,
     score_grid,
-    windows_of,
 )
 from tsae.detection.series_options import series_options
+from tsae.detection.series_uses import SeriesUses
 from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
 from tsae.detection.training_rows import used_spans
-from tsae.errors import DataError
 from tsae.series.clock import infer_clock
 from tsae.series.grid import GridSeries
 
@@ -38,7 +34,7 @@ __all__ = ["AnomalyDetector"]
 FloatArray = NDArray[np.float64]
 
 
-class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[misc]
     """Learn what normal rows of a sensor table look like, and flag rows that an autoencoder cannot rebuild.
 
     Tables are numpy arrays or DataFrames `(n_timesteps, n_channels)`, or a list of them for a fleet. NaN means
@@ -226,6 +222,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             Unit by channel, kept for events and the model file.
         """
         from tsae.detection.build import fit_model  # loads Lightning, which scoring does without
+        from tsae.detection.code_study import study_windows
 
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = series_options(self.get_params(), seed=seed)
@@ -236,8 +233,9 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         grids = [self._grid(entity) for entity in entities]
         spans = used_spans(grids, [entity.excluded for entity in entities], self.held_out)
         self.model_, self.fit_reports_ = fit_model(spans, options, random_state=seed)
+        self.codes_ = study_windows(self.model_, spans, random_state=seed)
         self.lag_ = self.model_.full_lag if isinstance(self.lag, str) else min(int(self.lag), self.model_.full_lag)
-        self.held_out_scores_, self.held_out_immediate_ = held_out_scores(self.model_, spans, lag=self.lag_)
+        self.calibration_ = held_out_scores(self.model_, spans, lag=self.lag_)
         self.units_ = dict(units or {})
         self.data_hash_ = data_hash(entities)
         return self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
@@ -255,7 +253,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             learn_threshold(scores, method=threshold, false_alarm_rate=rate)
             if isinstance(threshold, str)
             else fixed_threshold(threshold)
-            for scores in (self.held_out_scores_, self.held_out_immediate_)
+            for scores in self.calibration_[:2]
         ]
         self.learned_threshold_, self.learned_immediate_threshold_ = learned
         self.threshold_ = self.learned_threshold_.value
@@ -265,7 +263,9 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     def score_samples(self, X: Any) -> FloatArray:
         """Scores `(n_timesteps,)` in scikit-learn's sign: the lower, the more abnormal. Fleets are concatenated."""
         entities, _ = self._checked(X)
-        return -np.concatenate([score_grid(self.model_, self._grid(entity), lag=self.lag_)[0] for entity in entities])
+        return -np.concatenate(
+            [score_grid(self.model_, self._grid(entity), lag=self.lag_).scores for entity in entities]
+        )
 
     def decision_function(self, X: Any) -> FloatArray:
         """`score_samples(X) - offset_`, negative for flagged rows, `(n_timesteps,)`."""
@@ -282,22 +282,9 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """
         entities, is_fleet = self._checked(X)
         tables = [
-            self._like(entity, score_grid(self.model_, self._grid(entity), lag=self.lag_, with_errors=True)[1])
+            self._like(entity, score_grid(self.model_, self._grid(entity), lag=self.lag_, with_errors=True).errors)
             for entity in entities
         ]
-        return tables if is_fleet else tables[0]
-
-    def reconstruct(self, X: Any) -> Any:
-        """What the longest member expects in every row and channel, in the sensors' units; shaped like `X`."""
-        entities, is_fleet = self._checked(X)
-        tables = []
-        for entity in entities:
-            grid = self._grid(entity)
-            parts = [
-                expected_values(self.model_, self.model_.longest, grid.values[start:stop])
-                for start, stop in grid.segments
-            ]
-            tables.append(self._like(entity, np.concatenate(parts)[grid.rows]))
         return tables if is_fleet else tables[0]
 
     def detect(self, X: Any, *, excluded: Any = None, rules: EventRules | None = None) -> Any:
@@ -317,23 +304,6 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         ]
         return found if is_fleet else found[0]
 
-    def transform(self, X: Any) -> FloatArray:
-        """Latent code of the window that ends in each row, `(n_timesteps, latent_dim_)`."""
-        entities, _ = self._checked(X)
-        member = self.model_.longest
-        return np.concatenate([row_codes(self.model_, member, self._grid(entity)) for entity in entities])
-
-    def inverse_transform(self, codes: Any) -> FloatArray:
-        """Codes `(n, latent_dim_)` → windows `(n, window_size_, n_channels)` in the sensors' units."""
-        check_is_fitted(self, "model_")
-        codes = check_array(codes, dtype=np.float32)
-        if codes.shape[1] != self.latent_dim_:
-            raise DataError(
-                f"codes have {codes.shape[1]} columns, this detector's have {self.latent_dim_} (`latent_dim_`); pass "
-                "what its `transform` returned"
-            )
-        return windows_of(self.model_, self.model_.longest, codes)
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to score into one file; an existing file stays intact until the new one is whole."""
         from tsae.detection.saving import save_detector
@@ -342,24 +312,10 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         save_detector(self, path)
 
     @property
-    def window_size_(self) -> int:
-        """Rows a window of the longest member."""
-        return int(self.model_.longest.window_size)
-
-    @property
-    def latent_dim_(self) -> int:
-        """Length of the longest member's code."""
-        return code_length(self.model_.longest)
-
-    @property
     def receptive_field_(self) -> int:
         """Rows that one feature of the longest member's encoder depends on: all of a window, unless convolutional."""
         member = self.model_.longest
         return member.options.receptive_field((member.window_size, self.n_features_in_))
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.latent_dim_
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tsae.detection.calibration import fit_log_tail
-from tsae.detection.image_model import CodeCloud, ImageLevels, ImageModel
+from tsae.detection.image_model import ImageLevels, ImageModel
 from tsae.detection.image_network import ImageNetwork
 from tsae.detection.image_options import ImageOptions
 from tsae.detection.pretraining import deep_options, pretrain
@@ -74,7 +74,7 @@ def fit_image_model(
     )
     channels, height, width = inputs.shape[1:]
     network = ImageNetwork(autoencoder, network_options, scale, options.judge, (channels, height, width))
-    return ImageModel(network, _levels(network, held_out), _cloud(autoencoder, inputs)), report
+    return ImageModel(network, _levels(network, held_out)), report
 
 
 def _autoencoder(options: NetworkOptions, inputs: Tensor, path: LinearPath | None, random_state: int) -> AutoEncoder:
@@ -105,23 +105,6 @@ def _levels(network: ImageNetwork, held_out: NDArray[Any]) -> ImageLevels:
     lowest = min(0.0, float(divergence.min()))
     return ImageLevels(
         error=max(float(network.squared_errors(held_out).mean()), 1e-12),
-        variance=float(network.scale.scaled(held_out).var(axis=0).mean()),
         lowest=lowest,
         tail=fit_log_tail(divergence - lowest),
     )
-
-
-@torch.inference_mode()
-def _cloud(autoencoder: AutoEncoder, inputs: Tensor) -> CodeCloud | None:
-    """Mean and covariance of codes drawn from the posteriors of training images."""
-    some = inputs[:_MOST_IMAGES]
-    posterior = autoencoder.latent(some)
-    if posterior.log_var is None:
-        return None
-    codes = autoencoder.encode(some).double()
-    centred = codes - codes.mean(0)
-    covariance = centred.T @ centred / len(codes)
-    covariance.diagonal()[autoencoder.n_linear :] += posterior.log_var.exp().mean(0)
-    covariance.diagonal().add_(1e-9)  # a code that never moves has no factor
-    factor = torch.linalg.cholesky(covariance)
-    return CodeCloud(codes.mean(0).float().numpy(), factor.float().numpy())

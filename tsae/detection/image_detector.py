@@ -9,16 +9,17 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
+from tsae.detection.code_study import study_images
 from tsae.detection.image_build import fit_image_model, split_images
-from tsae.detection.image_model import Compression
 from tsae.detection.image_options import image_options
 from tsae.detection.parameters import plain
 from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
-from tsae.errors import DataError, ParameterError
+from tsae.detection.uses import CodesMixin, noise_by_channel
+from tsae.errors import DataError
 from tsae.images.arrays import check_images
 from tsae.images.folder import images_of
 
@@ -28,7 +29,7 @@ FloatArray = NDArray[np.float64]
 Images = NDArray[np.float32]
 
 
-class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ignore[misc]
     """Learn what normal pictures look like, and flag those that an autoencoder cannot rebuild.
 
     Pictures are arrays `(n, height, width)` or `(n, channels, height, width)` of bytes or floats, an `ImageTable`, or
@@ -185,6 +186,7 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         images = images_of(X)
         training, held_out = (images[rows] for rows in split_images(len(images), self.held_out, random_state=seed))
         self.model_, self.fit_report_ = fit_image_model(training, held_out, options, random_state=seed)
+        self.codes_ = study_images(self.model_.network, training, held_out, random_state=seed)
         self.held_out_scores_ = self.model_.scores(held_out)
         self.data_hash_ = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
         return self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
@@ -230,22 +232,7 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         images = self._checked(X)
         return self.model_.network.reconstruct(images)
 
-    def transform(self, X: Any) -> Images:
-        """Codes `(n, latent_dim_)`, posterior means if variational."""
-        images = self._checked(X)
-        return self.model_.network.encode(images)
-
-    def inverse_transform(self, codes: Any) -> Images:
-        """Codes `(n, latent_dim_)` → images `(n, channels, height, width)`."""
-        check_is_fitted(self, "model_")
-        codes = check_array(codes, dtype=np.float32)
-        if codes.shape[1] != self.latent_dim_:
-            raise DataError(
-                f"codes have {codes.shape[1]} columns; this detector's have `latent_dim_` = {self.latent_dim_}"
-            )
-        return self.model_.network.decode(codes)
-
-    def denoise(self, X: Any, *, noise: float | None = None) -> Images:
+    def denoise(self, X: Any, *, noise: Any = None) -> Images:
         """Images `(n, channels, height, width)` drawn towards what the network makes of them.
 
         Parameters
@@ -253,38 +240,14 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         X
             Noisy images.
         noise
-            Standard deviation of the noise, in the values of the images; `None` estimates it for each image from how
-            much its error exceeds the usual one. An image that is unlike those in training looks noisy, too.
+            Standard deviation of the noise, in the values of the images: one number, or one for each channel. `None`
+            estimates it for each image from how much its error exceeds the usual one. An image that is unlike those in
+            training looks noisy, too.
         """
-        if noise is not None and not noise >= 0:
-            raise ParameterError(f"`noise` (={noise!r}) must be at least 0; pass None to have it estimated")
+        check_is_fitted(self, "model_")
+        known = noise_by_channel(noise, self.image_shape_[0])
         images = self._checked(X)
-        return self.model_.denoised(images, noise)
-
-    def sample(self, n: int, *, random_state: Any = None) -> Images:
-        """New images `(n, channels, height, width)` of a variational autoencoder.
-
-        Codes are drawn from the Gaussian that those of the training images form, which is closer to them than
-        the prior.
-        """
-        check_is_fitted(self, "model_")
-        seed = int(check_random_state(random_state).randint(2**31 - 1))
-        return self.model_.sampled(n, random_state=seed)
-
-    def interpolate(self, a: Any, b: Any, steps: int) -> Images:
-        """Images `(steps, channels, height, width)` from image `a` to `b`, along the straight line between their codes.
-
-        `a` and `b` are `(height, width)` or `(channels, height, width)`.
-        """
-        if not steps >= 2:
-            raise ParameterError(f"`steps` (={steps!r}) must be at least 2, the two ends")
-        (first,), (last,) = self._checked([a]), self._checked([b])
-        return self.model_.between(first, last, steps)
-
-    def compression(self) -> Compression:
-        """How much smaller codes are than images, and what that costs on images the network was not trained on."""
-        check_is_fitted(self, "model_")
-        return self.model_.compression
+        return self.model_.network.cleaned(images, noise=known, left=self.codes_.left)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to score into one file; an existing file stays intact until the new one is whole."""
@@ -308,14 +271,28 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         """Pixels a side that one feature of the encoder depends on: all of an image, unless convolutional."""
         return self.model_.network.options.receptive_field(self.image_shape_)
 
-    @property
-    def _n_features_out(self) -> int:
-        return self.latent_dim_
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array, tags.input_tags.three_d_array = False, True
         return tags
+
+    def _encoded(self, X: Any) -> Images:
+        images = self._checked(X)
+        return self.model_.network.encode(images)
+
+    def _decoded(self, codes: Images) -> Images:
+        return self.model_.network.decode(codes)
+
+    def _code_of(self, one: Any, name: str) -> Images:
+        codes = self._encoded([one])
+        if len(codes) != 1:
+            raise DataError(f"`{name}` holds {len(codes)} images; pass one")
+        code: Images = codes[0]
+        return code
+
+    def _with_noise(self, inputs: Images, rng: np.random.Generator) -> Images:
+        size = np.sqrt(self.codes_.left) * np.float32(self.model_.network.scale.width)
+        return inputs + rng.standard_normal(inputs.shape, dtype=np.float32) * size
 
     def _checked(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self, "model_")

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tsae.detection.codes import towards
 from tsae.detection.judge import Judge
 from tsae.detection.judging import entry_errors, rebuilt_values
 from tsae.images.arrays import ImageScale
@@ -52,11 +53,33 @@ class ImageNetwork:
 
     def squared_errors(self, images: Pixels) -> FloatArray:
         """Squared errors of scaled values, shaped like `images` `(n, channels, height, width)`."""
-        return self._each_batch(images, lambda inputs: (self._rebuilt(inputs) - inputs).square())
+        return self._each_batch(images, lambda inputs: (self.rebuilt(inputs) - inputs).square())
 
     def reconstruct(self, images: Pixels) -> FloatArray:
         """What the network makes of images `(n, channels, height, width)`, in their values."""
-        return self.scale.restored(self._each_batch(images, self._rebuilt))
+        return self.scale.restored(self._each_batch(images, self.rebuilt))
+
+    @torch.inference_mode()
+    def rebuilt(self, inputs: Tensor) -> Tensor:
+        """What the network makes of inputs `(batch, channels, height, width)`, both in its own values."""
+        return rebuilt_values(self.judge, self.autoencoder(inputs).mean)
+
+    def cleaned(self, images: Pixels, *, noise: NDArray[np.float64] | None, left: FloatArray) -> FloatArray:
+        """Images `(n, channels, height, width)` in their values, drawn towards what the network makes of them.
+
+        Parameters
+        ----------
+        noise
+            Standard deviation of the noise of each channel `(channels,)`, in the values of the images; `None` takes
+            for it what the error of each image exceeds `left`, the usual one of each pixel, scaled.
+        """
+        seen, rebuilt = self.scale.scaled(images), self._each_batch(images, self.rebuilt)
+        if noise is None:
+            error = np.square(rebuilt - seen).mean(axis=(1, 2, 3), keepdims=True)
+            variance = np.maximum(error - left.mean(), 0)
+        else:
+            variance = np.square(noise / self.scale.width)[:, np.newaxis, np.newaxis]
+        return self.scale.restored(towards(seen, rebuilt, left, variance))
 
     def encode(self, images: Pixels) -> FloatArray:
         """Codes `(n, latent_dim)`, those of the linear path first; means if variational."""
@@ -80,9 +103,6 @@ class ImageNetwork:
     def code_length(self) -> int:
         """Numbers in a code, the linear path's included."""
         return self.autoencoder.n_linear + self.options.latent_dim
-
-    def _rebuilt(self, inputs: Tensor) -> Tensor:
-        return rebuilt_values(self.judge, self.autoencoder(inputs).mean)
 
     @property
     def _batch_size(self) -> int:
