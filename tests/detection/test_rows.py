@@ -5,7 +5,6 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,10 +12,10 @@ from tests.detection.reference import immediate_row_errors, settled_row_errors
 from tsae.detection.rows import RowErrors, WindowErrors
 
 
-def errors_of_windows(windows: torch.Tensor) -> torch.Tensor:
+def errors_of_windows(windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Depend on every row of the window and on the place in it, as a network's errors do."""
-    place = torch.arange(windows.shape[1], dtype=windows.dtype)[:, None]
-    return (windows - windows.mean(1, keepdim=True)).square() + 0.1 * place
+    place = np.arange(windows.shape[1], dtype=windows.dtype)[:, None]
+    return np.square(windows - windows.mean(1, keepdims=True)) + np.float32(0.1) * place
 
 
 def last_errors(n_last: int) -> WindowErrors:
@@ -24,7 +23,7 @@ def last_errors(n_last: int) -> WindowErrors:
 
 
 def errors_of_one(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    return errors_of_windows(torch.from_numpy(window[None].copy()))[0].double().numpy()
+    return errors_of_windows(window[None])[0].astype(np.float64)
 
 
 Segment = tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]
@@ -43,13 +42,13 @@ def segments(draw: st.DrawFn) -> Segment:
 
 def pushed(rows: RowErrors, segment: Segment, cuts: list[int]) -> tuple[npt.NDArray, npt.NDArray]:
     """Settled and immediate errors of a segment that comes in blocks."""
-    values, observed = (torch.from_numpy(part) for part in segment)
+    values, observed = segment
     borders = [0, *sorted(min(cut, len(values)) for cut in cuts), len(values)]
     outputs = [rows.push(values[a:b], observed[a:b]) for a, b in pairwise(borders)]
-    settled, immediate = (torch.cat(parts) for parts in zip(*outputs, strict=True))
+    settled, immediate = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
     if rows.settled:
-        settled = torch.cat([settled, rows.flush()])
-    return settled.numpy(), immediate.numpy()
+        settled = np.concatenate([settled, rows.flush()])
+    return settled, immediate
 
 
 cuts = st.lists(st.integers(0, 30), max_size=6)
@@ -89,7 +88,7 @@ def test_a_row_is_settled_once_no_later_window_covers_it(segment, size, stride):
     rows = RowErrors(errors_of_windows, window_size=size, stride=stride)
     n_settled = 0
     for row, (values, observed) in enumerate(zip(*segment, strict=True)):
-        n_settled += len(rows.push(torch.from_numpy(values[None]), torch.from_numpy(observed[None]))[0])
+        n_settled += len(rows.push(values[None], observed[None])[0])
         n_windows = max(0, row - size + 1) // stride + 1 if row >= size - 1 else 0
         assert n_settled == n_windows * stride
 
@@ -100,9 +99,9 @@ def test_batches_too_large_for_the_cache_are_split(stride):
     segment = rng.normal(size=(2600, 64)).astype(np.float32), np.ones((2600, 64), dtype=bool)
     shapes = []
 
-    def window_errors(windows: torch.Tensor) -> torch.Tensor:
+    def window_errors(windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         shapes.append(len(windows))
-        return windows.square()
+        return np.square(windows)
 
     rows = RowErrors(window_errors, lambda windows: window_errors(windows)[:, -8:], window_size=64, stride=stride)
     settled, immediate = pushed(rows, segment, [1500])
@@ -115,6 +114,6 @@ def test_batches_too_large_for_the_cache_are_split(stride):
 
 def test_a_block_without_rows_changes_nothing():
     rows = RowErrors(errors_of_windows, last_errors(1), window_size=4)
-    empty = torch.empty((0, 2)), torch.empty((0, 2), dtype=torch.bool)
+    empty = np.empty((0, 2), np.float32), np.empty((0, 2), bool)
     assert [part.shape for part in rows.push(*empty)] == [(0, 2), (0, 2)]
     assert len(rows.flush()) == 0

@@ -8,14 +8,19 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tsae.detection.engine import ScoreModel
+from tsae.detection.judge import Judge
+from tsae.detection.judging import entry_errors
 from tsae.detection.member import Member
-from tsae.detection.models import MaskedModel, ReconstructionModel, WindowModel
+from tsae.detection.models import ReconstructionModel, WindowModel
 from tsae.detection.options import ModelOptions
 from tsae.detection.plan import MemberPlan, plan_members
+from tsae.detection.pretraining import deep_options, pretrain
 from tsae.detection.scales import fit_scales
 from tsae.detection.switches import fit_switches
+from tsae.detection.torch_network import TorchNetwork, masked_model
 from tsae.detection.training_rows import FitRows, Span, lay_out_rows, window_starts
 from tsae.errors import DataError
 from tsae.nn.autoencoder import AutoEncoder
@@ -35,6 +40,8 @@ _WINDOWS_AT_ONCE = 256
 _MOST_WINDOWS = 3000  # for the closed-form parts
 _MASKED_HIDDEN = 256
 _MASKED_WEIGHT_DECAY = 1e-3
+_MOST_WINDOWS_OF_MACHINES = 10_000
+_MOST_NUMBERS_OF_MACHINES = 2**24  # in these windows: 64 MB
 _CODE = 16  # nonlinear code length beside a linear path
 
 
@@ -82,7 +89,11 @@ def _fit_plain(
     path, code = _linear_path(training, options)
     network_options = replace(options.network, latent_dim=code)
     shape = (plan.window_size, training.values.shape[1])
+    if options.pretraining == "rbm":
+        network_options = deep_options(network_options, shape)
     network = _seeded_network(network_options, shape, random_state, linear_path=path)
+    if options.pretraining == "rbm":
+        _pretrain(network, network_options, training, plan, options, random_state)
     training_options = replace(options.training, max_steps=plan.max_steps)
     report = fit_network(
         network,
@@ -91,8 +102,36 @@ def _fit_plain(
         held_out,
         options=training_options,
         random_state=random_state,
+        keep_initial=options.pretraining is not None,
     )
-    return ReconstructionModel(network), network_options, report
+    lowest = _lowest(network.eval(), options.judge, training)
+    return ReconstructionModel(TorchNetwork(network, shape), options.judge, lowest), network_options, report
+
+
+def _pretrain(
+    network: AutoEncoder,
+    network_options: NetworkOptions,
+    training: WindowSource,
+    plan: MemberPlan,
+    options: ModelOptions,
+    random_state: int,
+) -> None:
+    """Start from a stack of machines that has seen windows evenly spread over the training rows."""
+    width = plan.window_size * training.values.shape[1]
+    n_windows = max(1, min(_MOST_WINDOWS_OF_MACHINES, _MOST_NUMBERS_OF_MACHINES // width))
+    windows = training.take(_evenly(len(training), n_windows)).inputs
+    steps: dict[str, Any] = {"n_steps": plan.max_steps, "random_state": random_state}
+    pretrain(network, network_options, windows, visible="gaussian", machines=options.machines, **steps)
+
+
+@torch.inference_mode()
+def _lowest(network: AutoEncoder, judge: Judge, training: WindowSource) -> NDArray[np.float32] | None:
+    """The least error of every channel in training, `(n_channels,)`, where errors have no natural zero."""
+    if judge.kind not in ("probability", "elbo"):
+        return None
+    sample = torch.split(_evenly(len(training), _MOST_WINDOWS), _WINDOWS_AT_ONCE)
+    errors = (entry_errors(judge, network, training.take(part).inputs) for part in sample)
+    return torch.stack([part.amin((0, 1)) for part in errors]).amin(0).numpy()
 
 
 def _fit_masked(
@@ -108,7 +147,7 @@ def _fit_masked(
         hidden=(_MASKED_HIDDEN if width > 16 else _MASKED_HIDDEN // 2,), latent_dim=_CODE if width < 700 else 2 * _CODE
     )
     if not plan.max_steps or held_out is None:
-        return MaskedModel(MaskedAutoEncoder(linear)), network_options, FitReport(0, 0, None, ())
+        return masked_model(MaskedAutoEncoder(linear)), network_options, FitReport(0, 0, None, ())
     inner = _seeded_network(network_options, (plan.window_size, n_channels + 1), random_state, zero_output=True)
     masked = MaskedAutoEncoder(linear, inner)
     report = fit_network(
@@ -122,7 +161,7 @@ def _fit_masked(
     )
     if report.best_step == 0:
         masked = MaskedAutoEncoder(linear)
-    return MaskedModel(masked), network_options, report
+    return masked_model(masked), network_options, report
 
 
 def _seeded_network(options: NetworkOptions, shape: tuple[int, ...], random_state: int, **paths: Any) -> AutoEncoder:

@@ -5,10 +5,10 @@ A file is scored by the same code as a stream, so both give the same numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tsae.detection.chain import Chain, ChainOutput, Queue
@@ -23,6 +23,7 @@ from tsae.series.filling import ForwardFill
 __all__ = ["ScoreModel", "ScoredRows", "SegmentScorer"]
 
 FloatArray = NDArray[np.float64]
+_NONE = (np.zeros(0), np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,10 @@ class ScoredRows:
     NaN where missing."""
     immediate: FloatArray
     """Scores at lag 0 of the rows just pushed, `(n,)`; empty unless asked for."""
+    unsmoothed: FloatArray
+    """Of the settled rows, the score of each row's own error, `(n_settled,)`."""
+    immediate_unsmoothed: FloatArray
+    """Of the rows just pushed, the score of each row's own error, `(n,)`."""
 
 
 class SegmentScorer:
@@ -94,28 +99,35 @@ class SegmentScorer:
         self._own_errors.put(own_errors)
         switch_terms = self._switches.term(switch_errors)
         self._switch_terms.put(switch_terms)
-        tensors = torch.from_numpy(filled), torch.from_numpy(observed)
         apart = np.nansum(constant_errors, axis=1)
-        outputs = [member.push(*tensors, apart) for member in self._members]
+        outputs = [member.push(filled, observed, apart) for member in self._members]
         immediate = [now.views for _, now in outputs if now is not None]
-        return self._collected(combined(immediate) + switch_terms if immediate else np.zeros(0))
+        return self._collected(*(_both_scores(immediate, switch_terms) if immediate else _NONE))
 
     def flush(self) -> ScoredRows:
         """End the segment: the rows still waiting."""
         for member in self._members:
             member.flush()
-        return self._collected(np.zeros(0))
+        return self._collected(*_NONE)
 
-    def _collected(self, immediate: FloatArray) -> ScoredRows:
+    def _collected(self, immediate: FloatArray, immediate_unsmoothed: FloatArray) -> ScoredRows:
         """Take the rows that every member has settled."""
         n_rows = min(member.n_settled for member in self._members)
         scaler = self._model.scaler
         if not n_rows:
-            return ScoredRows(np.zeros(0), np.empty((0, len(scaler.role))), immediate)
+            none = np.zeros(0)
+            return ScoredRows(none, np.empty((0, len(scaler.role))), immediate, none, immediate_unsmoothed)
         views, member_errors = zip(*(member.take(n_rows) for member in self._members), strict=True)
         errors = self._own_errors.take(n_rows)
         errors[:, scaler.network_channels] += np.mean(member_errors, axis=0)
-        return ScoredRows(combined(views) + self._switch_terms.take(n_rows), errors, immediate)
+        settled, unsmoothed = _both_scores(views, self._switch_terms.take(n_rows))
+        return ScoredRows(settled, errors, immediate, unsmoothed, immediate_unsmoothed)
+
+
+def _both_scores(views: Sequence[FloatArray], switch_terms: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The score and the unsmoothed one, each `(n,)`, from the views of all members `(n, n_filters)`."""
+    smoothed, unsmoothed = ([view[:, part] for view in views] for part in (slice(-1), slice(-1, None)))
+    return combined(smoothed) + switch_terms, combined(unsmoothed) + switch_terms
 
 
 class _MemberScorer:
@@ -137,16 +149,16 @@ class _MemberScorer:
         return len(self._views)
 
     def push(
-        self, values: torch.Tensor, observed: torch.Tensor, apart: FloatArray
+        self, values: NDArray[np.float32], observed: NDArray[np.bool_], apart: FloatArray
     ) -> tuple[ChainOutput, ChainOutput | None]:
-        done, now = (errors.double().numpy() for errors in self._rows.push(values, observed))
+        done, now = (errors.astype(np.float64) for errors in self._rows.push(values, observed))
         output = self._settled.push(done if self._full else now, apart)
         self._put(output)
         return output, self._immediate.push(now, apart) if self._immediate is not None else None
 
     def flush(self) -> None:
         if self._full:
-            rest = self._rows.flush().double().numpy()
+            rest = self._rows.flush().astype(np.float64)
             self._put(self._settled.push(rest, np.zeros(0)))
         self._put(self._settled.flush())
 

@@ -2,108 +2,176 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, cast
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
 
-from tsae.nn.autoencoder import AutoEncoder, Reconstruction
-from tsae.nn.build import build_autoencoder
-from tsae.nn.linear import LinearPath
-from tsae.nn.masked import BlockPredictor, MaskedAutoEncoder
-from tsae.nn.options import NetworkOptions
+from tsae.detection.judge import Judge
 
-__all__ = ["MaskedModel", "ReconstructionModel", "WindowModel", "block_of", "rebuild_autoencoder", "rebuild_model"]
+__all__ = ["LinearBlocks", "MaskedModel", "Network", "ReconstructionModel", "WindowModel", "block_of"]
 
-_LINEAR_PARTS = ("centre", "operator", "variance")
+Array = NDArray[np.float32]
+_LINEAR = "linear."
+_NETWORK = "network."
+
+
+class Network(Protocol):
+    """A fitted autoencoder, whatever executes it. Windows are float32 `(batch, window_size, n_channels)`."""
+
+    @property
+    def n_linear(self) -> int:
+        """How many leading coordinates of a code belong to the linear path."""
+
+    def __call__(self, windows: Array) -> Array:
+        """Rebuild windows."""
+
+    def encode(self, windows: Array) -> Array:
+        """Codes `(batch, n_linear + latent_dim)`, those of the linear path first."""
+
+    def decode(self, codes: Array) -> Array:
+        """Windows of codes."""
+
+    def judged(self, windows: Array, judge: Judge) -> Array:
+        """How unusual every entry of the windows is, shaped like them; see `tsae.detection.judging`."""
+
+    def state(self) -> Mapping[str, Array]:
+        """The arrays that a model file keeps of it."""
+
+    def graph(self) -> bytes | None:
+        """Windows → rebuilt windows as an ONNX model, `None` if none can be made."""
 
 
 class WindowModel(Protocol):
-    """Anything that judges windows `(batch, window_size, n_channels)`, scaled, without NaN."""
+    """Anything that judges windows `(batch, window_size, n_channels)`, scaled, float32, without NaN."""
 
     @property
-    def module(self) -> nn.Module:
-        """The network whose state is kept in the model file."""
+    def network(self) -> Network | None:
+        """The network behind it, if there is one."""
 
-    def errors(self, windows: Tensor, *, n_last: int | None = None) -> Tensor:
+    def errors(self, windows: Array, *, n_last: int | None = None) -> Array:
         """Squared errors, of all steps or of the last `n_last` ones: `(batch, steps, n_channels)`."""
 
-    def reconstruct(self, windows: Tensor) -> Tensor:
+    def reconstruct(self, windows: Array) -> Array:
         """Expected values, shaped like `windows`."""
+
+    def state(self) -> dict[str, Array]:
+        """The arrays that a model file keeps of it."""
 
 
 class ReconstructionModel:
-    """Judges a window by the squared difference to what the autoencoder makes of it."""
+    """Judges a window by how far it is from what the autoencoder makes of it.
 
-    def __init__(self, network: AutoEncoder) -> None:
-        self.module = network.eval().requires_grad_(False)
+    Parameters
+    ----------
+    network
+        The autoencoder.
+    judge
+        What makes an entry anomalous; `None` takes the squared difference.
+    lowest
+        Subtracted from every channel's errors, `(n_channels,)`; of likelihoods, which have no natural zero.
+    """
 
-    @torch.inference_mode()
-    def errors(self, windows: Tensor, *, n_last: int | None = None) -> Tensor:
-        """Squared differences between windows and their reconstructions."""
+    def __init__(self, network: Network, judge: Judge | None = None, lowest: Array | None = None) -> None:
+        self._network = network
+        self.judge = Judge() if judge is None else judge
+        self.lowest = lowest
+
+    @property
+    def network(self) -> Network:
+        """The autoencoder."""
+        return self._network
+
+    def errors(self, windows: Array, *, n_last: int | None = None) -> Array:
+        """Errors of the entries, none negative: squared differences unless the judge goes by something else."""
         steps = slice(0 if n_last is None else windows.shape[1] - n_last, None)
-        return (self.reconstruct(windows)[:, steps] - windows[:, steps]).square_()
+        if self.judge.kind == "error":
+            errors: Array = np.square(self._network(windows)[:, steps] - windows[:, steps])
+            return errors
+        judged = self._network.judged(windows, self.judge)[:, steps]
+        return judged if self.lowest is None else np.maximum(judged - self.lowest, 0.0)
 
-    @torch.inference_mode()
-    def reconstruct(self, windows: Tensor) -> Tensor:
+    def reconstruct(self, windows: Array) -> Array:
         """Reconstructions, shaped like `windows`."""
-        reconstruction: Reconstruction = self.module(windows)
-        return reconstruction.mean
+        return self._network(windows)
 
-    @torch.inference_mode()
-    def encode(self, windows: Tensor) -> Tensor:
-        """Codes `(batch, latent_dim)`, those of the linear path first."""
-        return self.module.encode(windows)
+    def state(self) -> dict[str, Array]:
+        """The network's arrays."""
+        return dict(self._network.state())
 
-    @torch.inference_mode()
-    def decode(self, codes: Tensor) -> Tensor:
-        """Windows `(batch, window_size, n_channels)` of codes `(batch, latent_dim)`."""
-        return self.module.decode(codes)
+
+@dataclass(frozen=True)
+class LinearBlocks:
+    """The closed-form part of a masked model (see `tsae.nn.masked.BlockPredictor`)."""
+
+    centre: Array
+    """Mean window, flat `(n_features,)`, `n_features = window_size · n_channels`."""
+    operator: Array
+    """`(n_features, n_features)`; maps a centred window to the residuals of all its blocks, each hidden in turn."""
+    variance: Array
+    """Residual variance of every channel, `(n_channels,)`."""
+    block: int
+    """Time steps a block; divides the window."""
 
 
 class MaskedModel:
-    """Judges every block of a window by the squared difference to what the rest of the window predicts."""
+    """Judges every block of a window by the squared difference to what the rest of the window predicts.
 
-    def __init__(self, network: MaskedAutoEncoder) -> None:
-        self.module = network.eval().requires_grad_(False)
+    The network, if there is one, predicts what the linear part leaves; it sees a further channel that says which
+    steps are hidden.
+    """
 
-    @torch.inference_mode()
-    def errors(self, windows: Tensor, *, n_last: int | None = None) -> Tensor:
+    def __init__(self, linear: LinearBlocks, network: Network | None = None) -> None:
+        self.linear = linear
+        self._network = network
+
+    @property
+    def network(self) -> Network | None:
+        """The network; `None` where the linear part is all."""
+        return self._network
+
+    def errors(self, windows: Array, *, n_last: int | None = None) -> Array:
         """Squared differences between blocks and their predictions."""
-        steps = slice(0 if n_last is None else windows.shape[1] - n_last, None)
-        return self.module.residuals(windows, n_last=n_last)[:, steps].square()
+        residuals = self.residuals(windows, n_last=n_last)
+        return np.square(residuals if n_last is None else residuals[:, residuals.shape[1] - n_last :])
 
-    @torch.inference_mode()
-    def reconstruct(self, windows: Tensor) -> Tensor:
+    def reconstruct(self, windows: Array) -> Array:
         """What the rest of the window predicts for each block, shaped like `windows`."""
-        return windows - self.module.residuals(windows)
+        return windows - self.residuals(windows)
+
+    def residuals(self, windows: Array, *, n_last: int | None = None) -> Array:
+        """Actual minus predicted values, each block hidden in turn, shaped like `windows`.
+
+        With `n_last` only those of the blocks that hold the last so many steps, `(batch, steps, n_channels)`.
+        """
+        n_windows, n_steps, n_channels = windows.shape
+        block = self.linear.block
+        first = 0 if n_last is None else (n_steps - n_last) // block * block
+        flat = windows.reshape(n_windows, -1) - self.linear.centre
+        product = flat @ self.linear.operator[first * n_channels :].T
+        left = cast(Array, product.reshape(n_windows, -1, n_channels))
+        if self._network is None:
+            return left
+        centred = flat.reshape(windows.shape)
+        seen = np.concatenate([centred, np.zeros((n_windows, n_steps, 1), np.float32)], axis=2)
+        for start in range(first, n_steps, block):
+            steps, own = slice(start, start + block), slice(start - first, start - first + block)
+            seen[:, steps, :-1] -= left[:, own]
+            seen[:, steps, -1] = 1
+            left[:, own] -= self._network(seen)[:, steps, :-1]
+            seen[:, steps, :-1] = centred[:, steps]
+            seen[:, steps, -1] = 0
+        return left
+
+    def state(self) -> dict[str, Array]:
+        """The arrays of the linear part and of the network."""
+        linear = {f"{_LINEAR}{name}": getattr(self.linear, name) for name in ("centre", "operator", "variance")}
+        inner = {} if self._network is None else self._network.state()
+        return linear | {f"{_NETWORK}{name}": array for name, array in inner.items()}
 
 
 def block_of(model: WindowModel) -> int | None:
     """Rows a hidden block of a masked model, `None` for others."""
-    return model.module.linear.block if isinstance(model, MaskedModel) else None
-
-
-def rebuild_model(
-    options: NetworkOptions, shape: tuple[int, int], state: dict[str, Tensor], *, block: int | None
-) -> WindowModel:
-    """The model whose module had this state; `shape` is `(window_size, n_channels)`."""
-    with torch.random.fork_rng(devices=[]):
-        if block is not None:
-            linear = BlockPredictor(*(state[f"linear.{name}"] for name in _LINEAR_PARTS), block=block)
-            has_network = any(name.startswith("network.") for name in state)
-            inner = build_autoencoder(options, (shape[0], shape[1] + 1)) if has_network else None
-            masked = MaskedAutoEncoder(linear, inner)
-            masked.load_state_dict(state)
-            return MaskedModel(masked)
-        return ReconstructionModel(rebuild_autoencoder(options, shape, state))
-
-
-def rebuild_autoencoder(options: NetworkOptions, shape: tuple[int, ...], state: dict[str, Tensor]) -> AutoEncoder:
-    """The autoencoder that had this state; `shape` is that of one input. Draws from torch's global generator."""
-    path = None
-    if "linear_path.components" in state:
-        path = LinearPath(state["linear_path.components"], state["linear_path.centre"], input_shape=shape)
-    network = build_autoencoder(options, shape, linear_path=path)
-    network.load_state_dict(state)
-    return network
+    return model.linear.block if isinstance(model, MaskedModel) else None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["RowErrors", "WindowErrors"]
 
-WindowErrors = Callable[[Tensor], Tensor]
+Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+WindowErrors = Callable[[Array], Array]
 """Windows `(batch, window_size, n_channels)` → errors `(batch, steps, n_channels)`, none negative."""
 
 _BYTES_AT_ONCE = 4 * 2**20  # of windows; about what stays in a processor's cache pays best
@@ -44,107 +46,103 @@ class RowErrors:
         self.window_errors, self.last_errors = window_errors, last_errors
         self.window_size, self.stride = window_size, stride
         self.settled, self.immediate = window_errors is not None, last_errors is not None
-        self._values: Tensor | None = None
+        self._values: Array | None = None
 
-    def push(self, values: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+    def push(self, values: Array, observed: Mask) -> tuple[Array, Array]:
         """Take the next rows; return settled errors of older rows and immediate errors of these rows.
 
         `values` is float32 `(n, n_channels)` without NaN, `observed` boolean of the same shape. Errors are
         `(n_settled, n_channels)` and `(n, n_channels)`, NaN where a channel was not observed.
         """
+        empty = values[:0]
         if not len(values):
-            empty = values.new_empty((0, values.shape[1]))
             return empty, empty
         if self._values is None:
             self._begin(values)
         n_old = len(self._values)  # type: ignore[arg-type]
         self._append(values, observed)
-        now = self._immediate(n_old) if self.immediate else values.new_empty((0, values.shape[1]))
-        done = self._settle() if self.settled else values.new_empty((0, values.shape[1]))
+        now = self._immediate(n_old) if self.immediate else empty
+        done = self._settle() if self.settled else empty
         self._forget()
         return done, now
 
-    def flush(self) -> Tensor:
+    def flush(self) -> Array:
         """End the segment: settled errors of the rows still waiting."""
         if self._values is None or not self.settled:
-            return torch.empty((0, 0))
+            return np.empty((0, 0), dtype=np.float32)
         last = len(self._values) - self.window_size
         if self._last is None or self._last < last:
-            self._cover(torch.tensor([last]))
+            self._cover(range(last, last + 1))
         out = self._mean(len(self._values))
         self._values = None
         return out
 
-    def _begin(self, values: Tensor) -> None:
+    def _begin(self, values: Array) -> None:
         """Fill the missing past with the first row, not observed."""
         past = self.window_size - 1
-        self._values = values[:1].repeat(past, 1)
-        self._observed = torch.zeros_like(self._values, dtype=torch.bool)
-        self._sum = torch.zeros_like(self._values)
-        self._count = torch.zeros(past)
+        self._values = np.repeat(values[:1], past, axis=0)
+        self._observed = np.zeros(self._values.shape, dtype=bool)
+        self._sum = np.zeros_like(self._values)
+        self._count = np.zeros(past, dtype=np.float32)
         self._next = past  # first row of the next window to cover rows with
         self._last: int | None = None  # first row of the window before that
         self._emitted = past  # rows before it are settled
 
-    def _append(self, values: Tensor, observed: Tensor) -> None:
-        self._values = torch.cat([self._values, values])  # type: ignore[list-item]
-        self._observed = torch.cat([self._observed, observed])
+    def _append(self, values: Array, observed: Mask) -> None:
+        self._values = np.concatenate([self._values, values])
+        self._observed = np.concatenate([self._observed, observed])
         if self.settled:
-            self._sum = torch.cat([self._sum, torch.zeros_like(values)])
-            self._count = torch.cat([self._count, torch.zeros(len(values))])
+            self._sum = np.concatenate([self._sum, np.zeros_like(values)])
+            self._count = np.concatenate([self._count, np.zeros(len(values), dtype=np.float32)])
 
-    def _windows(self, starts: Tensor) -> Tensor:
-        """Windows that start at evenly spaced rows, as a view `(n, window_size, n_channels)`."""
-        values = self._values
-        step = int(starts[1] - starts[0]) if len(starts) > 1 else 1
-        n_channels = values.shape[1]  # type: ignore[union-attr]
-        return torch.as_strided(
-            values,  # type: ignore[arg-type]
-            (len(starts), self.window_size, n_channels),
-            (step * n_channels, n_channels, 1),
-            int(starts[0]) * n_channels,
-        )
+    def _windows(self, starts: range) -> Array:
+        """Windows that start at these rows, as a view `(n, window_size, n_channels)`."""
+        values = self._values[starts.start :]  # type: ignore[index]
+        row, cell = values.strides
+        shape = (len(starts), self.window_size, values.shape[1])
+        return np.lib.stride_tricks.as_strided(values, shape, (starts.step * row, row, cell))
 
-    def _batches(self, starts: Tensor) -> tuple[Tensor, ...]:
+    def _batches(self, starts: range) -> list[range]:
         n_bytes = 4 * self.window_size * self._values.shape[1]  # type: ignore[union-attr]
-        return torch.split(starts, max(1, _BYTES_AT_ONCE // n_bytes)) if len(starts) else ()
+        size = max(1, _BYTES_AT_ONCE // n_bytes)
+        return [starts[first : first + size] for first in range(0, len(starts), size)]
 
-    def _immediate(self, n_old: int) -> Tensor:
-        starts = torch.arange(n_old, len(self._values)) - self.window_size + 1  # type: ignore[arg-type]
+    def _immediate(self, n_old: int) -> Array:
+        past = self.window_size - 1
         out = []
-        for batch in self._batches(starts):
+        for batch in self._batches(range(n_old - past, len(self._values) - past)):  # type: ignore[arg-type]
             errors = self.last_errors(self._windows(batch))  # type: ignore[misc]
-            rows = batch.unsqueeze(1) + torch.arange(self.window_size - errors.shape[1], self.window_size)
+            n_last = errors.shape[1]
+            rows = np.arange(batch.start, batch.stop)[:, None] + np.arange(self.window_size - n_last, self.window_size)
             seen = self._observed[rows]
-            out.append((errors * seen).sum(1) / seen.sum(1))
-        return torch.cat(out)
+            with np.errstate(invalid="ignore"):
+                out.append((errors * seen).sum(1) / seen.sum(1, dtype=np.float32))
+        return np.concatenate(out)
 
-    def _settle(self) -> Tensor:
+    def _settle(self) -> Array:
         last = len(self._values) - self.window_size  # type: ignore[arg-type]
-        starts = torch.arange(self._next, last + 1, self.stride) if last >= self._next else torch.empty(0).long()
+        starts = range(self._next, last + 1, self.stride)
         for batch in self._batches(starts):
             self._cover(batch)
         if len(starts):
             self._next = self._last + self.stride  # type: ignore[operator]
         return self._mean(self._next)
 
-    def _cover(self, starts: Tensor) -> None:
+    def _cover(self, starts: range) -> None:
         """Add the errors of these windows to the rows they cover."""
         errors = self.window_errors(self._windows(starts))  # type: ignore[misc]
-        first, stop = int(starts[0]), int(starts[-1]) + 1
-        self._last = stop - 1
-        step = self.stride
+        self._last = starts[-1]
         for offset in range(self.window_size):
-            rows = slice(first + offset, stop + offset, step)
+            rows = slice(starts[0] + offset, starts[-1] + offset + 1, starts.step)
             self._sum[rows] += errors[:, offset]
             self._count[rows] += 1
 
-    def _mean(self, stop: int) -> Tensor:
+    def _mean(self, stop: int) -> Array:
         """Settled errors of the rows from the last settled one up to `stop`."""
         rows = slice(self._emitted, stop)
-        errors = self._sum[rows] / self._count[rows].unsqueeze(1)
+        errors = self._sum[rows] / self._count[rows, None]
         self._emitted = max(self._emitted, stop)
-        return errors.masked_fill(~self._observed[rows], torch.nan)
+        return np.where(self._observed[rows], errors, np.float32(np.nan))
 
     def _forget(self) -> None:
         """Drop rows that neither a later window nor a settled error needs."""
@@ -153,10 +151,10 @@ class RowErrors:
             drop = min(drop, self._emitted)
         if drop <= 0:
             return
-        self._values = self._values[drop:].clone()  # type: ignore[index]
-        self._observed = self._observed[drop:].clone()
+        self._values = self._values[drop:].copy()  # type: ignore[index]
+        self._observed = self._observed[drop:].copy()
         if self.settled:
-            self._sum, self._count = self._sum[drop:].clone(), self._count[drop:].clone()
+            self._sum, self._count = self._sum[drop:].copy(), self._count[drop:].copy()
             self._next -= drop
             self._emitted -= drop
             self._last = None if self._last is None else self._last - drop

@@ -14,9 +14,12 @@ from tsae.detection.detector import AnomalyDetector
 from tsae.detection.engine import ScoreModel
 from tsae.detection.image_detector import ImageAnomalyDetector
 from tsae.detection.image_saving import unpack_image_detector
+from tsae.detection.judge import Judge
 from tsae.detection.member import Member, MemberScale
-from tsae.detection.models import block_of, rebuild_model
-from tsae.detection.packing import Arrays, fit_report, package_versions, plain_parameters, put_state, state_of
+from tsae.detection.models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
+from tsae.detection.packing import Arrays, fit_report, pack_codes, package_versions, plain_parameters, unpack_codes
+from tsae.detection.scoring import CalibrationScores
+from tsae.detection.stored_network import StoredNetwork
 from tsae.detection.switches import SwitchModel
 from tsae.detection.thresholds import Threshold
 from tsae.errors import ModelFileError
@@ -43,13 +46,14 @@ def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> No
         "members": [
             _pack_member(member, f"members.{number}.", tensors) for number, member in enumerate(detector.model_.members)
         ],
+        "codes": pack_codes(detector.codes_, tensors),
         "packages": package_versions(),
     }
     scaler = detector.model_.scaler
     tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
     if detector.model_.switches is not None:
         tensors |= {f"switches.{name}": array for name, array in vars(detector.model_.switches).items()}
-    tensors |= {"held_out.scores": detector.held_out_scores_, "held_out.immediate": detector.held_out_immediate_}
+    tensors |= {f"calibration.{name}": scores for name, scores in detector.calibration_._asdict().items()}
     write_model(path, tensors, manifest)
 
 
@@ -82,9 +86,9 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
     if "switches.weights" in tensors:
         switches = SwitchModel(**{name: tensors[f"switches.{name}"] for name in ("weights", "bias", "worst")})
     detector.model_ = ScoreModel(scaler, tuple(members), switches)
+    detector.codes_ = unpack_codes(manifest["codes"], tensors)
     detector.fit_reports_ = [fit_report(report) for report in manifest["fit_reports"]]
-    detector.held_out_scores_ = tensors["held_out.scores"]
-    detector.held_out_immediate_ = tensors["held_out.immediate"]
+    detector.calibration_ = CalibrationScores(*(tensors[f"calibration.{name}"] for name in CalibrationScores._fields))
     settled, immediate = (Threshold(**threshold) for threshold in manifest["thresholds"])
     detector.learned_threshold_, detector.learned_immediate_threshold_ = settled, immediate
     detector.threshold_ = settled.value
@@ -94,7 +98,15 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
 
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
     """Put a member's arrays into `tensors`; return what goes into the manifest."""
-    put_state(member.model.module, f"{prefix}network.", tensors)
+    model = member.model
+    state = model.state()
+    tensors |= {f"{prefix}network.{name}": array for name, array in state.items()}
+    graph = None if model.network is None else model.network.graph()
+    if graph is not None:
+        tensors[f"{prefix}graph"] = np.frombuffer(graph, dtype=np.uint8)
+    judge = model.judge if isinstance(model, ReconstructionModel) else None
+    if isinstance(model, ReconstructionModel) and model.lowest is not None:
+        tensors[f"{prefix}lowest"] = model.lowest
     tails = {}
     for kind, scale in (("settled", member.settled), ("immediate", member.immediate)):
         tensors[f"{prefix}{kind}.levels"] = scale.levels
@@ -104,7 +116,10 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
         "window_size": member.window_size,
         "stride": member.stride,
         "n_last": member.n_last,
-        "block": block_of(member.model),
+        "block": block_of(model),
+        "judge": None if judge is None else asdict(judge),
+        "state": list(state),
+        "graph": graph is not None,
         "network": asdict(member.options),
         "tails": tails,
     }
@@ -116,8 +131,24 @@ def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Membe
         _unpack_scale(facts["tails"][kind], f"{prefix}{kind}.", tensors) for kind in ("settled", "immediate")
     )
     shape = (facts["window_size"], len(settled.levels))
-    model = rebuild_model(options, shape, state_of(f"{prefix}network.", tensors), block=facts["block"])
+    state = {name: tensors[f"{prefix}network.{name}"] for name in facts["state"]}
+    graph = tensors[f"{prefix}graph"].tobytes() if facts["graph"] else None
+    if facts["block"] is None:
+        network = StoredNetwork(options, shape, state, graph)
+        model: WindowModel = ReconstructionModel(network, Judge(**facts["judge"]), tensors.get(f"{prefix}lowest"))
+    else:
+        model = _unpack_masked(options, shape, state, graph, block=facts["block"])
     return Member(model, options, facts["window_size"], facts["n_last"], facts["stride"], settled, immediate)
+
+
+def _unpack_masked(
+    options: NetworkOptions, shape: tuple[int, int], state: Arrays, graph: bytes | None, *, block: int
+) -> MaskedModel:
+    centre, operator, variance = (state.pop(f"linear.{name}") for name in ("centre", "operator", "variance"))
+    linear = LinearBlocks(centre, operator, variance, block)
+    inner = {name.removeprefix("network."): array for name, array in state.items()}
+    shape = (shape[0], shape[1] + 1)
+    return MaskedModel(linear, StoredNetwork(options, shape, inner, graph) if inner else None)
 
 
 def _unpack_scale(tails: list[dict[str, float]], prefix: str, tensors: Arrays) -> MemberScale:

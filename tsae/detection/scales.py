@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tsae.detection.calibration import fit_log_tail
@@ -40,12 +39,12 @@ def fit_scales(model: WindowModel, rows: FitRows, plan: MemberPlan) -> tuple[Mem
             continue
         begin = max(start, first - 2 * plan.window_size)  # context before the first row that counts
         scorer = row_errors(model, plan.window_size, plan.stride, plan.n_last)
-        values = rows.values[begin:stop]
-        observed = torch.ones_like(values, dtype=torch.bool) if rows.observed is None else rows.observed[begin:stop]
-        blocks = zip(torch.split(values, _ROWS_AT_ONCE), torch.split(observed, _ROWS_AT_ONCE), strict=True)
-        done, now = zip(*(scorer.push(*block) for block in blocks), strict=True)
-        settled.append(torch.cat([*done, scorer.flush()])[first - begin :].double().numpy())
-        immediate.append(torch.cat(now)[first - begin :].double().numpy())
+        values = rows.values[begin:stop].numpy()
+        observed = np.ones(values.shape, bool) if rows.observed is None else rows.observed[begin:stop].numpy()
+        blocks = [slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(values), _ROWS_AT_ONCE)]
+        done, now = zip(*(scorer.push(values[block], observed[block]) for block in blocks), strict=True)
+        settled.append(np.concatenate([*done, scorer.flush()])[first - begin :].astype(np.float64))
+        immediate.append(np.concatenate(now)[first - begin :].astype(np.float64))
         apart.append(rows.apart[first:stop])
     return (
         _scale(settled, apart, lambda: settled_averages(plan.window_size)),

@@ -100,22 +100,6 @@ class MaskedAutoEncoder(nn.Module):
         self.linear = linear
         self.network = network
 
-    def residuals(self, windows: Tensor, *, n_last: int | None = None) -> Tensor:
-        """Actual minus predicted values, each block hidden in turn, shaped like `windows`.
-
-        With `n_last` only the blocks that hold the last so many steps are worked out; the others are zero.
-        """
-        left = self.linear(windows)
-        if self.network is None:
-            return cast(Tensor, left)
-        n_steps = windows.shape[1]
-        first = 0 if n_last is None else (n_steps - n_last) // self.linear.block * self.linear.block
-        result = torch.zeros_like(left)
-        for start in range(first, n_steps, self.linear.block):
-            number = torch.full((len(windows),), start // self.linear.block)
-            result[:, start : start + self.linear.block] = self.block_residuals(windows, number)
-        return result
-
     def block_residuals(self, windows: Tensor, chosen: Tensor, *, noise: float = 0.0) -> Tensor:
         """Actual minus predicted values of one hidden block a window, `(batch, block, channels)`.
 

@@ -24,10 +24,10 @@ Loss = Callable[[Batch, float], Tensor]
 _LOG_2PI = math.log(2 * math.pi)
 
 
-def entry_loss(reconstruction: Reconstruction, target: Tensor, loss: str) -> Tensor:
+def entry_loss(reconstruction: Reconstruction, target: Tensor, loss: str, *, variance: float = 1.0) -> Tensor:
     """Loss of every entry, shaped like `target`; a negative log-likelihood for "bernoulli" and "gaussian".
 
-    "gaussian" uses the decoder's log-variance when it has one and unit variance otherwise.
+    "gaussian" uses the decoder's log-variance when it has one and the fixed `variance` otherwise.
     """
     mean = reconstruction.mean
     if loss == "l2":
@@ -38,7 +38,10 @@ def entry_loss(reconstruction: Reconstruction, target: Tensor, loss: str) -> Ten
         return functional.huber_loss(mean, target, reduction="none")
     if loss == "bernoulli":
         return functional.binary_cross_entropy_with_logits(mean, target, reduction="none")
-    log_var = torch.zeros_like(mean) if reconstruction.log_var is None else reconstruction.log_var.clamp(-8, 8)
+    if reconstruction.log_var is None:
+        log_var = torch.full_like(mean, math.log(variance))
+    else:
+        log_var = reconstruction.log_var.clamp(-8, 8)
     return 0.5 * (log_var + (mean - target).square() * torch.exp(-log_var) + _LOG_2PI)
 
 
@@ -86,7 +89,7 @@ def _masked_loss(network: MaskedAutoEncoder, noise: float, batch: Batch, kl_weig
 
 def _reconstruction_loss(network: AutoEncoder, options: TrainingOptions, batch: Batch, kl_weight: float) -> Tensor:
     reconstruction = network(batch.inputs)
-    losses = entry_loss(reconstruction, batch.inputs, options.loss)
+    losses = entry_loss(reconstruction, batch.inputs, options.loss, variance=options.variance)
     if batch.observed is None:
         total = losses.mean()
     else:

@@ -1,0 +1,75 @@
+"""Networks as torch executes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tsae.detection.graph import graph_of
+from tsae.detection.judge import Judge
+from tsae.detection.judging import entry_errors
+from tsae.detection.models import LinearBlocks, MaskedModel
+from tsae.nn.autoencoder import AutoEncoder
+from tsae.nn.build import build_autoencoder
+from tsae.nn.linear import LinearPath
+from tsae.nn.masked import MaskedAutoEncoder
+from tsae.nn.options import NetworkOptions
+
+__all__ = ["TorchNetwork", "masked_model", "rebuild_autoencoder"]
+
+Array = NDArray[np.float32]
+
+
+class TorchNetwork:
+    """A fitted autoencoder, executed by torch; `shape` is that of its windows. See `tsae.detection.models.Network`."""
+
+    def __init__(self, module: AutoEncoder, shape: tuple[int, int]) -> None:
+        self._shape = shape
+        self.module = module.eval().requires_grad_(False)
+
+    @property
+    def n_linear(self) -> int:
+        return self.module.n_linear
+
+    @torch.inference_mode()
+    def __call__(self, windows: Array) -> Array:
+        return self.module(torch.from_numpy(windows)).mean.numpy()  # type: ignore[no-any-return]
+
+    @torch.inference_mode()
+    def encode(self, windows: Array) -> Array:
+        return self.module.encode(torch.from_numpy(windows)).numpy()
+
+    @torch.inference_mode()
+    def decode(self, codes: Array) -> Array:
+        return self.module.decode(torch.from_numpy(codes)).numpy()
+
+    @torch.inference_mode()
+    def judged(self, windows: Array, judge: Judge) -> Array:
+        return entry_errors(judge, self.module, torch.from_numpy(windows)).numpy()
+
+    def state(self) -> dict[str, Array]:
+        return {name: tensor.numpy() for name, tensor in self.module.state_dict().items()}
+
+    def graph(self) -> bytes | None:
+        return graph_of(self.module, self._shape)
+
+
+def masked_model(network: MaskedAutoEncoder) -> MaskedModel:
+    """The model that a fitted masked autoencoder makes."""
+    linear = network.linear
+    centre, operator, variance = (part.numpy() for part in (linear.centre, linear.operator, linear.variance))
+    n_channels = len(linear.variance)
+    shape = (len(linear.centre) // n_channels, n_channels + 1)
+    inner = None if network.network is None else TorchNetwork(network.network, shape)
+    return MaskedModel(LinearBlocks(centre, operator, variance, linear.block), inner)
+
+
+def rebuild_autoencoder(options: NetworkOptions, shape: tuple[int, ...], state: dict[str, torch.Tensor]) -> AutoEncoder:
+    """The autoencoder that had this state; `shape` is that of one input. Draws from torch's global generator."""
+    path = None
+    if "linear_path.components" in state:
+        path = LinearPath(state["linear_path.components"], state["linear_path.centre"], input_shape=shape)
+    network = build_autoencoder(options, shape, linear_path=path)
+    network.load_state_dict(state)
+    return network
