@@ -64,9 +64,7 @@ def test_one_hidden_block_a_window_equals_the_obvious_way(architecture, noise):
         found = net.block_residuals(windows, chosen, noise=noise)
         torch.manual_seed(5)
         added = noise * torch.randn_like(windows)
-    expected = torch.stack(
-        [obvious_residual(net, *each) for each in zip(windows, chosen.tolist(), added, strict=True)]
-    )
+    expected = torch.stack([obvious_residual(net, *each) for each in zip(windows, chosen.tolist(), added, strict=True)])
     torch.testing.assert_close(found, expected)
     gradients = [torch.autograd.grad(way.square().sum(), list(net.parameters())) for way in (found, expected)]
     for ours, theirs in zip(*gradients, strict=True):

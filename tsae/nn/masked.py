@@ -52,8 +52,10 @@ class BlockPredictor(nn.Module):
         return ((windows.flatten(1) - self.centre) @ self.operator.T).view(windows.shape)
 
     def of_blocks(self, centred: Tensor, chosen: Tensor) -> Tensor:
-        """Centred windows `(batch, time, channels)` → what `forward` gives for the blocks `chosen` `(batch,)` alone,
-        `(batch, block, channels)`."""
+        """What `forward` gives for the blocks `chosen` `(batch,)` alone, `(batch, block, channels)`.
+
+        Takes windows `(batch, time, channels)` from which the mean window is already subtracted.
+        """
         width = self.block * centred.shape[2]
         rows = self.operator.view(-1, width, len(self.centre))
         return linear_by_group(centred.flatten(1), chosen, rows).view(-1, self.block, centred.shape[2])
