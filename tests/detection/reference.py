@@ -176,8 +176,10 @@ def member_scores(
     return [list(views) for views in zip(*by_width, strict=True)]
 
 
-def segment_scores(model: ScoreModel, values: Array, *, lag: int) -> list[float]:
-    """The score of every row of one segment: the mean over members, plus what the switches add."""
+def segment_scores(model: ScoreModel, values: Array, *, lag: int, smoothed: bool = True) -> list[float]:
+    """The score of every row of one segment: the mean over members, plus what the switches add.
+
+    The last filter of a member does not smooth."""
     scaled = model.scaler.scaled(values)
     constants = [constant_errors(scaled[:, channel]) for channel in model.scaler.constant_channels]
     apart = np.nansum([np.zeros(len(values)), *constants], axis=0)
@@ -192,7 +194,8 @@ def segment_scores(model: ScoreModel, values: Array, *, lag: int) -> list[float]
     switches = switch_errors(model, values)
     out = []
     for row, scores_of_row in enumerate(zip(*by_member, strict=True)):
-        known = [view for views in scores_of_row for view in views if not math.isnan(view)]
+        wanted = [views[:-1] if smoothed else views[-1:] for views in scores_of_row]
+        known = [view for views in wanted for view in views if not math.isnan(view)]
         bent = [view if view <= 20 else 20 * (1 + math.log(view / 20)) for view in known]
         larger = sorted(bent, reverse=True)[: math.ceil(len(bent) / 2)]
         out.append(math.fsum(larger) / len(larger) if larger else NEUTRAL_SCORE)

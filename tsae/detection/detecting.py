@@ -32,7 +32,7 @@ class DetectorFacts:
 
 def detect_entity(facts: DetectorFacts, entity: Entity, grid: GridSeries, rules: EventRules, *, name: str) -> Detection:
     """Score an entity's rows, laid out on `grid`, flag those above the threshold and group them into events."""
-    scores, errors = score_grid(facts.model, grid, lag=facts.lag, with_errors=True)
+    scores, _, errors = score_grid(facts.model, grid, lag=facts.lag, with_errors=True)
     flags = scores > facts.threshold
     if entity.excluded is not None:
         flags &= ~entity.excluded

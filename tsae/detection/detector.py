@@ -201,7 +201,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.model_, self.fit_reports_ = fit_model(spans, options, random_state=seed)
         self.lag_ = self.model_.full_lag if isinstance(self.lag, str) else min(int(self.lag), self.model_.full_lag)
-        self.held_out_scores_, self.held_out_immediate_ = held_out_scores(self.model_, spans, lag=self.lag_)
+        self.calibration_ = held_out_scores(self.model_, spans, lag=self.lag_)
         self.units_ = dict(units or {})
         self.data_hash_ = data_hash(entities)
         return self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
@@ -219,7 +219,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             learn_threshold(scores, method=threshold, false_alarm_rate=rate)
             if isinstance(threshold, str)
             else fixed_threshold(threshold)
-            for scores in (self.held_out_scores_, self.held_out_immediate_)
+            for scores in self.calibration_[:2]
         ]
         self.learned_threshold_, self.learned_immediate_threshold_ = learned
         self.threshold_ = self.learned_threshold_.value
@@ -229,7 +229,9 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     def score_samples(self, X: Any) -> FloatArray:
         """Scores `(n_timesteps,)` in scikit-learn's sign: the lower, the more abnormal. Fleets are concatenated."""
         entities, _ = self._checked(X)
-        return -np.concatenate([score_grid(self.model_, self._grid(entity), lag=self.lag_)[0] for entity in entities])
+        return -np.concatenate(
+            [score_grid(self.model_, self._grid(entity), lag=self.lag_).scores for entity in entities]
+        )
 
     def decision_function(self, X: Any) -> FloatArray:
         """`score_samples(X) - offset_`, negative for flagged rows, `(n_timesteps,)`."""
@@ -246,7 +248,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """
         entities, is_fleet = self._checked(X)
         tables = [
-            self._like(entity, score_grid(self.model_, self._grid(entity), lag=self.lag_, with_errors=True)[1])
+            self._like(entity, score_grid(self.model_, self._grid(entity), lag=self.lag_, with_errors=True).errors)
             for entity in entities
         ]
         return tables if is_fleet else tables[0]

@@ -17,6 +17,7 @@ from tsae.detection.image_saving import unpack_image_detector
 from tsae.detection.member import Member, MemberScale
 from tsae.detection.models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
 from tsae.detection.packing import Arrays, fit_report, package_versions, plain_parameters
+from tsae.detection.scoring import CalibrationScores
 from tsae.detection.stored_network import StoredNetwork
 from tsae.detection.switches import SwitchModel
 from tsae.detection.thresholds import Threshold
@@ -50,7 +51,7 @@ def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> No
     tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
     if detector.model_.switches is not None:
         tensors |= {f"switches.{name}": array for name, array in vars(detector.model_.switches).items()}
-    tensors |= {"held_out.scores": detector.held_out_scores_, "held_out.immediate": detector.held_out_immediate_}
+    tensors |= {f"calibration.{name}": scores for name, scores in detector.calibration_._asdict().items()}
     write_model(path, tensors, manifest)
 
 
@@ -84,8 +85,7 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
         switches = SwitchModel(**{name: tensors[f"switches.{name}"] for name in ("weights", "bias", "worst")})
     detector.model_ = ScoreModel(scaler, tuple(members), switches)
     detector.fit_reports_ = [fit_report(report) for report in manifest["fit_reports"]]
-    detector.held_out_scores_ = tensors["held_out.scores"]
-    detector.held_out_immediate_ = tensors["held_out.immediate"]
+    detector.calibration_ = CalibrationScores(*(tensors[f"calibration.{name}"] for name in CalibrationScores._fields))
     settled, immediate = (Threshold(**threshold) for threshold in manifest["thresholds"])
     detector.learned_threshold_, detector.learned_immediate_threshold_ = settled, immediate
     detector.threshold_ = settled.value
