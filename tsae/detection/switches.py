@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.filters import MovingAverage, trailing_kernel
-from tsae.detection.training_rows import FitRows
 from tsae.series.channels import ChannelScaler
+
+if TYPE_CHECKING:
+    from tsae.detection.training_rows import FitRows
 
 __all__ = ["MEMORY", "SwitchModel", "SwitchWatch", "clipped", "features_of", "fit_switches", "surprise_of", "term_of"]
 
@@ -108,7 +110,7 @@ def term_of(model: SwitchModel, errors: FloatArray) -> FloatArray:
 
 def _states(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """0, 1, or 0.5 where a switch was not observed."""
-    return np.clip(np.nan_to_num(values, nan=0.5), 0, 1)
+    return np.asarray(np.clip(np.nan_to_num(values, nan=0.5), 0, 1))
 
 
 def fit_switches(scaler: ChannelScaler, rows: FitRows) -> SwitchModel | None:

@@ -47,7 +47,7 @@ class LaneArrays:
     def shift_in(self, name: str, part: Any, new: Any) -> NDArray[Any]:
         """Drop the oldest entry of arrays `(lanes, length, ...)`, append `new` `(m, ...)`; return the m arrays."""
         array = self._arrays[name]
-        rows = array[part]
+        rows: NDArray[Any] = array[part]
         rows[:, :-1] = rows[:, 1:]
         rows[:, -1] = new
         if not isinstance(part, slice):
@@ -65,7 +65,6 @@ class LaneArrays:
             raise DataError("the state does not fit the model; start without it, or with the model it belongs to")
         self.n_lanes = len(state["n_rows"])
         for name, array in state.items():
-            spare = np.full(
-                (max(_FIRST, self.n_lanes) - self.n_lanes, *array.shape[1:]), self._empty[name], array.dtype
-            )
+            shape = (max(_FIRST, self.n_lanes) - self.n_lanes, *array.shape[1:])
+            spare = np.full(shape, self._empty[name], array.dtype)
             self._arrays[name] = np.concatenate([array, spare])

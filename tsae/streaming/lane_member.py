@@ -125,7 +125,8 @@ class LaneMember:
         """How many windows, the last one starting at row `newest` or before, cover each of these rows."""
         stride, size = self._member.stride, self._member.window_size
         first = -(-np.maximum(rows - size + 1, 0) // stride)
-        return np.maximum(np.minimum(rows, newest) // stride - first + 1, 0).astype(np.float32)
+        counts = np.maximum(np.minimum(rows, newest) // stride - first + 1, 0)
+        return np.asarray(counts, dtype=np.float32)
 
 
 class _Filters:

@@ -76,6 +76,8 @@ class Lanes:
         self._constants = LaneConstants(scaler, self.arrays)
         self._switches = LaneSwitches(scaler, model.switches, self.arrays)
         n_views = sum(member.n_views for member in self._members)
+        ends = np.cumsum([member.n_views for member in self._members]) - 1
+        self._smoothed = np.setdiff1d(np.arange(n_views), ends)  # the last view of a member is not smoothed
         self.arrays.add("n_rows", (), np.int64)
         self.arrays.add("last", (len(self._network),), np.float32)
         self.arrays.add("views", (self._size, n_views))
@@ -107,13 +109,13 @@ class Lanes:
             places = (rows - member.error_delay) % self._size
             share = relative / len(self._members)
             self.arrays["errors"][lanes[:, None], places[:, None], self._network] += share
-            immediate.append(now)
+            immediate.append(now[:, :-1])
             first += member.n_views
         self.arrays["n_rows"][part] += 1
         terms = self.arrays["switch_terms"]
         oldest = rows - self.delay
         at = lanes, oldest % self._size
-        settled = combined([self.arrays["views"][at]]) + terms[at]
+        settled = combined([self.arrays["views"][at][:, self._smoothed]]) + terms[at]
         now_score = combined(immediate) + terms[lanes, rows % self._size]
         return Step(now_score, oldest >= 0, settled, self.arrays["errors"][at])
 
@@ -135,7 +137,7 @@ class Lanes:
             first += member.n_views
         terms = self.arrays["switch_terms"][lane, places]
         self.restart(lane)
-        return Flushed(combined([views]) + terms, errors)
+        return Flushed(combined([views[:, self._smoothed]]) + terms, errors)
 
     def _filled(self, part: Any, scaled: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         observed = ~np.isnan(scaled)
