@@ -205,19 +205,6 @@ def segment_scores(model: ScoreModel, values: Array, *, lag: int, smoothed: bool
     return out
 
 
-def runs_of(flags: Sequence[bool], merge_gap: int, shortest: int) -> list[tuple[int, int]]:
-    """Go from row to row and keep one run open until too many unflagged rows have passed."""
-    runs: list[tuple[int, int]] = []
-    for row, flagged in enumerate(flags):
-        if not flagged:
-            continue
-        if runs and row - runs[-1][1] - 1 <= merge_gap:
-            runs[-1] = (runs[-1][0], row)
-        else:
-            runs.append((row, row))
-    return [(first, last) for first, last in runs if last - first + 1 >= shortest]
-
-
 def _errors_of(member: Member) -> ErrorsOfWindow:
     def of_window(window: Array) -> Array:
         batch = np.ascontiguousarray(window, dtype=np.float32)[None]

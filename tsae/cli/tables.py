@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["events_table", "facts_table", "quality_table", "sensors_in_words", "text_table"]
 
 _MOST_SENSORS = 3
+_ARROWS = {"above": "▲", "below": "▼", "": ""}
 _GRADE_STYLE = {"A": "green", "B": "green", "C": "yellow", "D": "yellow", "E": "red", "F": "red"}
 
 
@@ -49,7 +50,7 @@ def events_table(events: Sequence[Event], *, title: str) -> Table:
             duration(event.duration, event.n_rows),
             Text(f"{event.severity:.0f}", style=_severity_style(event.severity)),
             sensors_in_words(event),
-            comparison(event.sensors[0], event.sensors[0].unit),
+            f"{comparison(event.sensors[0], event.sensors[0].unit)} {_ARROWS[event.direction]}".rstrip(),
         ]
         for event in events
     ]

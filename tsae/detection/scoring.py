@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.codes import towards
 from tsae.detection.engine import ScoredRows, ScoreModel, SegmentScorer
 from tsae.detection.member import Member
 from tsae.detection.models import ReconstructionModel
@@ -21,13 +22,16 @@ from tsae.series.grid import GridSeries
 __all__ = [
     "CalibrationScores",
     "GridScores",
+    "cleaned_values",
     "code_length",
     "expected_at",
     "expected_values",
     "held_out_scores",
     "row_codes",
+    "row_reconstruction",
     "score_grid",
     "windows_of",
+    "with_noise",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -79,16 +83,64 @@ def expected_values(model: ScoreModel, member: Member, values: NDArray[np.floati
     The mean over all windows that cover a row. Constant channels are expected at their constant, switches (which
     no network sees) nowhere: NaN.
     """
-    network = model.scaler.network_channels
-    filled, _ = ForwardFill().push(model.scaler.scaled(values)[:, network])
+    filled, _ = ForwardFill().push(model.scaler.scaled(values)[:, model.scaler.network_channels])
+    return _in_units(model, row_reconstruction(member, filled))
+
+
+def row_reconstruction(member: Member, filled: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean over all windows that cover a row; scaled rows of one segment `(n, n_network_channels)`."""
     rows = RowErrors(member.model.reconstruct, window_size=member.window_size)
     parts = [rows.push(filled, np.ones(filled.shape, dtype=bool))[0], rows.flush()]
-    return _in_units(model, np.concatenate(parts))
+    return np.concatenate(parts)
+
+
+def cleaned_values(
+    model: ScoreModel,
+    member: Member,
+    values: NDArray[np.floating],
+    *,
+    noise: FloatArray | None,
+    left: NDArray[np.float32],
+) -> FloatArray:
+    """Rows of one segment `(n, n_channels)`, in the sensors' units, drawn towards what `member` makes of them.
+
+    Missing values become what is expected; channels that no network sees stay as they are.
+
+    Parameters
+    ----------
+    noise
+        Standard deviation of the noise `(n_channels,)`, in the sensors' units; `None` takes for it what the error of
+        these rows exceeds `left`, the usual one `(n_network_channels,)`, in scaled units.
+    """
+    scaler, network = model.scaler, model.scaler.network_channels
+    filled, observed = ForwardFill().push(scaler.scaled(values)[:, network])
+    rebuilt = row_reconstruction(member, filled)
+    if noise is None:
+        error = (np.square(rebuilt - filled) * observed).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
+        variance = np.maximum(error - left, 0)
+    else:
+        variance = np.square(noise[network] / scaler.scale[network])
+    cleaned = np.where(observed, towards(filled, rebuilt, left, variance), rebuilt)
+    out = np.array(values, dtype=np.float64)
+    out[:, network] = cleaned * scaler.scale[network] + scaler.mean[network]
+    return out
 
 
 def windows_of(model: ScoreModel, member: Member, codes: NDArray[np.float32]) -> FloatArray:
     """Codes `(n, latent_dim)` → windows `(n, window_size, n_channels)` in the sensors' units."""
     return _in_units(model, _reconstruction_model(member).network.decode(codes))
+
+
+def with_noise(
+    model: ScoreModel, windows: FloatArray, left: NDArray[np.float32], rng: np.random.Generator
+) -> FloatArray:
+    """Windows `(n, window_size, n_channels)` in the sensors' units plus noise of (scaled) mean square `left`."""
+    network = model.scaler.network_channels
+    noisy = windows.copy()
+    noisy[..., network] += rng.standard_normal((*windows.shape[:-1], len(network))) * (
+        np.sqrt(left) * model.scaler.scale[network]
+    )
+    return noisy
 
 
 def _in_units(model: ScoreModel, scaled: NDArray[np.float32]) -> FloatArray:
