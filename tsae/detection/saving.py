@@ -9,22 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from tsae.detection.calibration import LogTail
 from tsae.detection.detector import AnomalyDetector
-from tsae.detection.engine import ScoreModel
 from tsae.detection.image_detector import ImageAnomalyDetector
 from tsae.detection.image_saving import unpack_image_detector
+<<<<<<< HEAD
+from tsae.detection.packing import Arrays, fit_report, package_versions, plain_parameters
+from tsae.detection.score_packing import pack_score_model, reading_parts, unpack_score_model
+=======
 from tsae.detection.judge import Judge
 from tsae.detection.member import Member, MemberScale
 from tsae.detection.models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
 from tsae.detection.packing import Arrays, fit_report, pack_codes, package_versions, plain_parameters, unpack_codes
+>>>>>>> main
 from tsae.detection.scoring import CalibrationScores
-from tsae.detection.stored_network import StoredNetwork
-from tsae.detection.switches import SwitchModel
 from tsae.detection.thresholds import Threshold
-from tsae.errors import ModelFileError
-from tsae.nn.options import NetworkOptions
-from tsae.series.channels import ChannelScaler
 from tsae.store import read_model, write_model
 
 __all__ = ["load", "save_detector"]
@@ -43,16 +41,16 @@ def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> No
         "fitted": {name: getattr(detector, name) for name in _FITTED},
         "thresholds": [asdict(detector.learned_threshold_), asdict(detector.learned_immediate_threshold_)],
         "fit_reports": [asdict(report) for report in detector.fit_reports_],
+<<<<<<< HEAD
+        "members": pack_score_model(detector.model_, tensors),
+=======
         "members": [
             _pack_member(member, f"members.{number}.", tensors) for number, member in enumerate(detector.model_.members)
         ],
         "codes": pack_codes(detector.codes_, tensors),
+>>>>>>> main
         "packages": package_versions(),
     }
-    scaler = detector.model_.scaler
-    tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
-    if detector.model_.switches is not None:
-        tensors |= {f"switches.{name}": array for name, array in vars(detector.model_.switches).items()}
     tensors |= {f"calibration.{name}": scores for name, scores in detector.calibration_._asdict().items()}
     write_model(path, tensors, manifest)
 
@@ -66,10 +64,8 @@ def load(path: str | os.PathLike[str]) -> AnomalyDetector | ImageAnomalyDetector
         If the file is not a tsae model, is damaged, or of a newer format.
     """
     tensors, manifest = read_model(path)
-    try:
+    with reading_parts(path):
         return _KINDS[manifest["kind"]](tensors, manifest)
-    except (KeyError, TypeError, IndexError, AttributeError, RuntimeError, ValueError) as error:
-        raise ModelFileError(f"model file {str(path)!r} lacks a part ({error}); fit again") from error
 
 
 def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
@@ -78,6 +74,9 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
         setattr(detector, name, manifest["fitted"][name])
     if manifest["named_channels"]:
         detector.feature_names_in_ = np.array(manifest["channels"], dtype=object)
+<<<<<<< HEAD
+    detector.model_ = unpack_score_model(tensors, manifest)
+=======
     scaler = ChannelScaler(tensors["scaler.mean"], tensors["scaler.scale"], tensors["scaler.role"])
     members = [
         _unpack_member(member, f"members.{number}.", tensors) for number, member in enumerate(manifest["members"])
@@ -87,6 +86,7 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
         switches = SwitchModel(**{name: tensors[f"switches.{name}"] for name in ("weights", "bias", "worst")})
     detector.model_ = ScoreModel(scaler, tuple(members), switches)
     detector.codes_ = unpack_codes(manifest["codes"], tensors)
+>>>>>>> main
     detector.fit_reports_ = [fit_report(report) for report in manifest["fit_reports"]]
     detector.calibration_ = CalibrationScores(*(tensors[f"calibration.{name}"] for name in CalibrationScores._fields))
     settled, immediate = (Threshold(**threshold) for threshold in manifest["thresholds"])
@@ -96,6 +96,8 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
     return detector
 
 
+<<<<<<< HEAD
+=======
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
     """Put a member's arrays into `tensors`; return what goes into the manifest."""
     model = member.model
@@ -156,6 +158,7 @@ def _unpack_scale(tails: list[dict[str, float]], prefix: str, tensors: Arrays) -
     return MemberScale(tensors[f"{prefix}levels"], tuple(LogTail(knots=knots, **tail) for knots, tail in pairs))
 
 
+>>>>>>> main
 _KINDS: dict[str, Callable[[Arrays, dict[str, Any]], AnomalyDetector | ImageAnomalyDetector]] = {
     "AnomalyDetector": _unpack,
     "ImageAnomalyDetector": unpack_image_detector,

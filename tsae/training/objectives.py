@@ -31,7 +31,7 @@ def entry_loss(reconstruction: Reconstruction, target: Tensor, loss: str, *, var
     """
     mean = reconstruction.mean
     if loss == "l2":
-        return (mean - target).square()
+        return functional.mse_loss(mean, target, reduction="none")
     if loss == "l1":
         return (mean - target).abs()
     if loss == "huber":
@@ -74,18 +74,15 @@ def masked_loss(network: MaskedAutoEncoder, *, noise: float = 0.05) -> Loss:
 
 
 def _masked_loss(network: MaskedAutoEncoder, noise: float, batch: Batch, kl_weight: float) -> Tensor:  # noqa: ARG001
-    windows = batch.inputs
-    block = network.linear.block
-    n_windows, n_steps, _ = windows.shape
-    n_blocks = n_steps // block
-    chosen = torch.randint(n_blocks, (n_windows,)) if network.training else torch.arange(n_windows) % n_blocks
-    hidden = (torch.arange(n_steps) // block).to(windows.device) == chosen.to(windows.device).unsqueeze(1)
-    left = network.linear(windows)
-    predicted = network.correction(windows, left, hidden, noise=noise if network.training else 0.0)
-    counted = hidden.unsqueeze(2).expand_as(windows)
-    if batch.observed is not None:
-        counted = counted & batch.observed
-    errors = (left - predicted).square() / network.linear.variance
+    windows, block = batch.inputs, network.linear.block
+    n_blocks = windows.shape[1] // block
+    chosen = torch.randint(n_blocks, windows.shape[:1]) if network.training else torch.arange(len(windows)) % n_blocks
+    chosen = chosen.to(windows.device)
+    residuals = network.block_residuals(windows, chosen, noise=noise if network.training else 0.0)
+    errors = residuals.square() / network.linear.variance
+    if batch.observed is None:
+        return errors.mean()
+    counted = batch.observed.unflatten(1, (n_blocks, block))[torch.arange(len(windows)), chosen]
     total: Tensor = (errors * counted).sum() / counted.sum().clamp_min(1)
     return total
 
