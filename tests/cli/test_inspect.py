@@ -15,6 +15,8 @@ def test_the_facts_of_a_model(model: Path) -> None:
     for fact in ("period 1 min", "lag ", "held-out rows", "flow l/s analog", "running switch", "window_size=16"):
         assert fact in words
     assert "pressure bar analog 3" in words
+    assert "Bottleneck: what is not rebuilt of later data" in words
+    assert "the code" in words
 
 
 def test_the_facts_for_machines(model: Path) -> None:
