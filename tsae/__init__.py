@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.events import Event
     from tsae.detection.image_detector import ImageAnomalyDetector
+    from tsae.detection.recipes import recipe
     from tsae.detection.result import Detection
     from tsae.detection.rules import EventRules
     from tsae.detection.saving import load
@@ -35,6 +36,7 @@ __all__ = [
     "bundled_dataset",
     "load",
     "read_table",
+    "recipe",
 ]
 
 _HOME = {
@@ -48,6 +50,7 @@ _HOME = {
     "bundled_dataset": "tsae.series.bundled",
     "load": "tsae.detection.saving",
     "read_table": "tsae.series.reading",
+    "recipe": "tsae.detection.recipes",
 }
 
 

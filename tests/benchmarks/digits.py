@@ -62,7 +62,7 @@ BASELINES: dict[str, Scorer] = {
     "IsolationForest": isolation_forest,
     "OneClassSVM": one_class_svm,
 }
-KINDS: dict[str, Scorer] = {name: autoencoder(**recipe(name)) for name in RECIPES}
+KINDS: dict[str, Scorer] = {name: autoencoder(**recipe(name, "images")) for name in RECIPES}
 
 
 def areas(score: Scorer, digits: Sequence[int], *, seed: int) -> list[float]:

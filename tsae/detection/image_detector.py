@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -44,30 +44,40 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         most 32; beside a linear path, that path gets them, and the network 16 more.
     linear_path : bool
         Add the network's output to a principal-component reconstruction, so that it only learns the rest.
-    hidden : tuple of int or None
-        Widths of the dense encoder's layers; the decoder mirrors them. `None` takes them from the image.
-    n_blocks : int
-        Strided stages (conv) or stacked blocks (transformer).
+    hidden, decoder_hidden : tuple of int or None
+        Widths of the dense encoder's layers, and of the decoder's. `None` takes them from the image, and mirrors them.
+    n_blocks, width, n_heads, kernel_size : int
+        Strided stages (conv) or stacked blocks (transformer); channels of the first stage or numbers a token (a patch);
+        attention heads (transformer); pixels a side of a kernel (conv).
+    activation : {"auto", "gelu", "relu", "tanh", "sigmoid", "silu"}
+        Of the hidden layers; "auto" takes "gelu", and "sigmoid" with pre-training.
+    dropout : float
+        Share of hidden units dropped in training.
     bottleneck : {"deterministic", "gaussian"}
         "gaussian" makes the autoencoder variational.
-    kl_weight : "auto" or float
-        Weight of the KL divergence in the variational objective. "auto" takes 1 for a likelihood ("bernoulli",
-        "gaussian") and 0.01 otherwise; with "l2" it is twice the variance of the noise that pixels are taken to have.
+    kl_weight, kl_warm_up : "auto" or float, float
+        Weight of its KL divergence, and share of the steps over which it rises from 0. "auto" takes 1 for a likelihood
+        ("bernoulli", "gaussian") and 0.01 otherwise; with "l2" it is twice the variance of the noise.
     corruption : None, "gaussian", "mask_points", "mask_channels", "mask_blocks" or "salt_pepper"
         What is done to inputs in training while the target stays clean (a denoising autoencoder).
     corruption_level : float
         Standard deviation of the noise, 1 being the range of the pixels, or share of hidden pixels.
     loss : {"l2", "l1", "huber", "bernoulli", "gaussian"}
-        What the network minimises. "gaussian" learns the variance of each pixel too.
+        What the network minimises.
+    variance : "learned" or float
+        Of loss="gaussian": learned for every pixel, or fixed, 1 being the square of the range of the pixels.
+    sparsity, contraction : float
+        Weights of the mean absolute code, and of the squared norm of the encoder's Jacobian.
     pretraining : {None, "rbm"}
-        "rbm" starts a dense network, with sigmoid units, from a stack of restricted Boltzmann machines, each trained
-        for `max_steps`.
-    score : {"auto", "error", "probability", "elbo"}
-        What makes an image anomalous: its squared error, its improbability under `loss` (averaged over the
-        posterior if variational), or the negative evidence lower bound. "auto" takes "elbo" if variational, else
-        "error".
+        "rbm" starts a dense network, without linear path, from a stack of restricted Boltzmann machines.
+    rbm : dict or None
+        How these are trained: `n_steps` (else `max_steps`), `batch_size`, `n_gibbs` (the k of CD-k), `persistent`,
+        `learning_rate`, `momentum`, `weight_decay`; see `tsae.nn.rbm_options`.
+    score_by : {"auto", "error", "probability", "elbo", "masked"}
+        What makes an image anomalous: its squared error; its improbability under `loss`; the negative evidence lower
+        bound; the error of pixels that masks as in `corruption` hide. "auto": "elbo" if variational, else "error".
     n_samples : int
-        Draws from the posterior for a variational "probability" or "elbo".
+        Draws from the posterior for a variational "probability" or "elbo", or least masks.
     max_steps : "auto" or int
         Most training steps, 600 if "auto"; early stopping may end before.
     batch_size : int
@@ -119,14 +129,25 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         latent_dim: str | int = "auto",
         linear_path: bool = False,
         hidden: Sequence[int] | None = None,
+        decoder_hidden: Sequence[int] | None = None,
         n_blocks: int = 2,
+        width: int = 32,
+        n_heads: int = 4,
+        kernel_size: int = 5,
+        activation: str = "auto",
+        dropout: float = 0.0,
         bottleneck: str = "deterministic",
         kl_weight: str | float = "auto",
+        kl_warm_up: float = 0.3,
         corruption: str | None = None,
         corruption_level: float = 0.1,
         loss: str = "l2",
+        variance: str | float = "learned",
+        sparsity: float = 0.0,
+        contraction: float = 0.0,
         pretraining: str | None = None,
-        score: str = "auto",
+        rbm: Mapping[str, Any] | None = None,
+        score_by: str = "auto",
         n_samples: int = 16,
         max_steps: str | int = "auto",
         batch_size: int = 128,
@@ -139,19 +160,14 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         precision: str = "32-true",
         random_state: Any = None,
     ) -> None:
-        self.architecture = architecture
-        self.latent_dim = latent_dim
-        self.linear_path = linear_path
-        self.hidden = hidden
-        self.n_blocks = n_blocks
-        self.bottleneck = bottleneck
-        self.kl_weight = kl_weight
-        self.corruption = corruption
-        self.corruption_level = corruption_level
-        self.loss = loss
-        self.pretraining = pretraining
-        self.score = score
-        self.n_samples = n_samples
+        self.architecture, self.latent_dim, self.linear_path = architecture, latent_dim, linear_path
+        self.hidden, self.decoder_hidden = hidden, decoder_hidden
+        self.n_blocks, self.width, self.n_heads, self.kernel_size = n_blocks, width, n_heads, kernel_size
+        self.activation, self.dropout = activation, dropout
+        self.bottleneck, self.kl_weight, self.kl_warm_up = bottleneck, kl_weight, kl_warm_up
+        self.corruption, self.corruption_level = corruption, corruption_level
+        self.loss, self.variance, self.sparsity, self.contraction = loss, variance, sparsity, contraction
+        self.pretraining, self.rbm, self.score_by, self.n_samples = pretraining, rbm, score_by, n_samples
         self.max_steps = max_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -249,6 +265,11 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
     def latent_dim_(self) -> int:
         """Length of a code."""
         return self.model_.network.code_length
+
+    @property
+    def receptive_field_(self) -> int:
+        """Pixels a side that one feature of the encoder depends on: all of an image, unless convolutional."""
+        return self.model_.network.options.receptive_field(self.image_shape_)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -9,7 +9,8 @@ from typing import Any
 from tsae.detection.calibration import LogTail
 from tsae.detection.image_detector import ImageAnomalyDetector
 from tsae.detection.image_model import ImageLevels, ImageModel
-from tsae.detection.image_network import ImageJudge, ImageNetwork
+from tsae.detection.image_network import ImageNetwork
+from tsae.detection.judge import Judge
 from tsae.detection.packing import (
     Arrays,
     fit_report,
@@ -61,7 +62,7 @@ def unpack_image_detector(tensors: Arrays, manifest: dict[str, Any]) -> ImageAno
         rebuild_autoencoder(options, tuple(shape), state_of("network.", tensors)),
         options,
         ImageScale(**manifest["scale"]),
-        ImageJudge(**manifest["judge"]),
+        Judge(**manifest["judge"]),
         (channels, height, width),
     )
     levels = ImageLevels(**manifest["levels"], tail=LogTail(knots=tensors["tail.knots"], **manifest["tail"]))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.judge import Judge
 from tsae.nn.options import NetworkOptions
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ class StoredNetwork:
 
     def decode(self, codes: Array) -> Array:
         return self._torch.decode(codes)
+
+    def judged(self, windows: Array, judge: Judge) -> Array:
+        return self._torch.judged(windows, judge)
 
     def state(self) -> Mapping[str, Array]:
         return self._state

@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from tsae.detection.graph import graph_of
+from tsae.detection.judge import Judge
+from tsae.detection.judging import entry_errors
 from tsae.detection.models import LinearBlocks, MaskedModel
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
@@ -41,6 +43,10 @@ class TorchNetwork:
     @torch.inference_mode()
     def decode(self, codes: Array) -> Array:
         return self.module.decode(torch.from_numpy(codes)).numpy()
+
+    @torch.inference_mode()
+    def judged(self, windows: Array, judge: Judge) -> Array:
+        return entry_errors(judge, self.module, torch.from_numpy(windows)).numpy()
 
     def state(self) -> dict[str, Array]:
         return {name: tensor.numpy() for name, tensor in self.module.state_dict().items()}

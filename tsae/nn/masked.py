@@ -11,8 +11,11 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tsae.nn.autoencoder import AutoEncoder
+from tsae.nn.dense import DenseDecoder
+from tsae.nn.layers import linear_by_group
 from tsae.nn.linear import moments
 
 __all__ = ["BlockPredictor", "MaskedAutoEncoder", "fit_block_predictor"]
@@ -47,6 +50,15 @@ class BlockPredictor(nn.Module):
     def forward(self, windows: Tensor) -> Tensor:
         """Windows `(batch, time, channels)` → actual minus predicted values, same shape."""
         return ((windows.flatten(1) - self.centre) @ self.operator.T).view(windows.shape)
+
+    def of_blocks(self, centred: Tensor, chosen: Tensor) -> Tensor:
+        """What `forward` gives for the blocks `chosen` `(batch,)` alone, `(batch, block, channels)`.
+
+        Takes windows `(batch, time, channels)` from which the mean window is already subtracted.
+        """
+        width = self.block * centred.shape[2]
+        rows = self.operator.view(-1, width, len(self.centre))
+        return linear_by_group(centred.flatten(1), chosen, rows).view(-1, self.block, centred.shape[2])
 
 
 def fit_block_predictor(
@@ -90,11 +102,29 @@ class MaskedAutoEncoder(nn.Module):
         self.linear = linear
         self.network = network
 
-    def correction(self, windows: Tensor, left: Tensor, hidden: Tensor, *, noise: float = 0.0) -> Tensor:
-        """The network's prediction of the linear residuals `left`, for steps `hidden` `(time,)` or `(batch, time)`."""
-        mask = hidden.to(windows.dtype).expand(windows.shape[:2]).unsqueeze(2)
+    def block_residuals(self, windows: Tensor, chosen: Tensor, *, noise: float = 0.0) -> Tensor:
+        """Actual minus predicted values of one hidden block a window, `(batch, block, channels)`.
+
+        `chosen` `(batch,)` is the number of the hidden block. `noise` is the standard deviation of what is added to
+        the rest of the window that the network sees.
+        """
+        block = self.linear.block
         centred = windows - self.linear.centre.view(windows.shape[1:])
-        if noise:
-            centred = centred + noise * torch.randn_like(centred) * (1 - mask)
-        seen = torch.cat([centred - left * mask, mask], dim=2)
-        return cast(Tensor, cast(AutoEncoder, self.network)(seen).mean)[:, :, :-1]
+        left = self.linear.of_blocks(centred, chosen)
+        if self.network is None:
+            return left
+        rest = centred + noise * torch.randn_like(centred) if noise else centred
+        seen = functional.pad(rest, (0, 1)).unflatten(1, (-1, block))
+        rows = torch.arange(len(windows), device=windows.device)
+        seen[rows, chosen, :, :-1] = centred.unflatten(1, (-1, block))[rows, chosen] - left
+        seen[rows, chosen, :, -1] = 1
+        return left - self._prediction(seen.flatten(1, 2), chosen)
+
+    def _prediction(self, seen: Tensor, chosen: Tensor) -> Tensor:
+        """The network's prediction of the linear residuals in the chosen blocks, `(batch, block, channels)`."""
+        network = cast(AutoEncoder, self.network)
+        code = network.latent(seen).code
+        if isinstance(network.decoder, DenseDecoder):
+            return network.decoder.blocks(code, chosen, self.linear.block)[..., :-1]
+        rows = torch.arange(len(seen), device=seen.device)
+        return cast(Tensor, network.decoder(code).unflatten(1, (-1, self.linear.block))[rows, chosen, :, :-1])
