@@ -24,7 +24,7 @@ from tsae.detection.scoring import (
 )
 from tsae.detection.series_options import series_options
 from tsae.detection.series_uses import SeriesUses
-from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
+from tsae.detection.thresholds import Threshold, ThresholdSet, learn_thresholds
 from tsae.detection.training_rows import used_spans
 from tsae.series.clock import infer_clock
 from tsae.series.grid import GridSeries
@@ -100,10 +100,11 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
     held_out : float
         Share of the training rows, the last in time, that no network is trained on: they choose the weights, the
         scale of the score and the threshold.
-    threshold : {"pot", "quantile"} or float
+    threshold : {"pot", "quantile", "mad", "conformal"} or float
         How the threshold is learned, or the threshold itself.
-    false_alarm_rate : float
-        Share of normal rows that may be flagged.
+    false_alarm_rate : float or str
+        The budget of false alarms. A count, such as "1/week" or "2 per 10000 rows", is one of alarms: runs of flagged
+        rows. A share, such as 0.001 or "0.1%", is one of flagged rows; `detect` keeps it on the unsmoothed score.
     lag : "auto" or int
         Rows after a row that its score may depend on; 0 answers at once. "auto" takes all that helps (`lag_`).
     max_fill : int
@@ -125,6 +126,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         Rows that a score waits for.
     period_ : float or None
         Sampling period in seconds.
+    thresholds_ : ThresholdSet
+        The thresholds of all kinds of score.
     learned_threshold_ : Threshold
         The threshold with what stands behind it.
     fit_reports_ : list of FitReport
@@ -177,7 +180,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         learning_rate: float = 2e-3,
         held_out: float = 0.15,
         threshold: str | float = "pot",
-        false_alarm_rate: float = 0.001,
+        false_alarm_rate: float | str = "1 per 10000 rows",
         lag: str | int = "auto",
         max_fill: int = 3,
         accelerator: str = "cpu",
@@ -240,25 +243,25 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         self.data_hash_ = data_hash(entities)
         return self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
 
-    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | None = None) -> Self:
+    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | str | None = None) -> Self:
         """Learn the threshold anew, or state it, without training again.
 
         `threshold` and `false_alarm_rate` as in the constructor; `None` keeps the rate.
         """
         check_is_fitted(self, "model_")
-        rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
-        threshold = plain(threshold)
-        check_threshold(threshold, rate)
-        learned = [
-            learn_threshold(scores, method=threshold, false_alarm_rate=rate)
-            if isinstance(threshold, str)
-            else fixed_threshold(threshold)
-            for scores in self.calibration_[:2]
-        ]
-        self.learned_threshold_, self.learned_immediate_threshold_ = learned
-        self.threshold_ = self.learned_threshold_.value
+        rate = self.false_alarm_rate if false_alarm_rate is None else plain(false_alarm_rate)
+        return self._take(learn_thresholds(self.calibration_, plain(threshold), rate, self.period_))
+
+    def _take(self, thresholds: ThresholdSet) -> Self:
+        self.thresholds_ = thresholds
+        self.threshold_ = thresholds.settled.value
         self.offset_ = -self.threshold_
         return self
+
+    @property
+    def learned_threshold_(self) -> Threshold:
+        """What stands behind `threshold_`."""
+        return self.thresholds_.settled
 
     def score_samples(self, X: Any) -> FloatArray:
         """Scores `(n_timesteps,)` in scikit-learn's sign: the lower, the more abnormal. Fleets are concatenated."""

@@ -15,9 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsae.detection.code_study import study_images
 from tsae.detection.image_build import fit_image_model, split_images
-from tsae.detection.image_options import image_options
+from tsae.detection.image_options import check_image_budget, image_options
 from tsae.detection.parameters import plain
-from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
+from tsae.detection.thresholds import fixed_threshold, learn_threshold
 from tsae.detection.uses import CodesMixin, noise_by_channel
 from tsae.errors import DataError
 from tsae.images.arrays import check_images
@@ -87,9 +87,9 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
     held_out : float
         Share of the images, drawn at random, that the network is not trained on: they choose the weights, the scale
         of the score and the threshold.
-    threshold : {"pot", "quantile"} or float
+    threshold : {"pot", "quantile", "mad", "conformal"} or float
         How the threshold is learned, or the threshold itself.
-    false_alarm_rate : float
+    false_alarm_rate : float or str
         Share of normal images that may be flagged.
     accelerator, devices, precision
         Passed to Lightning's `Trainer`.
@@ -154,7 +154,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         learning_rate: float = 2e-3,
         held_out: float = 0.15,
         threshold: str | float = "pot",
-        false_alarm_rate: float = 0.01,
+        false_alarm_rate: float | str = 0.01,
         accelerator: str = "cpu",
         devices: int = 1,
         precision: str = "32-true",
@@ -191,7 +191,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         self.data_hash_ = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
         return self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
 
-    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | None = None) -> Self:
+    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | str | None = None) -> Self:
         """Learn the threshold anew, or state it, without training again.
 
         `threshold` and `false_alarm_rate` as in the constructor; `None` keeps the rate.
@@ -199,7 +199,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         check_is_fitted(self, "model_")
         rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
         threshold = plain(threshold)
-        check_threshold(threshold, rate)
+        check_image_budget(threshold, rate)
         self.learned_threshold_ = (
             learn_threshold(self.held_out_scores_, method=threshold, false_alarm_rate=rate)
             if isinstance(threshold, str)

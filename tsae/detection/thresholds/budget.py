@@ -132,6 +132,6 @@ def _number(text: str) -> float:
 
 def _unreadable(words: object) -> ParameterError:
     return ParameterError(
-        f'`false_alarm_rate` (={words!r}) must be a share of rows between 0 and 1 such as 0.001 or "0.1%", or a '
-        'number of alarms such as "1/week" or "2 per 10000 rows" (at most one in ten rows)'
+        f'`false_alarm_rate` (={words!r}) must lie between 0 and 1, such as 0.001 or "0.1%" of the rows, or count '
+        'alarms, such as "1/week" or "2 per 10000 rows" (at most one in ten rows)'
     )

@@ -24,7 +24,10 @@ def cluster_peaks(scores: FloatArray, threshold: float) -> FloatArray:
 
 
 def lowest_threshold(scores: FloatArray, n_episodes: float) -> float:
-    """The lowest threshold above which no threshold gives more than `n_episodes` runs of scores `(n,)`."""
+    """The lowest threshold above which no threshold gives more than `n_episodes` runs of scores `(n,)`.
+
+    A part of an episode moves it by as much towards the next lower score, as quantiles are interpolated.
+    """
     order = np.argsort(-scores, kind="stable")
     flagged: list[int] = []
     n_runs = 0
@@ -35,6 +38,7 @@ def lowest_threshold(scores: FloatArray, n_episodes: float) -> float:
         )
         n_runs += 1 - n_beside
         if n_runs > n_episodes and (place + 1 == len(order) or scores[order[place + 1]] < scores[row]):
-            return float(scores[row])
+            lower = scores[order[min(place + 1, len(order) - 1)]]
+            return float(scores[row] - (n_episodes - np.floor(n_episodes)) * (scores[row] - lower))
         flagged.insert(at, row)
     return float(scores[order[-1]])

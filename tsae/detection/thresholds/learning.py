@@ -62,4 +62,4 @@ def learn_threshold(
         what = f"{target.rate:g}" if target.counts == "rows" else f"{target.rate:g} alarms a row"
         note = f"a rate of {what} is finer than {len(known)} held-out rows can show; {how or 'treat it as a guess'}"
     n_clusters = len(cluster_peaks(known, float(np.quantile(known, 1 - _HIGH))))
-    return Threshold(value, method, target.rate, len(known), note, target.counts, n_clusters)
+    return Threshold(value, method, target.rate, len(known), note, target.counts, str(budget), n_clusters)

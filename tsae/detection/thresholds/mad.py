@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from tsae.detection.thresholds.threshold import Target
 
@@ -26,4 +26,4 @@ class Mad:
         """As `ThresholdLearner.learn`."""
         median = float(np.median(scores))
         spread = _GAUSSIAN * float(np.median(np.abs(scores - median)))
-        return median + float(norm.isf(target.rate)) * spread, ""
+        return median + NormalDist().inv_cdf(1 - target.rate) * spread, ""

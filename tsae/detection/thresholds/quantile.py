@@ -23,5 +23,5 @@ class Quantile:
         """As `ThresholdLearner.learn`."""
         how = "it lies just below the largest of their scores" if len(scores) * target.rate < 1 else ""
         if target.counts == "episodes":
-            return lowest_threshold(scores, target.rate * len(scores)), how.replace("just below", "at")
+            return lowest_threshold(scores, target.rate * len(scores)), how
         return float(np.quantile(scores, 1 - target.rate)), how

@@ -33,5 +33,7 @@ class Threshold:
     """What the user should know, such as a rate finer than the rows can support."""
     counts: Literal["rows", "episodes"] = "rows"
     """What the rate counts."""
+    budget: str = ""
+    """The same in words, such as "1 per week"."""
     n_clusters: int | None = None
     """Independent runs of high scores among the calibration rows; scores beside each other say the same thing."""
