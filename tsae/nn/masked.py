@@ -114,11 +114,12 @@ class MaskedAutoEncoder(nn.Module):
         if self.network is None:
             return left
         rest = centred + noise * torch.randn_like(centred) if noise else centred
-        seen = functional.pad(rest, (0, 1)).unflatten(1, (-1, block))
+        seen = functional.pad(rest, (0, 1))
+        blocks = seen.view(len(seen), -1, block, seen.shape[2])
         rows = torch.arange(len(windows), device=windows.device)
-        seen[rows, chosen, :, :-1] = centred.unflatten(1, (-1, block))[rows, chosen] - left
-        seen[rows, chosen, :, -1] = 1
-        return left - self._prediction(seen.flatten(1, 2), chosen)
+        blocks[rows, chosen, :, :-1] = centred.reshape(*blocks.shape[:3], -1)[rows, chosen] - left
+        blocks[rows, chosen, :, -1] = 1
+        return left - self._prediction(seen, chosen)
 
     def _prediction(self, seen: Tensor, chosen: Tensor) -> Tensor:
         """The network's prediction of the linear residuals in the chosen blocks, `(batch, block, channels)`."""
@@ -127,4 +128,5 @@ class MaskedAutoEncoder(nn.Module):
         if isinstance(network.decoder, DenseDecoder):
             return network.decoder.blocks(code, chosen, self.linear.block)[..., :-1]
         rows = torch.arange(len(seen), device=seen.device)
-        return cast(Tensor, network.decoder(code).unflatten(1, (-1, self.linear.block))[rows, chosen, :, :-1])
+        blocks = network.decoder(code).reshape(len(seen), -1, self.linear.block, seen.shape[2])
+        return cast(Tensor, blocks[rows, chosen, :, :-1])
