@@ -42,7 +42,9 @@ def _show(path: Path, channels: list[dict[str, Any]], manifest: dict[str, Any], 
     )
     screen.print(
         text_table(
-            "Members", ["Window", "Stride", "Rebuilds", "Training steps", "Held-out loss"], _member_rows(manifest)
+            "Members",
+            ["Window", "Stride", "Rebuilds", "Sees", "Training steps", "Held-out loss"],
+            _member_rows(manifest),
         )
     )
 
@@ -67,13 +69,16 @@ def _channels(tensors: dict[str, Any], manifest: dict[str, Any]) -> list[dict[st
 
 
 def _member_rows(manifest: dict[str, Any]) -> list[list[str]]:
-    rows = []
+    from tsae.nn.options import NetworkOptions
+
+    rows, n_channels = [], len(manifest["channels"])
     for member, report in zip(manifest["members"], manifest["fit_reports"], strict=True):
         loss, block = report["held_out_loss"], member["block"]
         rebuilds = "the window" if block is None else f"hidden blocks of {block} rows"
         steps = f"{report['n_steps']:,}, best at {report['best_step']:,}"
         numbers = [str(member["window_size"]), str(member["stride"])]
-        rows.append([*numbers, rebuilds, steps, "" if loss is None else f"{loss:.4g}"])
+        field = NetworkOptions(**member["network"]).receptive_field((member["window_size"], n_channels))
+        rows.append([*numbers, rebuilds, f"{field} rows", steps, "" if loss is None else f"{loss:.4g}"])
     return rows
 
 
