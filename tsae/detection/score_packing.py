@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.calibration import LogTail
 from tsae.detection.engine import ScoreModel
+from tsae.detection.judge import Judge
 from tsae.detection.member import Member, MemberScale
 from tsae.detection.models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
 from tsae.detection.stored_network import StoredNetwork
@@ -58,11 +59,15 @@ def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> ScoreModel:
 
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
     """Put a member's arrays into `tensors`; return what goes into the manifest."""
-    state = member.model.state()
+    model = member.model
+    state = model.state()
     tensors |= {f"{prefix}network.{name}": array for name, array in state.items()}
-    graph = None if member.model.network is None else member.model.network.graph()
+    graph = None if model.network is None else model.network.graph()
     if graph is not None:
         tensors[f"{prefix}graph"] = np.frombuffer(graph, dtype=np.uint8)
+    judge = model.judge if isinstance(model, ReconstructionModel) else None
+    if isinstance(model, ReconstructionModel) and model.lowest is not None:
+        tensors[f"{prefix}lowest"] = model.lowest
     tails = {}
     for kind, scale in (("settled", member.settled), ("immediate", member.immediate)):
         tensors[f"{prefix}{kind}.levels"] = scale.levels
@@ -72,7 +77,8 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
         "window_size": member.window_size,
         "stride": member.stride,
         "n_last": member.n_last,
-        "block": block_of(member.model),
+        "block": block_of(model),
+        "judge": None if judge is None else asdict(judge),
         "state": list(state),
         "graph": graph is not None,
         "network": asdict(member.options),
@@ -88,15 +94,17 @@ def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Membe
     shape = (facts["window_size"], len(settled.levels))
     state = {name: tensors[f"{prefix}network.{name}"] for name in facts["state"]}
     graph = tensors[f"{prefix}graph"].tobytes() if facts["graph"] else None
-    model = _unpack_model(options, shape, state, graph, block=facts["block"])
+    if facts["block"] is None:
+        network = StoredNetwork(options, shape, state, graph)
+        model: WindowModel = ReconstructionModel(network, Judge(**facts["judge"]), tensors.get(f"{prefix}lowest"))
+    else:
+        model = _unpack_masked(options, shape, state, graph, block=facts["block"])
     return Member(model, options, facts["window_size"], facts["n_last"], facts["stride"], settled, immediate)
 
 
-def _unpack_model(
-    options: NetworkOptions, shape: tuple[int, int], state: Arrays, graph: bytes | None, *, block: int | None
-) -> WindowModel:
-    if block is None:
-        return ReconstructionModel(StoredNetwork(options, shape, state, graph))
+def _unpack_masked(
+    options: NetworkOptions, shape: tuple[int, int], state: Arrays, graph: bytes | None, *, block: int
+) -> MaskedModel:
     centre, operator, variance = (state.pop(f"linear.{name}") for name in ("centre", "operator", "variance"))
     linear = LinearBlocks(centre, operator, variance, block)
     inner = {name.removeprefix("network."): array for name, array in state.items()}
