@@ -167,4 +167,4 @@ def _each_block_whole(network: AutoEncoder, centred: Tensor, left: Tensor, chose
     hidden = own.to(centred.dtype)[:, None, :, None].expand(-1, n_windows, -1, 1)
     seen = torch.cat([centred - padded * hidden, hidden], dim=3)
     found = network(seen.flatten(0, 1)).mean.view(seen.shape)[..., :-1]
-    return (found * hidden).sum(0)[:, n_steps - left.shape[1] :]
+    return cast(Tensor, (found * hidden).sum(0)[:, n_steps - left.shape[1] :])
