@@ -10,6 +10,7 @@ import typer
 
 from tsae.cli.console import results
 from tsae.cli.options import Json, Model
+from tsae.cli.pictures.inspect import image_model_facts
 from tsae.cli.tables import facts_table, text_table
 from tsae.errors import ModelFileError
 
@@ -17,14 +18,24 @@ __all__ = ["inspect"]
 
 
 def inspect(model: Model, *, as_json: Json = False) -> None:
-    """Say what a model file holds: sensors, windows, lag, threshold, training, versions."""
+    """Say what a model file holds: sensors or pictures, windows, lag, threshold, training, versions."""
     from tsae.store import read_model
 
     tensors, manifest = read_model(model)
     try:
+        if manifest["kind"] == "ImageAnomalyDetector":
+            _show_pictures(model, manifest, as_json=as_json)
+            return
         _show(model, _channels(tensors, manifest), manifest, as_json=as_json)
     except KeyError as error:
         raise ModelFileError(f"model file {str(model)!r} lacks the part {error}; fit again") from error
+
+
+def _show_pictures(path: Path, manifest: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(manifest, indent=2, ensure_ascii=False))
+    else:
+        results().print(facts_table(image_model_facts(path, manifest)))
 
 
 def _show(path: Path, channels: list[dict[str, Any]], manifest: dict[str, Any], *, as_json: bool) -> None:

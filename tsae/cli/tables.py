@@ -10,9 +10,10 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from tsae.detection.events import Event
+    from tsae.detection.image_result import ImageDetection
     from tsae.series.quality import TableQuality
 
-__all__ = ["events_table", "facts_table", "quality_table", "sensors_in_words", "text_table"]
+__all__ = ["events_table", "facts_table", "pictures_table", "quality_table", "sensors_in_words", "text_table"]
 
 _MOST_SENSORS = 3
 _GRADE_STYLE = {"A": "green", "B": "green", "C": "yellow", "D": "yellow", "E": "red", "F": "red"}
@@ -55,6 +56,19 @@ def events_table(events: Sequence[Event], *, title: str) -> Table:
     ]
     headers = ["When", "Duration", "Severity", "Sensors (share of the error)", "Expected → actual"]
     return text_table(title, ["Entity", *headers] if is_fleet else headers, rows)
+
+
+def pictures_table(found: ImageDetection, numbers: Sequence[int], *, title: str) -> Table:
+    """Some of the pictures: which, and how bad."""
+    rows: list[list[str | Text]] = [
+        [
+            found.names[number],
+            f"{found.scores[number]:.3g}",
+            Text(f"{found.severities[number]:.0f}", style=_severity_style(found.severities[number])),
+        ]
+        for number in numbers
+    ]
+    return text_table(title, ["Picture", "Score", "Severity"], rows)
 
 
 def sensors_in_words(event: Event) -> str:

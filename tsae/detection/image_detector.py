@@ -16,11 +16,12 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from tsae.detection.image_build import fit_image_model, split_images
 from tsae.detection.image_model import Compression
 from tsae.detection.image_options import image_options
+from tsae.detection.image_result import ImageDetection, image_detection
 from tsae.detection.parameters import plain
 from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
 from tsae.errors import DataError, ParameterError
 from tsae.images.arrays import check_images
-from tsae.images.folder import images_of
+from tsae.images.folder import images_of, table_of
 
 __all__ = ["ImageAnomalyDetector"]
 
@@ -36,6 +37,9 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
 
     Parameters
     ----------
+    size : (int, int) or None
+        `(height, width)` that the pictures of a folder are resized to, in training and later; `None` if all have the
+        same size. Arrays are taken as they are.
     architecture : {"dense", "conv", "transformer"}
         Kind of the encoder/decoder pair.
     latent_dim : "auto" or int
@@ -61,10 +65,10 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     pretraining : {None, "rbm"}
         "rbm" starts a dense network, with sigmoid units, from a stack of restricted Boltzmann machines, each trained
         for `max_steps`.
-    score : {"auto", "error", "probability", "elbo"}
+    score : {"auto", "error", "probability", "elbo", "local"}
         What makes an image anomalous: its squared error, its improbability under `loss` (averaged over the
-        posterior if variational), or the negative evidence lower bound. "auto" takes "elbo" if variational, else
-        "error".
+        posterior if variational), the negative evidence lower bound, or the largest value of its heatmap ("local",
+        for small defects). "auto" takes the larger one of "local" and of "elbo" if variational, else of "error".
     n_samples : int
         Draws from the posterior for a variational "probability" or "elbo".
     max_steps : "auto" or int
@@ -114,6 +118,7 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     def __init__(
         self,
         *,
+        size: Sequence[int] | None = None,
         architecture: str = "dense",
         latent_dim: str | int = "auto",
         linear_path: bool = False,
@@ -138,6 +143,7 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         precision: str = "32-true",
         random_state: Any = None,
     ) -> None:
+        self.size = size
         self.architecture = architecture
         self.latent_dim = latent_dim
         self.linear_path = linear_path
@@ -166,7 +172,7 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         """Learn from normal pictures; `y` is ignored, scikit-learn's convention."""
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = image_options(self.get_params(), seed=seed)
-        images = images_of(X)
+        images = images_of(X, size=self.size)
         training, held_out = (images[rows] for rows in split_images(len(images), self.held_out, random_state=seed))
         self.model_, self.fit_report_ = fit_image_model(training, held_out, options, random_state=seed)
         self.held_out_scores_ = self.model_.scores(held_out)
@@ -203,6 +209,21 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     def predict(self, X: Any) -> NDArray[np.int64]:
         """1 for normal images and -1 for flagged ones, `(n,)`."""
         return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def detect(self, X: Any) -> ImageDetection:
+        """Scores, labels and severities, with the names of the files if `X` is an `ImageTable` or a folder."""
+        check_is_fitted(self, "model_")
+        table = table_of(X, size=self.size, channels=self.image_shape_[0])
+        return image_detection(-self.score_samples(table), self.threshold_, table.names)
+
+    def heatmaps(self, X: Any) -> Images:
+        """Where pictures are unusual, `(n, height, width)`: 1 is usual, higher = more anomalous.
+
+        The squared error of a pixel, averaged over channels and a little over its neighbours, over the usual one at
+        its place. 1 in 1000 pixels of normal pictures exceeds `heat_level_`.
+        """
+        images = self._checked(X)
+        return self.model_.heatmaps(images)
 
     def errors(self, X: Any) -> Images:
         """Heatmaps `(n, channels, height, width)`: squared error over the usual one of a pixel; 1 is usual."""
@@ -278,6 +299,11 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         save_image_detector(self, path)
 
     @property
+    def heat_level_(self) -> float:
+        """What 1 in 1000 pixels of normal pictures exceeds in `heatmaps`; below it nothing is unusual."""
+        return self.model_.levels.heat.level
+
+    @property
     def image_shape_(self) -> tuple[int, int, int]:
         """`(channels, height, width)` of an image."""
         return self.model_.network.shape
@@ -298,6 +324,6 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
 
     def _checked(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self, "model_")
-        images = images_of(X)
+        images = images_of(X, size=self.size, channels=self.image_shape_[0])
         check_images(images, self.image_shape_, self.model_.network.scale)
         return images

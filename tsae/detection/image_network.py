@@ -27,11 +27,15 @@ _BYTES_AT_ONCE = 4 * 2**20  # of images; hidden layers need a multiple of it
 
 @dataclass(frozen=True)
 class ImageJudge:
-    """What makes an image anomalous. Each is a mean over pixels, higher = more anomalous."""
+    """What makes an image anomalous: it as a whole, or its most unusual place. Higher = more anomalous."""
 
+    whole: bool
+    """Whether the mean over all pixels counts."""
+    local: bool
+    """Whether the place with the largest heat counts."""
     kind: JudgeKind
-    """"error": squared error. "probability": negative log-likelihood (`loss`) of the image. "elbo": the same plus
-    the KL divergence between posterior and prior, which together bound the evidence of the image."""
+    """What the mean is taken of. "error": squared error. "probability": negative log-likelihood (`loss`) of the image.
+    "elbo": the same plus the KL divergence between posterior and prior, which together bound its evidence."""
     loss: str
     kl_weight: float
     n_samples: int
@@ -81,7 +85,7 @@ class ImageNetwork:
     @torch.inference_mode()
     def decode(self, codes: FloatArray) -> FloatArray:
         """Codes `(n, latent_dim)` → images `(n, channels, height, width)` in the user's values."""
-        batches = torch.split(torch.from_numpy(np.asarray(codes, dtype=np.float32)), self._batch_size)
+        batches = torch.split(torch.from_numpy(np.asarray(codes, dtype=np.float32)), self.block_size)
         decoded = torch.cat([self._squashed(self.autoencoder.decode(batch)) for batch in batches])
         return self.scale.restored(decoded.numpy())
 
@@ -125,12 +129,13 @@ class ImageNetwork:
         return mean.sigmoid() if self.judge.loss == "bernoulli" else mean
 
     @property
-    def _batch_size(self) -> int:
+    def block_size(self) -> int:
+        """How many images are taken at once."""
         return max(1, _BYTES_AT_ONCE // (4 * int(np.prod(self.shape))))
 
     @torch.inference_mode()
     def _each_batch(self, images: Pixels, answer: Callable[[Tensor], Tensor]) -> FloatArray:
-        size = self._batch_size
+        size = self.block_size
         batches = (images[first : first + size] for first in range(0, len(images), size))
         answers = [answer(torch.from_numpy(self.scale.scaled(batch))) for batch in batches]
         return torch.cat(answers).numpy()

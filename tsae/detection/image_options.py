@@ -15,7 +15,7 @@ from tsae.training.options import TrainingOptions
 
 __all__ = ["ImageOptions", "image_options"]
 
-_SCORES = ("auto", "error", "probability", "elbo")
+_SCORES = ("auto", "error", "probability", "elbo", "local")
 _LIKELIHOODS = ("bernoulli", "gaussian")
 _KL_WEIGHT_OF_DISTANCES = 0.01
 _STEPS = 600
@@ -49,7 +49,7 @@ def image_options(parameters: Mapping[str, Any], *, seed: int) -> ImageOptions:
     return ImageOptions(
         network=_network(values),
         training=_training(values, kl_weight),
-        judge=ImageJudge(_judge(values), values["loss"], kl_weight, values["n_samples"], seed),
+        judge=_judge(values, kl_weight, seed),
         **{name: values[name] for name in ("latent_dim", "linear_path", "pretraining")},
     )
 
@@ -79,11 +79,20 @@ def _kl_weight(values: Mapping[str, Any]) -> float:
     return 1.0 if values["loss"] in _LIKELIHOODS else _KL_WEIGHT_OF_DISTANCES
 
 
-def _judge(values: Mapping[str, Any]) -> JudgeKind:
+def _judge(values: Mapping[str, Any], kl_weight: float, seed: int) -> ImageJudge:
     score = values["score"]
-    if score == "auto":
-        return "elbo" if values["bottleneck"] == "gaussian" else "error"
-    return cast(JudgeKind, score)
+    kind = score
+    if score in ("auto", "local"):
+        kind = "elbo" if values["bottleneck"] == "gaussian" else "error"
+    return ImageJudge(
+        whole=score != "local",
+        local=score in ("auto", "local"),
+        kind=cast(JudgeKind, kind),
+        loss=values["loss"],
+        kl_weight=kl_weight,
+        n_samples=values["n_samples"],
+        seed=seed,
+    )
 
 
 def _check(values: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tsae.detection.calibration import LogTail
 from tsae.detection.image_detector import ImageAnomalyDetector
+from tsae.detection.image_heat import HeatScale
 from tsae.detection.image_model import CodeCloud, ImageLevels, ImageModel
 from tsae.detection.image_network import ImageJudge, ImageNetwork
 from tsae.detection.packing import (
@@ -30,7 +31,12 @@ __all__ = ["save_image_detector", "unpack_image_detector"]
 def save_image_detector(detector: ImageAnomalyDetector, path: str | os.PathLike[str]) -> None:
     """Write a fitted detector into one file, atomically."""
     network, levels, cloud = detector.model_.network, detector.model_.levels, detector.model_.cloud
-    tensors: Arrays = {"held_out.scores": detector.held_out_scores_, "tail.knots": levels.tail.knots}
+    tensors: Arrays = {
+        "held_out.scores": detector.held_out_scores_,
+        "tail.knots": levels.tail.knots,
+        "peak_tail.knots": levels.peak_tail.knots,
+        "heat.usual": levels.heat.usual,
+    }
     put_state(network.autoencoder, "network.", tensors)
     if cloud is not None:
         tensors |= {"cloud.mean": cloud.mean, "cloud.factor": cloud.factor}
@@ -44,6 +50,8 @@ def save_image_detector(detector: ImageAnomalyDetector, path: str | os.PathLike[
         "network": asdict(network.options),
         "levels": {"error": levels.error, "variance": levels.variance, "lowest": levels.lowest},
         "tail": {"floor": levels.tail.floor, "excess": levels.tail.excess},
+        "peak_tail": {"floor": levels.peak_tail.floor, "excess": levels.peak_tail.excess},
+        "heat": {"level": levels.heat.level},
         "threshold": asdict(detector.learned_threshold_),
         "fit_report": asdict(detector.fit_report_),
         "packages": package_versions(),
@@ -63,7 +71,12 @@ def unpack_image_detector(tensors: Arrays, manifest: dict[str, Any]) -> ImageAno
         ImageJudge(**manifest["judge"]),
         (channels, height, width),
     )
-    levels = ImageLevels(**manifest["levels"], tail=LogTail(knots=tensors["tail.knots"], **manifest["tail"]))
+    levels = ImageLevels(
+        **manifest["levels"],
+        heat=HeatScale(usual=tensors["heat.usual"], **manifest["heat"]),
+        tail=LogTail(knots=tensors["tail.knots"], **manifest["tail"]),
+        peak_tail=LogTail(knots=tensors["peak_tail.knots"], **manifest["peak_tail"]),
+    )
     cloud = CodeCloud(tensors["cloud.mean"], tensors["cloud.factor"]) if "cloud.mean" in tensors else None
     detector.model_ = ImageModel(network, levels, cloud)
     detector.data_hash_ = manifest["data_hash"]
