@@ -78,5 +78,5 @@ def _enlarged(pixels: Pixels, resampling: Image.Resampling) -> Image.Image:
 
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
+    image.save(buffer, format="PNG")
     return buffer.getvalue()
