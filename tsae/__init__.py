@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.events import Event
     from tsae.detection.image_detector import ImageAnomalyDetector
+    from tsae.detection.recipes import recipe
     from tsae.detection.result import Detection
+    from tsae.detection.rules import EventRules
     from tsae.detection.saving import load
     from tsae.series.bundled import bundled_dataset
     from tsae.series.reading import read_table
@@ -26,6 +28,7 @@ __all__ = [
     "AnomalyDetector",
     "Detection",
     "Event",
+    "EventRules",
     "ImageAnomalyDetector",
     "SensorTable",
     "StreamScorer",
@@ -33,18 +36,21 @@ __all__ = [
     "bundled_dataset",
     "load",
     "read_table",
+    "recipe",
 ]
 
 _HOME = {
     "AnomalyDetector": "tsae.detection.detector",
     "Detection": "tsae.detection.result",
     "Event": "tsae.detection.events",
+    "EventRules": "tsae.detection.rules",
     "ImageAnomalyDetector": "tsae.detection.image_detector",
     "SensorTable": "tsae.series.table",
     "StreamScorer": "tsae.streaming.scorer",
     "bundled_dataset": "tsae.series.bundled",
     "load": "tsae.detection.saving",
     "read_table": "tsae.series.reading",
+    "recipe": "tsae.detection.recipes",
 }
 
 

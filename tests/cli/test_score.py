@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -155,3 +156,55 @@ def test_the_real_command_reads_standard_input(here: Path, model: Path, table: P
     done = subprocess.run(command, input=table.read_bytes(), capture_output=True, check=False, timeout=120)
     assert done.returncode == 10, done.stderr
     assert json.loads(done.stdout)["n_rows"] == len(later())
+
+
+def events_with(model: Path, table: str, *options: object) -> list[dict[str, Any]]:
+    return json.loads(tsae("score", model, table, "--json", *options).stdout)["events"]
+
+
+def two_faults(here: Path) -> str:
+    frame = plant(200, seed=1, start="2026-11-24")
+    for first in (60, 130):
+        frame.iloc[first : first + 8, 1] += 2.0
+    return write(frame, here / "two.csv")
+
+
+def test_events_are_what_the_options_say(here: Path, model: Path) -> None:
+    table = two_faults(here)
+    assert len(events_with(model, table)) == 2
+    assert len(events_with(model, table, "--merge-gap", "2h")) == 1
+    assert len(events_with(model, table, "--cool-down", "100")) == 1
+    assert len(events_with(model, table, "--min-duration", "60min")) == 0
+    assert len(events_with(model, table, "--enter", "60/60")) == 0
+    assert len(events_with(model, table, "--min-severity", "99.9")) == 0
+    assert {event["direction"] for event in events_with(model, table, "--direction", "above")} == {"above"}
+    assert events_with(model, table, "--direction", "below") == []
+
+
+def test_events_say_how_they_unfolded(here: Path, model: Path) -> None:
+    table = two_faults(here)
+    event = events_with(model, table)[0]
+    assert event["pattern"][0] == {"sensor": "pressure", "joined": "2026-11-24T01:00:00"}
+    assert event["sensors"][0]["direction"] == "above"
+    assert 0 < event["p_value"] < 0.01
+    tsae("score", model, table, "--report", "r.html")
+    line = pd.read_csv("two.events.csv").iloc[0]
+    assert line["joined"].startswith("pressure 2026-11-24T01:00:00")
+    assert line["direction"] == "above"
+    assert "It began with pressure at 2026-11-24 01:00" in Path("r.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--merge-gap", "long"], "`--merge-gap` (='long') is neither a number of rows nor a time"),
+        (["--cool-down", "-3"], "`cool_down` (=-3) must be a whole number of rows"),
+        (["--enter", "three"], "`--enter` (='three') must be a number of rows, or two such as 3/5"),
+        (["--enter", "5/3"], "`enter_rows` (=5) cannot exceed `enter_within` (=3)"),
+        (["--direction", "up"], "`direction` (='up') must be one of either, above, below"),
+    ],
+)
+def test_an_event_option_that_makes_no_sense_is_refused(
+    here: Path, model: Path, table: Path, options: list[str], message: str
+) -> None:
+    assert message in refused(2, "score", model, table, *options)

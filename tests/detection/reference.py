@@ -176,8 +176,10 @@ def member_scores(
     return [list(views) for views in zip(*by_width, strict=True)]
 
 
-def segment_scores(model: ScoreModel, values: Array, *, lag: int) -> list[float]:
-    """The score of every row of one segment: the mean over members, plus what the switches add."""
+def segment_scores(model: ScoreModel, values: Array, *, lag: int, smoothed: bool = True) -> list[float]:
+    """The score of every row of one segment: the mean over members, plus what the switches add.
+
+    The last filter of a member does not smooth."""
     scaled = model.scaler.scaled(values)
     constants = [constant_errors(scaled[:, channel]) for channel in model.scaler.constant_channels]
     apart = np.nansum([np.zeros(len(values)), *constants], axis=0)
@@ -192,7 +194,8 @@ def segment_scores(model: ScoreModel, values: Array, *, lag: int) -> list[float]
     switches = switch_errors(model, values)
     out = []
     for row, scores_of_row in enumerate(zip(*by_member, strict=True)):
-        known = [view for views in scores_of_row for view in views if not math.isnan(view)]
+        wanted = [views[:-1] if smoothed else views[-1:] for views in scores_of_row]
+        known = [view for views in wanted for view in views if not math.isnan(view)]
         bent = [view if view <= 20 else 20 * (1 + math.log(view / 20)) for view in known]
         larger = sorted(bent, reverse=True)[: math.ceil(len(bent) / 2)]
         out.append(math.fsum(larger) / len(larger) if larger else NEUTRAL_SCORE)
@@ -200,19 +203,6 @@ def segment_scores(model: ScoreModel, values: Array, *, lag: int) -> list[float]
             beyond = (switches[row] - 1) * model.switches.worst
             out[-1] += max([excess for excess in beyond.tolist() if excess > 0], default=0.0)
     return out
-
-
-def runs_of(flags: Sequence[bool], merge_gap: int, shortest: int) -> list[tuple[int, int]]:
-    """Go from row to row and keep one run open until too many unflagged rows have passed."""
-    runs: list[tuple[int, int]] = []
-    for row, flagged in enumerate(flags):
-        if not flagged:
-            continue
-        if runs and row - runs[-1][1] - 1 <= merge_gap:
-            runs[-1] = (runs[-1][0], row)
-        else:
-            runs.append((row, row))
-    return [(first, last) for first, last in runs if last - first + 1 >= shortest]
 
 
 def _errors_of(member: Member) -> ErrorsOfWindow:

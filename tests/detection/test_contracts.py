@@ -99,7 +99,7 @@ def test_a_file_keeps_the_whole_detector(composition, tmp_path):
     detector, values = fitted(composition), today(composition)
     detector.save(tmp_path / "m.tsae")
     loaded = tsae.load(tmp_path / "m.tsae")
-    for method in ("score_samples", "predict", "errors", "transform", "reconstruct"):
+    for method in ("score_samples", "predict", "errors", "transform", "reconstruct", "denoise"):
         # What was loaded is executed by ONNX Runtime, what was fitted by torch: equal up to rounding.
         of_file, fresh = (getattr(each, method)(values) for each in (loaded, detector))
         np.testing.assert_allclose(of_file, fresh, rtol=1e-3, atol=2e-3, err_msg=method)
@@ -110,6 +110,9 @@ def test_a_file_keeps_the_whole_detector(composition, tmp_path):
         assert getattr(loaded, name) == getattr(detector, name), name
     assert loaded.learned_threshold_ == detector.learned_threshold_
     assert loaded.fit_reports_ == detector.fit_reports_
+    assert loaded.compression() == detector.compression()
+    if composition.bottleneck == "gaussian":
+        np.testing.assert_array_equal(loaded.sample(3, random_state=0), detector.sample(3, random_state=0))
     loaded.set_threshold("quantile", false_alarm_rate=0.05)
     assert loaded.threshold_ == copy.copy(detector).set_threshold("quantile", false_alarm_rate=0.05).threshold_
 
@@ -119,7 +122,7 @@ def test_scoring_is_repeatable_and_leaves_its_input_alone(composition):
     detector, values = fitted(composition), today(composition)
     before = values.copy()
     values.flags.writeable = False
-    for method in ("score_samples", "predict", "errors", "transform", "reconstruct", "detect"):
+    for method in ("score_samples", "predict", "errors", "transform", "reconstruct", "denoise", "detect"):
         getattr(detector, method)(values)
     np.testing.assert_array_equal(values, before)
     np.testing.assert_array_equal(detector.score_samples(values), detector.score_samples(values))

@@ -11,9 +11,13 @@ from tsae.detection.engine import SegmentScorer
 every_composition = pytest.mark.parametrize("composition", COMPOSITIONS, ids=str)
 
 
-def scored(composition: Composition, values: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:
+def scored(
+    composition: Composition, values: np.ndarray, lag: int, smoothed: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
     scorer = SegmentScorer(fitted(composition).model_, lag=lag)
     parts = [scorer.push(values), scorer.flush()]
+    if not smoothed:
+        return np.concatenate([part.unsmoothed for part in parts]), np.empty(0)
     return np.concatenate([part.settled for part in parts]), np.concatenate([part.errors for part in parts])
 
 
@@ -30,6 +34,13 @@ def test_scores_at_a_short_lag_equal_those_put_together_row_by_row(composition, 
     model, values = fitted(composition).model_, today(composition, 60)
     scores, _ = scored(composition, values, lag)
     np.testing.assert_allclose(scores, segment_scores(model, values, lag=lag), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("composition", "lag"), [*((each, 10_000) for each in COMPOSITIONS), *SHORT_LAGS], ids=str)
+def test_unsmoothed_scores_equal_those_put_together_row_by_row(composition, lag):
+    model, values = fitted(composition).model_, today(composition, 60)
+    scores, _ = scored(composition, values, lag, smoothed=False)
+    np.testing.assert_allclose(scores, segment_scores(model, values, lag=lag, smoothed=False), rtol=1e-3, atol=1e-4)
 
 
 @every_composition

@@ -66,9 +66,11 @@ def test_saved_and_loaded_it_is_the_same(kind, size, tmp_path):
     detector.save(tmp_path / "m.tsae")
     loaded = tsae.load(tmp_path / "m.tsae")
     assert isinstance(loaded, ImageAnomalyDetector)
-    for method in ("score_samples", "predict", "errors", "reconstruct", "transform", "denoise"):
+    for method in ("score_samples", "predict", "errors", "reconstruct", "transform", "encode", "denoise"):
         np.testing.assert_array_equal(getattr(loaded, method)(images), getattr(detector, method)(images), method)
     assert vars(loaded).keys() == vars(detector).keys()
+    if kind in VARIATIONAL:
+        np.testing.assert_array_equal(loaded.sample(3, random_state=0), detector.sample(3, random_state=0))
     assert loaded.compression() == detector.compression()
     assert loaded.learned_threshold_ == detector.learned_threshold_
     assert loaded.fit_report_ == detector.fit_report_
@@ -110,12 +112,13 @@ def test_new_images_follow_their_seed(kind, size):
     assert np.isfinite(drawn).all()
     np.testing.assert_array_equal(drawn, detector.sample(3, random_state=1))
     assert not np.array_equal(drawn, detector.sample(3, random_state=2))
+    assert not np.array_equal(drawn, detector.sample(3, noise=False, random_state=1))
 
 
 def test_new_images_look_like_rebuilt_ones():
     images = pictures("digits", 178)
     detector = ImageAnomalyDetector(bottleneck="gaussian", max_steps=400, random_state=0).fit(images)
-    drawn, rebuilt = detector.sample(178, random_state=1)[:, 0], detector.reconstruct(images)[:, 0]
+    drawn, rebuilt = detector.sample(178, noise=False, random_state=1)[:, 0], detector.reconstruct(images)[:, 0]
     assert np.mean(detector.predict(drawn) == 1) > 0.9
     for statistic in (np.mean, np.std):
         new, old = statistic(drawn, axis=0).ravel(), statistic(rebuilt, axis=0).ravel()
@@ -145,6 +148,8 @@ def test_interpolation_goes_from_one_image_to_the_other():
     between = detector.interpolate(images[0], images[1], 5)
     np.testing.assert_allclose(between[[0, -1]], detector.reconstruct(images), **CLOSE)
     codes = detector.transform(images)
+    np.testing.assert_array_equal(detector.encode(images), codes)
+    np.testing.assert_array_equal(detector.decode(codes), detector.inverse_transform(codes))
     np.testing.assert_allclose(between[2], detector.inverse_transform(codes.mean(axis=0, keepdims=True))[0], **CLOSE)
 
 
@@ -222,7 +227,7 @@ def test_images_without_contrast_are_fitted():
     [
         ({"architecture": "lstm"}, r"`architecture` \(='lstm'\)"),
         ({"loss": "l3"}, r"`loss` \(='l3'\)"),
-        ({"score": "max"}, r"`score` \(='max'\)"),
+        ({"score_by": "max"}, r"`score_by` \(='max'\)"),
         ({"pretraining": "gan"}, r"`pretraining` \(='gan'\)"),
         ({"bottleneck": "wide"}, r"`bottleneck` \(='wide'\)"),
         ({"corruption": "rain"}, r"`corruption` \(='rain'\)"),
@@ -245,7 +250,7 @@ def test_images_without_contrast_are_fitted():
         ({"linear_path": True, "loss": "bernoulli"}, r"`loss` .*clashes with `linear_path`"),
         ({"linear_path": True, "latent_dim": 1}, r"`latent_dim` \(=1\) .*`linear_path`"),
         ({"linear_path": "yes"}, r"`linear_path` \(='yes'\)"),
-        ({"score": "elbo"}, r"`score` .*clashes with `bottleneck` \(='deterministic'\)"),
+        ({"score_by": "elbo"}, r"`score_by` .*clashes with `bottleneck` \(='deterministic'\)"),
     ],
 )
 def test_unknown_and_clashing_parameters_are_refused_by_name(settings, message):

@@ -119,7 +119,7 @@ def detector() -> AnomalyDetector:
 
 def test_the_threshold_is_learned_from_the_scores_that_held_out_rows_get(detector):
     scores = -detector.score_samples(readings(400, "aa"))[-60:]
-    np.testing.assert_allclose(detector.held_out_scores_, scores, rtol=1e-4)
+    np.testing.assert_allclose(detector.calibration_.settled, scores, rtol=1e-4)
     assert detector.threshold_ == learn_threshold(scores, method="pot", false_alarm_rate=0.001).value or (
         detector.threshold_ == pytest.approx(learned(scores).value, rel=1e-4)
     )
@@ -132,7 +132,7 @@ def test_the_threshold_is_learned_from_the_scores_that_held_out_rows_get(detecto
 def test_held_out_rows_are_scored_as_in_the_whole_series(window_size, channels, lag):
     training = readings(500, channels)
     fitted = AnomalyDetector(window_size=window_size, lag=lag, max_steps=2, random_state=0).fit(training)
-    np.testing.assert_allclose(fitted.held_out_scores_, -fitted.score_samples(training)[-75:], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(fitted.calibration_.settled, -fitted.score_samples(training)[-75:], rtol=1e-3, atol=1e-4)
 
 
 def test_the_threshold_can_be_changed_without_training_again(detector):

@@ -14,6 +14,7 @@ from tsae.cli.inputs import exclusion_masks, read_input, stem_of
 from tsae.cli.options import Exclude, Reading, Size, Table
 from tsae.cli.pictures.sources import is_folder, parse_size, refuse_options, stated_options
 from tsae.cli.tables import facts_table
+from tsae.detection.recipes import recipe
 from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -34,6 +35,14 @@ class Settings:
     """What may be stated of the model; what is not is left to the detector."""
 
     preset: Annotated[str | None, _option("--preset", help="fast or balanced.")] = None
+    kind: Annotated[
+        str | None,
+        _option(
+            "--kind",
+            help="One kind of autoencoder that alone makes the score: undercomplete, deep, convolutional, transformer, "
+            "variational or denoising.",
+        ),
+    ] = None
     architecture: Annotated[str | None, _option("--architecture", help="dense, conv or transformer.")] = None
     window_size: Annotated[str | None, _option("--window-size", help="Rows a window: auto, 64, or 16,64.")] = None
     latent_dim: Annotated[str | None, _option("--latent-dim", help="Length of the code: auto or a number.")] = None
@@ -49,9 +58,11 @@ class Settings:
 
     def parameters(self) -> dict[str, Any]:
         """The stated ones as the detector takes them."""
-        stated = {name: value for name, value in vars(self).items() if name != "seed" and value is not None}
+        apart = ("seed", "kind")
+        stated = {name: value for name, value in vars(self).items() if name not in apart and value is not None}
         values = {name: _value(text) if isinstance(text, str) else text for name, text in stated.items()}
-        return {**values, "random_state": self.seed}
+        of_kind = {} if self.kind is None else recipe(self.kind)
+        return {**of_kind, **values, "random_state": self.seed}
 
 
 def _value(text: str) -> str | int | float | list[Any]:

@@ -60,9 +60,9 @@ def pictures_frame(found: ImageDetection) -> pd.DataFrame:
 
 
 def events_frame(events: Iterable[Event], entity_column: str | None) -> pd.DataFrame:
-    """One line per event; `expected`, `actual` and `unit` are those of its first sensor, at the peak."""
-    columns = ["start", "stop", "duration_s", "n_rows", "peak", "peak_score", "severity", "sensor", "sensors"]
-    columns += ["expected", "actual", "unit"]
+    """One line per event; `expected`, `actual`, `unit` and `direction` are those of its first sensor, at the peak."""
+    columns = ["start", "stop", "duration_s", "n_rows", "peak", "peak_score", "p_value", "severity", "band", "sensor"]
+    columns += ["sensors", "expected", "actual", "unit", "direction", "joined"]
     lines = []
     for event in events:
         first = event.sensors[0]
@@ -73,7 +73,9 @@ def events_frame(events: Iterable[Event], entity_column: str | None) -> pd.DataF
             "n_rows": event.n_rows,
             "peak": event.peak,
             "peak_score": event.peak_score,
+            "p_value": event.p_value,
             "severity": round(event.severity, 1),
+            "band": event.band,
             "sensor": first.sensor,
             "sensors": "; ".join(
                 f"{each.sensor} {each.share:.2f}" for each in event.sensors if each.share >= _SMALLEST_SHARE
@@ -81,6 +83,8 @@ def events_frame(events: Iterable[Event], entity_column: str | None) -> pd.DataF
             "expected": first.expected,
             "actual": first.actual,
             "unit": first.unit,
+            "direction": event.direction,
+            "joined": "; ".join(f"{sensor} {_plain(joined)}" for sensor, joined in event.pattern),
         }
         lines.append(line if entity_column is None else {entity_column: event.entity, **line})
     return pd.DataFrame(lines, columns=columns if entity_column is None else [entity_column, *columns])
@@ -96,7 +100,11 @@ def event_record(event: Event) -> dict[str, Any]:
         "n_rows": event.n_rows,
         "peak": _plain(event.peak),
         "peak_score": event.peak_score,
+        "p_value": event.p_value,
         "severity": round(event.severity, 1),
+        "band": event.band,
+        "direction": event.direction,
+        "pattern": [{"sensor": sensor, "joined": _plain(joined)} for sensor, joined in event.pattern],
         "sensors": [
             {
                 "sensor": each.sensor,
@@ -104,6 +112,7 @@ def event_record(event: Event) -> dict[str, Any]:
                 "expected": each.expected,
                 "actual": each.actual,
                 "unit": each.unit,
+                "direction": each.direction,
             }
             for each in event.sensors
         ],

@@ -11,6 +11,7 @@ import typer
 
 from tsae.cli.console import progress, results
 from tsae.cli.errors import ExitCode
+from tsae.cli.event_options import EventOptions
 from tsae.cli.inputs import exclusion_masks, read_input, stem_of
 from tsae.cli.models import table_detector
 from tsae.cli.options import Exclude, Json, Model, Reading, Table
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.events import Event
     from tsae.detection.result import Detection
+    from tsae.detection.rules import EventRules
     from tsae.series.table import SensorTable
 
 __all__ = ["Targets", "detect", "score", "write_results"]
@@ -71,6 +73,7 @@ def score(
         bool, typer.Option("--fail-on-events", help="Exit with 10 if there are events, or flagged pictures.")
     ] = False,
     as_json: Json = False,
+    events_as: EventOptions,
     reading: Reading,
 ) -> None:
     """Score a table: print its events, and write scores and events into the current folder.
@@ -95,7 +98,8 @@ def score(
     targets.check(table, str(model))
     detector = table_detector(model)
     rows = read_input(table, reading)
-    detections = detect(detector, rows, exclude, reading)
+    rules = events_as.rules(detector.period_)
+    detections = detect(detector, rows, exclude, reading, rules)
     write_results(targets, detector, rows, detections, reading.entity, title=f"{model.stem}: {stem}")
     found = [event for detection in detections.values() for event in detection.events]
     if as_json:
@@ -107,12 +111,17 @@ def score(
 
 
 def detect(
-    detector: AnomalyDetector, table: SensorTable, exclude: Path | None, reading: Reading
+    detector: AnomalyDetector,
+    table: SensorTable,
+    exclude: Path | None,
+    reading: Reading,
+    rules: EventRules | None = None,
 ) -> dict[str, Detection]:
     """What is found, by entity."""
     masks = exclusion_masks(exclude, table, reading)
     return {
-        entity: _named(detector.detect(frame, excluded=masks[entity]), entity) for entity, frame in table.frames.items()
+        entity: _named(detector.detect(frame, excluded=masks[entity], rules=rules), entity)
+        for entity, frame in table.frames.items()
     }
 
 

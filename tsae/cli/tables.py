@@ -9,13 +9,23 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from tsae.detection.bottleneck import Advice
     from tsae.detection.events import Event
     from tsae.detection.image_result import ImageDetection
     from tsae.series.quality import TableQuality
 
-__all__ = ["events_table", "facts_table", "pictures_table", "quality_table", "sensors_in_words", "text_table"]
+__all__ = [
+    "bottleneck_table",
+    "events_table",
+    "facts_table",
+    "pictures_table",
+    "quality_table",
+    "sensors_in_words",
+    "text_table",
+]
 
 _MOST_SENSORS = 3
+_ARROWS = {"above": "▲", "below": "▼", "": ""}
 _GRADE_STYLE = {"A": "green", "B": "green", "C": "yellow", "D": "yellow", "E": "red", "F": "red"}
 
 
@@ -50,7 +60,7 @@ def events_table(events: Sequence[Event], *, title: str) -> Table:
             duration(event.duration, event.n_rows),
             Text(f"{event.severity:.0f}", style=_severity_style(event.severity)),
             sensors_in_words(event),
-            comparison(event.sensors[0], event.sensors[0].unit),
+            f"{comparison(event.sensors[0], event.sensors[0].unit)} {_ARROWS[event.direction]}".rstrip(),
         ]
         for event in events
     ]
@@ -80,6 +90,16 @@ def sensors_in_words(event: Event) -> str:
 
 def _severity_style(severity: float) -> str:
     return "red" if severity >= 75 else "yellow"
+
+
+def bottleneck_table(advice: Advice) -> Table:
+    """What is left of held-out inputs by the length of the code."""
+    facts = advice.facts
+    rows: list[list[str | Text]] = [
+        [str(length), "principal components", f"{left:.1%}"] for length, left in advice.steps
+    ]
+    rows.append([str(facts.latent_dim), "the code", f"{facts.left:.1%}"])
+    return text_table("Bottleneck: what is not rebuilt of later data", ["Numbers", "Of", "Left"], rows)
 
 
 def quality_table(quality: TableQuality) -> Table:

@@ -84,18 +84,19 @@ class _Watcher:
         """
         for series in self._series.values():
             self._show(series.finish())
-        scorers = [series.scorer for series in self._series.values()]
-        n_rows = sum(scorer.n_rows for scorer in scorers)
+        counts_of = [series.scorer.counts for series in self._series.values()]
+        n_rows = sum(counts.n_rows for counts in counts_of)
         if not n_rows:
             raise DataError(
                 "no row was scored; send a CSV with a header, or JSON lines, to standard input, as in "
                 "`tail -n +1 -f today.csv | tsae watch pump.tsae`"
             )
         counts = {
-            "late rows dropped": sum(scorer.n_late for scorer in scorers),
-            "gaps": sum(scorer.n_gaps for scorer in scorers),
-            "missing rows bridged": sum(scorer.n_filled for scorer in scorers),
-            "values absent": sum(scorer.n_absent for scorer in scorers),
+            "late rows dropped": sum(counts.n_late for counts in counts_of),
+            "repeated rows dropped": sum(counts.n_duplicates for counts in counts_of),
+            "gaps": sum(counts.n_gaps for counts in counts_of),
+            "missing rows bridged": sum(counts.n_filled for counts in counts_of),
+            "values absent": sum(counts.n_absent for counts in counts_of),
             "bad lines": self._n_errors,
         }
         progress(", ".join([f"{n_rows:,} rows scored", *(f"{n:,} {name}" for name, n in counts.items() if n)]))

@@ -20,7 +20,8 @@ class ChainOutput(NamedTuple):
     """Rows that are done, oldest first; the two parts may differ in length, each is in row order."""
 
     views: FloatArray
-    """−log p of the oldest rows not yet returned, `(n_views, n_widths)`; NaN where nothing was observed in reach."""
+    """−log p of the oldest rows not yet returned, `(n_views, n_filters)`, the last of errors that were not smoothed;
+    NaN where nothing was observed in reach."""
     errors: FloatArray
     """Errors in usual errors, `(n_errors, n_network_channels)`."""
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from tsae.detection.engine import ScoreModel
-from tsae.detection.explain import EventRules, ScoredSeries, make_events
+from tsae.detection.explain import Labels, PeakView, ScoredSeries, join_levels, make_events
 from tsae.detection.inputs import Entity
 from tsae.detection.result import Detection
+from tsae.detection.rules import EventRules
 from tsae.detection.scoring import expected_at, score_grid
 from tsae.series.grid import GridSeries
 
@@ -32,29 +33,29 @@ class DetectorFacts:
 
 def detect_entity(facts: DetectorFacts, entity: Entity, grid: GridSeries, rules: EventRules, *, name: str) -> Detection:
     """Score an entity's rows, laid out on `grid`, flag those above the threshold and group them into events."""
-    scores, errors = score_grid(facts.model, grid, lag=facts.lag, with_errors=True)
-    flags = scores > facts.threshold
-    if entity.excluded is not None:
-        flags &= ~entity.excluded
+    scores, _, errors = score_grid(facts.model, grid, lag=facts.lag, with_errors=True)
+    blocked = np.zeros(len(scores), dtype=bool) if entity.excluded is None else entity.excluded
     table = pd.DataFrame(errors, index=entity.index, columns=list(facts.channels), copy=False)
     series = ScoredSeries(
-        index=entity.index,
-        values=entity.values,
         scores=scores,
+        thresholds=np.full(len(scores), facts.threshold),
         errors=table.to_numpy(),
-        flags=flags,
+        blocked=blocked,
         segments=np.searchsorted(grid.starts, grid.rows, side="right"),
-        threshold=facts.threshold,
-        names=list(facts.channels),
-        units=facts.units,
-        period=facts.period,
-        entity=name,
     )
+    labels = Labels(facts.channels, facts.units, facts.period, name, time_of=lambda moment: entity.index[moment.row])
+    joins = join_levels(facts.model.scaler)
     return Detection(
         scores=pd.Series(scores, index=entity.index, name="score"),
         threshold=facts.threshold,
-        labels=pd.Series(flags, index=entity.index, name="label"),
+        labels=pd.Series((scores > facts.threshold) & ~blocked, index=entity.index, name="label"),
         errors=table,
-        events=make_events(series, rules, lambda row: expected_at(facts.model, grid, row)),
+        events=make_events(
+            series,
+            rules,
+            labels,
+            joins,
+            lambda row: PeakView(entity.values[row], expected_at(facts.model, grid, row)),
+        ),
         entity=name,
     )

@@ -9,27 +9,23 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from tsae.detection.detecting import DetectorFacts, detect_entity
-from tsae.detection.explain import EventRules
 from tsae.detection.inputs import Entity, check_period, checked_entities, data_hash, lay_out
 from tsae.detection.parameters import plain
 from tsae.detection.result import Detection
+from tsae.detection.rules import EventRules
 from tsae.detection.scoring import (
-    code_length,
-    expected_values,
     held_out_scores,
-    row_codes,
     score_grid,
-    windows_of,
 )
 from tsae.detection.series_options import series_options
+from tsae.detection.series_uses import SeriesUses
 from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
 from tsae.detection.training_rows import used_spans
-from tsae.errors import DataError
 from tsae.series.clock import infer_clock
 from tsae.series.grid import GridSeries
 
@@ -38,7 +34,7 @@ __all__ = ["AnomalyDetector"]
 FloatArray = NDArray[np.float64]
 
 
-class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[misc]
     """Learn what normal rows of a sensor table look like, and flag rows that an autoencoder cannot rebuild.
 
     Tables are numpy arrays or DataFrames `(n_timesteps, n_channels)`, or a list of them for a fleet. NaN means
@@ -60,18 +56,41 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         the linear path, and 16 numbers for the network beside it.
     linear_path : bool
         Add the network's output to a principal-component reconstruction, so that it only learns the rest.
-    hidden : tuple of int or None
-        Widths of the dense encoder's layers; the decoder mirrors them. `None` takes them from the window.
-    n_blocks : int
-        Strided stages (conv) or stacked blocks (transformer).
+    hidden, decoder_hidden : tuple of int or None
+        Widths of the dense encoder's layers, and of the decoder's. `None` takes them from the window, and mirrors them.
+    n_blocks, width, n_heads, kernel_size : int
+        Strided stages (conv) or stacked blocks (transformer); channels of the first stage or numbers a token; attention
+        heads (transformer); time steps of a kernel (conv).
+    activation : {"auto", "gelu", "relu", "tanh", "sigmoid", "silu"}
+        Of the hidden layers; "auto" takes "gelu", and "sigmoid" with pre-training.
+    dropout : float
+        Share of hidden units dropped in training.
     bottleneck : {"deterministic", "gaussian"}
         "gaussian" makes the autoencoder variational.
+    kl_weight, kl_warm_up : "auto" or float, float
+        Weight of its KL divergence, and share of the steps over which it rises from 0. "auto" takes 1 for
+        loss="gaussian" and 0.05 otherwise; with "l2" it is twice the variance of the noise.
     corruption : None, "gaussian", "mask_points", "mask_channels", "mask_blocks" or "salt_pepper"
         What is done to inputs in training while the target stays clean (a denoising autoencoder).
     corruption_level : float
         Standard deviation of the noise, or share of hidden entries.
     loss : {"l2", "l1", "huber", "gaussian"}
-        What the network minimises.
+        What the network minimises. (A Bernoulli likelihood needs values in [0, 1]; sensors are standardised.)
+    variance : "learned" or float
+        Of loss="gaussian": learned for every value, or fixed, 1 being a channel's own variance.
+    sparsity, contraction : float
+        Weights of the mean absolute code, and of the squared norm of the encoder's Jacobian.
+    pretraining : {None, "rbm"}
+        "rbm" starts a dense network, without linear path, from a stack of restricted Boltzmann machines.
+    rbm : dict or None
+        How these are trained: `n_steps` (else `max_steps`), `batch_size`, `n_gibbs` (the k of CD-k), `persistent`,
+        `learning_rate`, `momentum`, `weight_decay`; see `tsae.nn.rbm_options`.
+    score_by : {"auto", "error", "probability", "elbo", "masked"}
+        What is anomalous in a window rebuilt as a whole: the squared error; improbability under `loss`; the negative
+        evidence lower bound; the error where masks as in `corruption` hide the entry. "auto": "elbo" if variational,
+        else "error".
+    n_samples : int
+        Draws from the posterior for a variational "probability" or "elbo", or least masks.
     max_steps : "auto" or int
         Most training steps a member; early stopping may end before.
     batch_size : int
@@ -133,11 +152,26 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         latent_dim: str | int = "auto",
         linear_path: bool = True,
         hidden: Sequence[int] | None = None,
+        decoder_hidden: Sequence[int] | None = None,
         n_blocks: int = 2,
+        width: int = 32,
+        n_heads: int = 4,
+        kernel_size: int = 5,
+        activation: str = "auto",
+        dropout: float = 0.0,
         bottleneck: str = "deterministic",
+        kl_weight: str | float = "auto",
+        kl_warm_up: float = 0.3,
         corruption: str | None = None,
         corruption_level: float = 0.1,
         loss: str = "l2",
+        variance: str | float = "learned",
+        sparsity: float = 0.0,
+        contraction: float = 0.0,
+        pretraining: str | None = None,
+        rbm: Mapping[str, Any] | None = None,
+        score_by: str = "auto",
+        n_samples: int = 8,
         max_steps: str | int = "auto",
         batch_size: int = 128,
         learning_rate: float = 2e-3,
@@ -151,17 +185,15 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         precision: str = "32-true",
         random_state: Any = None,
     ) -> None:
-        self.preset = preset
-        self.architecture = architecture
-        self.window_size = window_size
-        self.latent_dim = latent_dim
-        self.linear_path = linear_path
-        self.hidden = hidden
-        self.n_blocks = n_blocks
-        self.bottleneck = bottleneck
-        self.corruption = corruption
-        self.corruption_level = corruption_level
-        self.loss = loss
+        self.preset, self.architecture, self.window_size = preset, architecture, window_size
+        self.latent_dim, self.linear_path = latent_dim, linear_path
+        self.hidden, self.decoder_hidden = hidden, decoder_hidden
+        self.n_blocks, self.width, self.n_heads, self.kernel_size = n_blocks, width, n_heads, kernel_size
+        self.activation, self.dropout = activation, dropout
+        self.bottleneck, self.kl_weight, self.kl_warm_up = bottleneck, kl_weight, kl_warm_up
+        self.corruption, self.corruption_level = corruption, corruption_level
+        self.loss, self.variance, self.sparsity, self.contraction = loss, variance, sparsity, contraction
+        self.pretraining, self.rbm, self.score_by, self.n_samples = pretraining, rbm, score_by, n_samples
         self.max_steps = max_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -190,18 +222,20 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             Unit by channel, kept for events and the model file.
         """
         from tsae.detection.build import fit_model  # loads Lightning, which scoring does without
+        from tsae.detection.code_study import study_windows
 
-        options = series_options(self.get_params())
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        options = series_options(self.get_params(), seed=seed)
         entities, _ = checked_entities(self, X, excluded, reset=True)
         self.period_ = infer_clock(entities[0].index).period
         for entity in entities:
             check_period(entity.index, self.period_)
         grids = [self._grid(entity) for entity in entities]
         spans = used_spans(grids, [entity.excluded for entity in entities], self.held_out)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.model_, self.fit_reports_ = fit_model(spans, options, random_state=seed)
+        self.codes_ = study_windows(self.model_, spans, random_state=seed)
         self.lag_ = self.model_.full_lag if isinstance(self.lag, str) else min(int(self.lag), self.model_.full_lag)
-        self.held_out_scores_, self.held_out_immediate_ = held_out_scores(self.model_, spans, lag=self.lag_)
+        self.calibration_ = held_out_scores(self.model_, spans, lag=self.lag_)
         self.units_ = dict(units or {})
         self.data_hash_ = data_hash(entities)
         return self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
@@ -219,7 +253,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             learn_threshold(scores, method=threshold, false_alarm_rate=rate)
             if isinstance(threshold, str)
             else fixed_threshold(threshold)
-            for scores in (self.held_out_scores_, self.held_out_immediate_)
+            for scores in self.calibration_[:2]
         ]
         self.learned_threshold_, self.learned_immediate_threshold_ = learned
         self.threshold_ = self.learned_threshold_.value
@@ -229,7 +263,9 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     def score_samples(self, X: Any) -> FloatArray:
         """Scores `(n_timesteps,)` in scikit-learn's sign: the lower, the more abnormal. Fleets are concatenated."""
         entities, _ = self._checked(X)
-        return -np.concatenate([score_grid(self.model_, self._grid(entity), lag=self.lag_)[0] for entity in entities])
+        return -np.concatenate(
+            [score_grid(self.model_, self._grid(entity), lag=self.lag_).scores for entity in entities]
+        )
 
     def decision_function(self, X: Any) -> FloatArray:
         """`score_samples(X) - offset_`, negative for flagged rows, `(n_timesteps,)`."""
@@ -246,22 +282,9 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """
         entities, is_fleet = self._checked(X)
         tables = [
-            self._like(entity, score_grid(self.model_, self._grid(entity), lag=self.lag_, with_errors=True)[1])
+            self._like(entity, score_grid(self.model_, self._grid(entity), lag=self.lag_, with_errors=True).errors)
             for entity in entities
         ]
-        return tables if is_fleet else tables[0]
-
-    def reconstruct(self, X: Any) -> Any:
-        """What the longest member expects in every row and channel, in the sensors' units; shaped like `X`."""
-        entities, is_fleet = self._checked(X)
-        tables = []
-        for entity in entities:
-            grid = self._grid(entity)
-            parts = [
-                expected_values(self.model_, self.model_.longest, grid.values[start:stop])
-                for start, stop in grid.segments
-            ]
-            tables.append(self._like(entity, np.concatenate(parts)[grid.rows]))
         return tables if is_fleet else tables[0]
 
     def detect(self, X: Any, *, excluded: Any = None, rules: EventRules | None = None) -> Any:
@@ -281,23 +304,6 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         ]
         return found if is_fleet else found[0]
 
-    def transform(self, X: Any) -> FloatArray:
-        """Latent code of the window that ends in each row, `(n_timesteps, latent_dim_)`."""
-        entities, _ = self._checked(X)
-        member = self.model_.longest
-        return np.concatenate([row_codes(self.model_, member, self._grid(entity)) for entity in entities])
-
-    def inverse_transform(self, codes: Any) -> FloatArray:
-        """Codes `(n, latent_dim_)` → windows `(n, window_size_, n_channels)` in the sensors' units."""
-        check_is_fitted(self, "model_")
-        codes = check_array(codes, dtype=np.float32)
-        if codes.shape[1] != self.latent_dim_:
-            raise DataError(
-                f"codes have {codes.shape[1]} columns, this detector's have {self.latent_dim_} (`latent_dim_`); pass "
-                "what its `transform` returned"
-            )
-        return windows_of(self.model_, self.model_.longest, codes)
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to score into one file; an existing file stays intact until the new one is whole."""
         from tsae.detection.saving import save_detector
@@ -306,18 +312,10 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         save_detector(self, path)
 
     @property
-    def window_size_(self) -> int:
-        """Rows a window of the longest member."""
-        return int(self.model_.longest.window_size)
-
-    @property
-    def latent_dim_(self) -> int:
-        """Length of the longest member's code."""
-        return code_length(self.model_.longest)
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.latent_dim_
+    def receptive_field_(self) -> int:
+        """Rows that one feature of the longest member's encoder depends on: all of a window, unless convolutional."""
+        member = self.model_.longest
+        return member.options.receptive_field((member.window_size, self.n_features_in_))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

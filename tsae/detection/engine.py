@@ -5,6 +5,7 @@ A file is scored by the same code as a stream, so both give the same numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from tsae.series.filling import ForwardFill
 __all__ = ["ScoreModel", "ScoredRows", "SegmentScorer"]
 
 FloatArray = NDArray[np.float64]
+_NONE = (np.zeros(0), np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ class ScoredRows:
     NaN where missing."""
     immediate: FloatArray
     """Scores at lag 0 of the rows just pushed, `(n,)`; empty unless asked for."""
+    unsmoothed: FloatArray
+    """Of the settled rows, the score of each row's own error, `(n_settled,)`."""
+    immediate_unsmoothed: FloatArray
+    """Of the rows just pushed, the score of each row's own error, `(n,)`."""
 
 
 class SegmentScorer:
@@ -96,24 +102,32 @@ class SegmentScorer:
         apart = np.nansum(constant_errors, axis=1)
         outputs = [member.push(filled, observed, apart) for member in self._members]
         immediate = [now.views for _, now in outputs if now is not None]
-        return self._collected(combined(immediate) + switch_terms if immediate else np.zeros(0))
+        return self._collected(*(_both_scores(immediate, switch_terms) if immediate else _NONE))
 
     def flush(self) -> ScoredRows:
         """End the segment: the rows still waiting."""
         for member in self._members:
             member.flush()
-        return self._collected(np.zeros(0))
+        return self._collected(*_NONE)
 
-    def _collected(self, immediate: FloatArray) -> ScoredRows:
+    def _collected(self, immediate: FloatArray, immediate_unsmoothed: FloatArray) -> ScoredRows:
         """Take the rows that every member has settled."""
         n_rows = min(member.n_settled for member in self._members)
         scaler = self._model.scaler
         if not n_rows:
-            return ScoredRows(np.zeros(0), np.empty((0, len(scaler.role))), immediate)
+            none = np.zeros(0)
+            return ScoredRows(none, np.empty((0, len(scaler.role))), immediate, none, immediate_unsmoothed)
         views, member_errors = zip(*(member.take(n_rows) for member in self._members), strict=True)
         errors = self._own_errors.take(n_rows)
         errors[:, scaler.network_channels] += np.mean(member_errors, axis=0)
-        return ScoredRows(combined(views) + self._switch_terms.take(n_rows), errors, immediate)
+        settled, unsmoothed = _both_scores(views, self._switch_terms.take(n_rows))
+        return ScoredRows(settled, errors, immediate, unsmoothed, immediate_unsmoothed)
+
+
+def _both_scores(views: Sequence[FloatArray], switch_terms: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The score and the unsmoothed one, each `(n,)`, from the views of all members `(n, n_filters)`."""
+    smoothed, unsmoothed = ([view[:, part] for view in views] for part in (slice(-1), slice(-1, None)))
+    return combined(smoothed) + switch_terms, combined(unsmoothed) + switch_terms
 
 
 class _MemberScorer:

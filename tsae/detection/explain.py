@@ -1,134 +1,158 @@
-"""From scores to events that say when, how bad, which sensors, and what was expected."""
+"""From tracked rows to events that say when, how bad, which sensors, and what was expected."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from tsae.detection.events import Event, SensorShare
+from tsae.detection.evidence import Moment, RowBlock, TrackedEvent
+from tsae.detection.rules import EventRules, severity
+from tsae.detection.tracking import EventTracker
+from tsae.series.channels import ChannelScaler
 
-__all__ = ["EventRules", "ScoredSeries", "find_runs", "make_events", "severity"]
+__all__ = ["Labels", "PeakView", "ScoredSeries", "as_event", "is_told", "join_levels", "make_events", "track_events"]
 
 FloatArray = NDArray[np.float64]
-_CORE_SHARE = 0.25
+_ROWS_AT_ONCE = 4096
+_JOINS = 10.0  # usual errors; about one in a thousand squared normal numbers is larger
+_SWITCH_JOINS = 1.0  # a switch's error counts in the largest of training
+
+
+class PeakView(NamedTuple):
+    """What the sensors looked like at an event's peak, each `(n_channels,)` in the sensors' units."""
+
+    actual: FloatArray
+    """NaN where nothing was measured."""
+    expected: FloatArray
+    """NaN where there is no expectation."""
 
 
 @dataclass(frozen=True)
-class EventRules:
-    """When flagged rows belong to one event, and which events are worth telling."""
+class Labels:
+    """How an entity's events are named."""
 
-    merge_gap: int = 8
-    """Runs of flagged rows with at most this many unflagged rows, and no gap or exclusion, between them are one
-    event."""
-    shortest: int = 1
-    """Events with fewer rows are dropped."""
-
-
-def severity(score: float, threshold: float) -> float:
-    """Severity 0–100 of a score: 50 at the threshold, 75 at three times it, towards 100 far above."""
-    if score <= 0:
-        return 0.0
-    return 100.0 / (1.0 + max(threshold, 0.0) / score)
-
-
-def find_runs(flags: NDArray[np.bool_], segments: NDArray[np.integer], rules: EventRules) -> list[tuple[int, int]]:
-    """First and last row (inclusive) of every event in flags `(n,)`; none runs across segments, numbers `(n,)`."""
-    rows = np.flatnonzero(flags)
-    if not len(rows):
-        return []
-    cuts = np.flatnonzero((np.diff(rows) > rules.merge_gap + 1) | (np.diff(segments[rows]) != 0))
-    firsts, lasts = rows[np.r_[0, cuts + 1]], rows[np.r_[cuts, len(rows) - 1]]
-    return [(int(a), int(b)) for a, b in zip(firsts, lasts, strict=True) if b - a + 1 >= rules.shortest]
+    names: Sequence[str]
+    """Of the channels."""
+    units: Mapping[str, str]
+    period: float | None
+    """Seconds between rows; `None` without a clock."""
+    entity: str
+    time_of: Callable[[Moment], Any]
+    """The timestamp of a row, or what stands for it."""
 
 
 @dataclass(frozen=True)
 class ScoredSeries:
     """One entity's rows with everything an event is made from."""
 
-    index: pd.Index
-    values: NDArray[np.floating]
-    """Measured values in the sensors' units, `(n_timesteps, n_channels)`."""
     scores: FloatArray
-    errors: NDArray[np.float32]
+    """`(n_timesteps,)`."""
+    thresholds: FloatArray
+    """`(n_timesteps,)`."""
+    errors: NDArray[np.floating[Any]]
     """Errors in usual errors, `(n_timesteps, n_channels)`."""
-    flags: NDArray[np.bool_]
+    blocked: NDArray[np.bool_]
+    """Rows in exclusion intervals, `(n_timesteps,)`."""
     segments: NDArray[np.integer]
-    """Number of each row's segment; gaps and the borders of exclusion intervals start a new one."""
-    threshold: float
-    names: Sequence[str]
-    units: Mapping[str, str]
-    period: float | None
-    entity: str
+    """Number of each row's segment, `(n_timesteps,)`; gaps and the borders of exclusion intervals start a new one."""
 
 
-def make_events(series: ScoredSeries, rules: EventRules, expected_at: Callable[[int], FloatArray]) -> tuple[Event, ...]:
+def make_events(
+    series: ScoredSeries,
+    rules: EventRules,
+    labels: Labels,
+    joins: FloatArray,
+    view_peak: Callable[[int], PeakView],
+) -> tuple[Event, ...]:
     """Events of one entity in time order.
 
     Parameters
     ----------
-    expected_at
-        Row number → expected values of all channels `(n_channels,)`, NaN where there is none.
+    joins
+        Error from which a channel counts as part of an event, `(n_channels,)`.
+    view_peak
+        Row number → what the sensors looked like there.
     """
-    runs = find_runs(series.flags, series.segments, rules)
-    return tuple(_event(series, first, last, expected_at) for first, last in runs)
+    tracked = track_events(series, rules, joins)
+    events = [as_event(each, labels, view_peak(each.peak.row)) for each in tracked]
+    return tuple(event for event in events if is_told(event, rules))
 
 
-def _event(series: ScoredSeries, first: int, last: int, expected_at: Callable[[int], FloatArray]) -> Event:
-    first, last = _core(series, first, last)
-    rows = slice(first, last + 1)
-    peak = first + int(np.argmax(series.scores[rows]))
-    start, stop = series.index[first], series.index[last]
+def join_levels(scaler: ChannelScaler) -> FloatArray:
+    """The error from which a channel counts as part of an event, `(n_channels,)`."""
+    levels = np.full(len(scaler.role), _JOINS)
+    levels[scaler.switch_channels] = _SWITCH_JOINS
+    return levels
+
+
+def track_events(series: ScoredSeries, rules: EventRules, joins: FloatArray) -> list[TrackedEvent]:
+    """Run the tracker over all rows; times are row numbers."""
+    tracker = EventTracker(rules, joins)
+    tracked: list[TrackedEvent] = []
+    n_rows = len(series.scores)
+    whole = RowBlock(np.arange(n_rows), series.scores, series.thresholds, series.errors, series.blocked)
+    starts = np.flatnonzero(np.diff(series.segments, prepend=-1)).tolist()
+    for start, stop in zip(starts, [*starts[1:], n_rows], strict=True):
+        for first in range(start, stop, _ROWS_AT_ONCE):
+            tracked += tracker.push(whole.rows(first, min(stop, first + _ROWS_AT_ONCE))).closed
+        tracked += tracker.end_segment().closed
+    return tracked
+
+
+def as_event(tracked: TrackedEvent, labels: Labels, view: PeakView, *, ended: bool = True) -> Event:
+    """Put a tracked event into the words of its entity."""
+    first, start, stop = (labels.time_of(moment) for moment in (tracked.first, tracked.start, tracked.stop))
     duration = None
-    if isinstance(series.index, pd.DatetimeIndex):
-        duration = (stop - start).total_seconds() + (series.period or 0.0)
-    peak_score = float(series.scores[peak])
-    prefix = f"{series.entity}:" if series.entity else ""
+    if isinstance(start, pd.Timestamp):
+        duration = (stop - start).total_seconds() + (labels.period or 0.0)
+    prefix = f"{labels.entity}:" if labels.entity else ""
     return Event(
-        event_id=f"{prefix}{start.isoformat() if isinstance(start, pd.Timestamp) else start}",
+        event_id=f"{prefix}{first.isoformat() if isinstance(first, pd.Timestamp) else first}",
         start=start,
         stop=stop,
-        n_rows=last - first + 1,
+        n_rows=tracked.stop.row - tracked.start.row + 1,
         duration=duration,
-        peak=series.index[peak],
-        peak_score=peak_score,
-        severity=severity(peak_score, series.threshold),
-        sensors=_ranked(series, rows, peak, expected_at(peak)),
-        entity=series.entity,
+        peak=labels.time_of(tracked.peak),
+        peak_score=tracked.score,
+        severity=severity(tracked.score, tracked.threshold),
+        sensors=_ranked(tracked, labels, view),
+        pattern=_pattern(tracked, labels),
+        entity=labels.entity,
+        ended=ended,
     )
 
 
-def _core(series: ScoredSeries, first: int, last: int) -> tuple[int, int]:
-    """First and last row of a run whose error is at least a quarter of the run's largest.
-
-    Scores are smoothed to both sides, so that a run of flagged rows is up to two windows wider than its cause.
-    """
-    errors = series.errors[first : last + 1].astype(np.float64)
-    observed = ~np.isnan(errors)
-    mean = np.where(observed, errors, 0.0).sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
-    core = np.flatnonzero(mean >= _CORE_SHARE * mean.max())
-    return first + int(core[0]), first + int(core[-1])
+def is_told(event: Event, rules: EventRules) -> bool:
+    """Whether the rules want to hear of an event with this severity and direction."""
+    return event.severity >= rules.min_severity and rules.direction in ("either", event.direction)
 
 
-def _ranked(series: ScoredSeries, rows: slice, peak: int, expected: FloatArray) -> tuple[SensorShare, ...]:
-    """Sensors by their part of the error above the usual, averaged over the event."""
-    errors = series.errors[rows].astype(np.float64)
-    excess = np.where(np.isnan(errors), 0.0, np.maximum(errors - 1, 0)).sum(axis=0)
-    total = float(excess.sum())
-    shares = excess / total if total > 0 else np.full(len(excess), 1 / len(excess))
-    actual = series.values[peak]
+def _pattern(tracked: TrackedEvent, labels: Labels) -> tuple[tuple[str, Any], ...]:
+    joined = [(moment, channel) for channel, moment in enumerate(tracked.joined) if moment is not None]
+    joined.sort(key=lambda pair: (pair[0].row, -tracked.excess[pair[1]]))
+    return tuple((labels.names[channel], labels.time_of(moment)) for moment, channel in joined)
+
+
+def _ranked(tracked: TrackedEvent, labels: Labels, view: PeakView) -> tuple[SensorShare, ...]:
+    """Sensors by their part of the error above the usual."""
+    total = float(tracked.excess.sum())
+    n_channels = len(tracked.excess)
+    shares = tracked.excess / total if total > 0 else np.full(n_channels, 1 / n_channels)
     return tuple(
         SensorShare(
-            sensor=series.names[channel],
+            sensor=labels.names[channel],
             share=float(shares[channel]),
-            expected=_number(expected[channel]),
-            actual=_number(actual[channel]),
-            unit=series.units.get(series.names[channel], ""),
+            expected=_number(view.expected[channel]),
+            actual=_number(view.actual[channel]),
+            unit=labels.units.get(labels.names[channel], ""),
         )
-        for channel in np.argsort(-shares, kind="stable")
+        for channel in np.argsort(-shares, kind="stable").tolist()
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MovingAverage", "smoothing_kernels", "trailing_kernel"]
+__all__ = ["MovingAverage", "only_this_row", "smoothing_kernels", "trailing_kernel"]
 
 FloatArray = NDArray[np.float64]
 
@@ -15,6 +15,13 @@ FloatArray = NDArray[np.float64]
 def trailing_kernel(length: int) -> FloatArray:
     """Equal weights on a row and the `length - 1` rows before it."""
     return np.full(max(1, length), 1.0 / max(1, length))
+
+
+def only_this_row(length: int) -> FloatArray:
+    """All weight on the row in the middle: nothing is smoothed, but it waits as long as filters of this odd length."""
+    kernel = np.zeros(length)
+    kernel[length // 2] = 1.0
+    return kernel
 
 
 def smoothing_kernels(window_size: int, widths: Sequence[float]) -> FloatArray:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
+from tsae.detection.code_study import study_images
 from tsae.detection.image_build import fit_image_model, split_images
-from tsae.detection.image_model import Compression
 from tsae.detection.image_options import image_options
 from tsae.detection.image_result import ImageDetection, image_detection
 from tsae.detection.parameters import plain
 from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
-from tsae.errors import DataError, ParameterError
+from tsae.detection.uses import CodesMixin, noise_by_channel
+from tsae.errors import DataError
 from tsae.images.arrays import check_images
 from tsae.images.folder import images_of, table_of
 
@@ -29,7 +30,7 @@ FloatArray = NDArray[np.float64]
 Images = NDArray[np.float32]
 
 
-class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ignore[misc]
     """Learn what normal pictures look like, and flag those that an autoencoder cannot rebuild.
 
     Pictures are arrays `(n, height, width)` or `(n, channels, height, width)` of bytes or floats, an `ImageTable`, or
@@ -47,30 +48,43 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         most 32; beside a linear path, that path gets them, and the network 16 more.
     linear_path : bool
         Add the network's output to a principal-component reconstruction, so that it only learns the rest.
-    hidden : tuple of int or None
-        Widths of the dense encoder's layers; the decoder mirrors them. `None` takes them from the image.
-    n_blocks : int
-        Strided stages (conv) or stacked blocks (transformer).
+    hidden, decoder_hidden : tuple of int or None
+        Widths of the dense encoder's layers, and of the decoder's. `None` takes them from the image, and mirrors them.
+    n_blocks, width, n_heads, kernel_size : int
+        Strided stages (conv) or stacked blocks (transformer); channels of the first stage or numbers a token (a patch);
+        attention heads (transformer); pixels a side of a kernel (conv).
+    activation : {"auto", "gelu", "relu", "tanh", "sigmoid", "silu"}
+        Of the hidden layers; "auto" takes "gelu", and "sigmoid" with pre-training.
+    dropout : float
+        Share of hidden units dropped in training.
     bottleneck : {"deterministic", "gaussian"}
         "gaussian" makes the autoencoder variational.
-    kl_weight : "auto" or float
-        Weight of the KL divergence in the variational objective. "auto" takes 1 for a likelihood ("bernoulli",
-        "gaussian") and 0.01 otherwise; with "l2" it is twice the variance of the noise that pixels are taken to have.
+    kl_weight, kl_warm_up : "auto" or float, float
+        Weight of its KL divergence, and share of the steps over which it rises from 0. "auto" takes 1 for a likelihood
+        ("bernoulli", "gaussian") and 0.01 otherwise; with "l2" it is twice the variance of the noise.
     corruption : None, "gaussian", "mask_points", "mask_channels", "mask_blocks" or "salt_pepper"
         What is done to inputs in training while the target stays clean (a denoising autoencoder).
     corruption_level : float
         Standard deviation of the noise, 1 being the range of the pixels, or share of hidden pixels.
     loss : {"l2", "l1", "huber", "bernoulli", "gaussian"}
-        What the network minimises. "gaussian" learns the variance of each pixel too.
+        What the network minimises.
+    variance : "learned" or float
+        Of loss="gaussian": learned for every pixel, or fixed, 1 being the square of the range of the pixels.
+    sparsity, contraction : float
+        Weights of the mean absolute code, and of the squared norm of the encoder's Jacobian.
     pretraining : {None, "rbm"}
-        "rbm" starts a dense network, with sigmoid units, from a stack of restricted Boltzmann machines, each trained
-        for `max_steps`.
-    score : {"auto", "error", "probability", "elbo", "local"}
-        What makes an image anomalous: its squared error, its improbability under `loss` (averaged over the
-        posterior if variational), the negative evidence lower bound, or the largest value of its heatmap ("local",
-        for small defects). "auto" takes the larger one of "local" and of "elbo" if variational, else of "error".
+        "rbm" starts a dense network, without linear path, from a stack of restricted Boltzmann machines.
+    rbm : dict or None
+        How these are trained: `n_steps` (else `max_steps`), `batch_size`, `n_gibbs` (the k of CD-k), `persistent`,
+        `learning_rate`, `momentum`, `weight_decay`; see `tsae.nn.rbm_options`.
+    score_by : {"auto", "error", "probability", "elbo", "masked"}
+        What makes an image anomalous: its squared error; its improbability under `loss`; the negative evidence lower
+        bound; the error of pixels that masks as in `corruption` hide. "auto": "elbo" if variational, else "error".
+    local_score : bool
+        Also judge an image by its most unusual place, the largest value of its heatmap: small defects hardly show in
+        a mean over all pixels. The score is then the larger one of the two.
     n_samples : int
-        Draws from the posterior for a variational "probability" or "elbo".
+        Draws from the posterior for a variational "probability" or "elbo", or least masks.
     max_steps : "auto" or int
         Most training steps, 600 if "auto"; early stopping may end before.
     batch_size : int
@@ -123,14 +137,26 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         latent_dim: str | int = "auto",
         linear_path: bool = False,
         hidden: Sequence[int] | None = None,
+        decoder_hidden: Sequence[int] | None = None,
         n_blocks: int = 2,
+        width: int = 32,
+        n_heads: int = 4,
+        kernel_size: int = 5,
+        activation: str = "auto",
+        dropout: float = 0.0,
         bottleneck: str = "deterministic",
         kl_weight: str | float = "auto",
+        kl_warm_up: float = 0.3,
         corruption: str | None = None,
         corruption_level: float = 0.1,
         loss: str = "l2",
+        variance: str | float = "learned",
+        sparsity: float = 0.0,
+        contraction: float = 0.0,
         pretraining: str | None = None,
-        score: str = "auto",
+        rbm: Mapping[str, Any] | None = None,
+        score_by: str = "auto",
+        local_score: bool = True,
         n_samples: int = 16,
         max_steps: str | int = "auto",
         batch_size: int = 128,
@@ -143,20 +169,15 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         precision: str = "32-true",
         random_state: Any = None,
     ) -> None:
-        self.size = size
-        self.architecture = architecture
-        self.latent_dim = latent_dim
-        self.linear_path = linear_path
-        self.hidden = hidden
-        self.n_blocks = n_blocks
-        self.bottleneck = bottleneck
-        self.kl_weight = kl_weight
-        self.corruption = corruption
-        self.corruption_level = corruption_level
-        self.loss = loss
-        self.pretraining = pretraining
-        self.score = score
-        self.n_samples = n_samples
+        self.size, self.local_score = size, local_score
+        self.architecture, self.latent_dim, self.linear_path = architecture, latent_dim, linear_path
+        self.hidden, self.decoder_hidden = hidden, decoder_hidden
+        self.n_blocks, self.width, self.n_heads, self.kernel_size = n_blocks, width, n_heads, kernel_size
+        self.activation, self.dropout = activation, dropout
+        self.bottleneck, self.kl_weight, self.kl_warm_up = bottleneck, kl_weight, kl_warm_up
+        self.corruption, self.corruption_level = corruption, corruption_level
+        self.loss, self.variance, self.sparsity, self.contraction = loss, variance, sparsity, contraction
+        self.pretraining, self.rbm, self.score_by, self.n_samples = pretraining, rbm, score_by, n_samples
         self.max_steps = max_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -175,6 +196,7 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         images = images_of(X, size=self.size)
         training, held_out = (images[rows] for rows in split_images(len(images), self.held_out, random_state=seed))
         self.model_, self.fit_report_ = fit_image_model(training, held_out, options, random_state=seed)
+        self.codes_ = study_images(self.model_.network, training, held_out, random_state=seed)
         self.held_out_scores_ = self.model_.scores(held_out)
         self.data_hash_ = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
         return self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
@@ -235,22 +257,7 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         images = self._checked(X)
         return self.model_.network.reconstruct(images)
 
-    def transform(self, X: Any) -> Images:
-        """Codes `(n, latent_dim_)`, posterior means if variational."""
-        images = self._checked(X)
-        return self.model_.network.encode(images)
-
-    def inverse_transform(self, codes: Any) -> Images:
-        """Codes `(n, latent_dim_)` → images `(n, channels, height, width)`."""
-        check_is_fitted(self, "model_")
-        codes = check_array(codes, dtype=np.float32)
-        if codes.shape[1] != self.latent_dim_:
-            raise DataError(
-                f"codes have {codes.shape[1]} columns; this detector's have `latent_dim_` = {self.latent_dim_}"
-            )
-        return self.model_.network.decode(codes)
-
-    def denoise(self, X: Any, *, noise: float | None = None) -> Images:
+    def denoise(self, X: Any, *, noise: Any = None) -> Images:
         """Images `(n, channels, height, width)` drawn towards what the network makes of them.
 
         Parameters
@@ -258,38 +265,14 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         X
             Noisy images.
         noise
-            Standard deviation of the noise, in the values of the images; `None` estimates it for each image from how
-            much its error exceeds the usual one. An image that is unlike those in training looks noisy, too.
+            Standard deviation of the noise, in the values of the images: one number, or one for each channel. `None`
+            estimates it for each image from how much its error exceeds the usual one. An image that is unlike those in
+            training looks noisy, too.
         """
-        if noise is not None and not noise >= 0:
-            raise ParameterError(f"`noise` (={noise!r}) must be at least 0; pass None to have it estimated")
+        check_is_fitted(self, "model_")
+        known = noise_by_channel(noise, self.image_shape_[0])
         images = self._checked(X)
-        return self.model_.denoised(images, noise)
-
-    def sample(self, n: int, *, random_state: Any = None) -> Images:
-        """New images `(n, channels, height, width)` of a variational autoencoder.
-
-        Codes are drawn from the Gaussian that those of the training images form, which is closer to them than
-        the prior.
-        """
-        check_is_fitted(self, "model_")
-        seed = int(check_random_state(random_state).randint(2**31 - 1))
-        return self.model_.sampled(n, random_state=seed)
-
-    def interpolate(self, a: Any, b: Any, steps: int) -> Images:
-        """Images `(steps, channels, height, width)` from image `a` to `b`, along the straight line between their codes.
-
-        `a` and `b` are `(height, width)` or `(channels, height, width)`.
-        """
-        if not steps >= 2:
-            raise ParameterError(f"`steps` (={steps!r}) must be at least 2, the two ends")
-        (first,), (last,) = self._checked([a]), self._checked([b])
-        return self.model_.between(first, last, steps)
-
-    def compression(self) -> Compression:
-        """How much smaller codes are than images, and what that costs on images the network was not trained on."""
-        check_is_fitted(self, "model_")
-        return self.model_.compression
+        return self.model_.network.cleaned(images, noise=known, left=self.codes_.left)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to score into one file; an existing file stays intact until the new one is whole."""
@@ -314,13 +297,33 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         return self.model_.network.code_length
 
     @property
-    def _n_features_out(self) -> int:
-        return self.latent_dim_
+    def receptive_field_(self) -> int:
+        """Pixels a side that one feature of the encoder depends on: all of an image, unless convolutional."""
+        return self.model_.network.options.receptive_field(self.image_shape_)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array, tags.input_tags.three_d_array = False, True
         return tags
+
+    def _encoded(self, X: Any) -> Images:
+        images = self._checked(X)
+        return self.model_.network.encode(images)
+
+    def _decoded(self, codes: Images) -> Images:
+        return self.model_.network.decode(codes)
+
+    def _code_of(self, one: Any, name: str) -> Images:
+        codes = self._encoded([one])
+        if len(codes) != 1:
+            raise DataError(f"`{name}` holds {len(codes)} images; pass one")
+        code: Images = codes[0]
+        return code
+
+    def _with_noise(self, inputs: Images, rng: np.random.Generator) -> Images:
+        scale = self.model_.network.scale
+        noise = rng.standard_normal(inputs.shape, dtype=np.float32) * np.sqrt(self.codes_.left)
+        return np.clip(inputs + noise * np.float32(scale.width), scale.low, scale.high)
 
     def _checked(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self, "model_")

@@ -1,10 +1,10 @@
-"""Everything a fitted image detector knows: its network, what is usual, and what can be done with codes."""
+"""What scores images: a network with what is usual for it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from tsae.detection.calibration import LogTail
 from tsae.detection.image_heat import HeatScale
 from tsae.detection.image_network import ImageNetwork
-from tsae.errors import ParameterError
 
-__all__ = ["CodeCloud", "Compression", "ImageLevels", "ImageModel"]
+__all__ = ["ImageLevels", "ImageModel"]
 
 FloatArray = NDArray[np.float32]
 
@@ -25,8 +24,6 @@ class ImageLevels:
 
     error: float
     """Mean squared error of a pixel, positive."""
-    variance: float
-    """Mean variance of a pixel."""
     lowest: float
     """Subtracted from divergences before the tail; 0 unless likelihoods make them negative."""
     tail: LogTail
@@ -37,43 +34,20 @@ class ImageLevels:
 
 
 @dataclass(frozen=True)
-class CodeCloud:
-    """The Gaussian that the codes of training images form."""
-
-    mean: FloatArray
-    """`(latent_dim,)`."""
-    factor: FloatArray
-    """`(latent_dim, latent_dim)`; the covariance is `factor @ factor.T`."""
-
-
-class Compression(NamedTuple):
-    """What a code saves and what it costs, on images that the network was not trained on."""
-
-    ratio: float
-    """Pixel values of an image over numbers in its code."""
-    rmse: float
-    """Root of the mean squared error, in the values of the images."""
-    unexplained: float
-    """Share of the pixels' variance that is lost; 0 is perfect, 1 no better than the mean image."""
-
-
-@dataclass(frozen=True)
 class ImageModel:
     """A network with what is usual for it. Images are `(n, channels, height, width)` in their own values."""
 
     network: ImageNetwork
     levels: ImageLevels
-    cloud: CodeCloud | None
-    """Only of variational autoencoders."""
+    local_score: bool
+    """Whether the largest heat of an image counts beside the judge's mean over all pixels."""
 
     def scores(self, images: NDArray[Any]) -> NDArray[np.float64]:
-        """Scores `(n,)` in units of −log p, higher = more anomalous: the largest over the judge's views."""
-        judge, views = self.network.judge, []
-        if judge.whole:
-            views.append(self.levels.tail(self.network.divergence(images) - self.levels.lowest))
-        if judge.local:
-            views.append(self.levels.peak_tail(self._in_blocks(images, self._peaks).astype(np.float64)))
-        return np.asarray(np.max(views, axis=0))
+        """Scores `(n,)` in units of −log p, higher = more anomalous."""
+        whole = self.levels.tail(self.network.divergence(images) - self.levels.lowest)
+        if not self.local_score:
+            return whole
+        return np.maximum(whole, self.levels.peak_tail(self._in_blocks(images, self._peaks).astype(np.float64)))
 
     def heatmaps(self, images: NDArray[Any]) -> FloatArray:
         """Heat of every pixel, `(n, height, width)`; see `HeatScale`."""
@@ -93,44 +67,3 @@ class ImageModel:
         """Errors of all images at once would be larger than the images."""
         size = self.network.block_size
         return np.concatenate([answer(images[first : first + size]) for first in range(0, len(images), size)])
-
-    def denoised(self, images: NDArray[Any], noise: float | None) -> FloatArray:
-        """Images between what was seen and what was rebuilt, the nearer to the latter the noisier they are.
-
-        With a usual error v and noise of variance n, the best weight for what was seen is v / (v + n), as in a Wiener
-        filter. v + n shows in the error itself when the noise is not known.
-        """
-        usual = self.levels.error
-        if noise is None:
-            seen = self.network.squared_errors(images).mean(axis=(1, 2, 3), keepdims=True)
-            weight = usual / np.maximum(seen, usual)
-        else:
-            weight = usual / (usual + (noise / self.network.scale.width) ** 2)
-        rebuilt = self.network.reconstruct(images)
-        return np.asarray(rebuilt + weight * (images - rebuilt), dtype=np.float32)
-
-    def sampled(self, n: int, *, random_state: int) -> FloatArray:
-        """New images `(n, channels, height, width)` from codes that are drawn as those of training images fall."""
-        if self.cloud is None:
-            raise ParameterError(
-                "`bottleneck` (='deterministic') does not learn how codes are distributed; fit with "
-                "bottleneck='gaussian' to draw new images"
-            )
-        noise = np.random.default_rng(random_state).standard_normal((n, len(self.cloud.mean)), dtype=np.float32)
-        return self.network.decode(self.cloud.mean + noise @ self.cloud.factor.T)
-
-    def between(self, first: NDArray[Any], last: NDArray[Any], steps: int) -> FloatArray:
-        """Images `(steps, channels, height, width)` of evenly spaced codes from one image to another."""
-        ends = self.network.encode(np.stack([first, last]))
-        share = np.linspace(0, 1, steps, dtype=np.float32)[:, np.newaxis]
-        return self.network.decode((1 - share) * ends[0] + share * ends[1])
-
-    @property
-    def compression(self) -> Compression:
-        """What a code saves and what it costs."""
-        levels, network = self.levels, self.network
-        return Compression(
-            ratio=float(np.prod(network.shape)) / network.code_length,
-            rmse=levels.error**0.5 * network.scale.width,
-            unexplained=levels.error / max(levels.variance, 1e-12),
-        )

@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tsae.detection.codes import towards
+from tsae.detection.judge import Judge
+from tsae.detection.judging import entry_errors, rebuilt_values
 from tsae.images.arrays import ImageScale
-from tsae.nn.autoencoder import AutoEncoder, Reconstruction
+from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.options import NetworkOptions
-from tsae.training.objectives import entry_loss, kl_divergence
 
-__all__ = ["ImageJudge", "ImageNetwork", "JudgeKind"]
+__all__ = ["ImageNetwork"]
 
-JudgeKind = Literal["error", "probability", "elbo"]
 FloatArray = NDArray[np.float32]
 Pixels = NDArray[Any]
 Scores = NDArray[np.float64]
 _BYTES_AT_ONCE = 4 * 2**20  # of images; hidden layers need a multiple of it
-
-
-@dataclass(frozen=True)
-class ImageJudge:
-    """What makes an image anomalous: it as a whole, or its most unusual place. Higher = more anomalous."""
-
-    whole: bool
-    """Whether the mean over all pixels counts."""
-    local: bool
-    """Whether the place with the largest heat counts."""
-    kind: JudgeKind
-    """What the mean is taken of. "error": squared error. "probability": negative log-likelihood (`loss`) of the image.
-    "elbo": the same plus the KL divergence between posterior and prior, which together bound its evidence."""
-    loss: str
-    kl_weight: float
-    n_samples: int
-    """Draws from the posterior that a variational likelihood is averaged over."""
-    seed: int
-    """Of these draws; they are the same for every image, so that its score depends on nothing else."""
 
 
 class ImageNetwork:
@@ -64,7 +45,7 @@ class ImageNetwork:
         autoencoder: AutoEncoder,
         options: NetworkOptions,
         scale: ImageScale,
-        judge: ImageJudge,
+        judge: Judge,
         shape: tuple[int, int, int],
     ) -> None:
         self.autoencoder = autoencoder.eval().requires_grad_(False)
@@ -72,11 +53,33 @@ class ImageNetwork:
 
     def squared_errors(self, images: Pixels) -> FloatArray:
         """Squared errors of scaled values, shaped like `images` `(n, channels, height, width)`."""
-        return self._each_batch(images, lambda inputs: (self._values(self.autoencoder(inputs)) - inputs).square())
+        return self._each_batch(images, lambda inputs: (self.rebuilt(inputs) - inputs).square())
 
     def reconstruct(self, images: Pixels) -> FloatArray:
         """What the network makes of images `(n, channels, height, width)`, in their values."""
-        return self.scale.restored(self._each_batch(images, lambda inputs: self._values(self.autoencoder(inputs))))
+        return self.scale.restored(self._each_batch(images, self.rebuilt))
+
+    @torch.inference_mode()
+    def rebuilt(self, inputs: Tensor) -> Tensor:
+        """What the network makes of inputs `(batch, channels, height, width)`, both in its own values."""
+        return rebuilt_values(self.judge, self.autoencoder(inputs).mean)
+
+    def cleaned(self, images: Pixels, *, noise: NDArray[np.float64] | None, left: FloatArray) -> FloatArray:
+        """Images `(n, channels, height, width)` in their values, drawn towards what the network makes of them.
+
+        Parameters
+        ----------
+        noise
+            Standard deviation of the noise of each channel `(channels,)`, in the values of the images; `None` takes
+            for it what the error of each image exceeds `left`, the usual one of each pixel, scaled.
+        """
+        seen, rebuilt = self.scale.scaled(images), self._each_batch(images, self.rebuilt)
+        if noise is None:
+            error = np.square(rebuilt - seen).mean(axis=(1, 2, 3), keepdims=True)
+            variance = np.maximum(error - left.mean(), 0)
+        else:
+            variance = np.square(noise / self.scale.width)[:, np.newaxis, np.newaxis]
+        return self.scale.restored(towards(seen, rebuilt, left, variance))
 
     def encode(self, images: Pixels) -> FloatArray:
         """Codes `(n, latent_dim)`, those of the linear path first; means if variational."""
@@ -86,47 +89,20 @@ class ImageNetwork:
     def decode(self, codes: FloatArray) -> FloatArray:
         """Codes `(n, latent_dim)` → images `(n, channels, height, width)` in the user's values."""
         batches = torch.split(torch.from_numpy(np.asarray(codes, dtype=np.float32)), self.block_size)
-        decoded = torch.cat([self._squashed(self.autoencoder.decode(batch)) for batch in batches])
+        decoded = torch.cat([rebuilt_values(self.judge, self.autoencoder.decode(batch)) for batch in batches])
         return self.scale.restored(decoded.numpy())
 
     def divergence(self, images: Pixels) -> Scores:
         """How unusual each image is on the judge's own scale, `(n,)`."""
-        judged = self._squared_error if self.judge.kind == "error" else self._negative_likelihood
-        return self._each_batch(images, judged).astype(np.float64)
+        answers = self._each_batch(
+            images, lambda inputs: entry_errors(self.judge, self.autoencoder, inputs).flatten(1).mean(1)
+        )
+        return answers.astype(np.float64)
 
     @property
     def code_length(self) -> int:
         """Numbers in a code, the linear path's included."""
         return self.autoencoder.n_linear + self.options.latent_dim
-
-    def _squared_error(self, inputs: Tensor) -> Tensor:
-        return (self._values(self.autoencoder(inputs)) - inputs).square().flatten(1).mean(1)
-
-    def _negative_likelihood(self, inputs: Tensor) -> Tensor:
-        judge = self.judge
-        target = inputs.clamp(0, 1) if judge.loss == "bernoulli" else inputs
-        total = torch.zeros(len(inputs))
-        n_draws = 0
-        for reconstruction in self._reconstructions(inputs):
-            total += entry_loss(reconstruction, target, judge.loss).flatten(1).mean(1)
-            n_draws += 1
-        total /= n_draws
-        if judge.kind == "elbo":
-            total += judge.kl_weight * kl_divergence(reconstruction.latent) / inputs[0].numel()
-        return total
-
-    def _reconstructions(self, inputs: Tensor) -> Iterator[Reconstruction]:
-        if self.options.bottleneck != "gaussian":
-            return iter([self.autoencoder(inputs)])
-        generator = torch.Generator().manual_seed(self.judge.seed)
-        return self.autoencoder.posterior(inputs, self.judge.n_samples, generator=generator)
-
-    def _values(self, reconstruction: Reconstruction) -> Tensor:
-        return self._squashed(reconstruction.mean)
-
-    def _squashed(self, mean: Tensor) -> Tensor:
-        """A Bernoulli likelihood works on logits."""
-        return mean.sigmoid() if self.judge.loss == "bernoulli" else mean
 
     @property
     def block_size(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.explain import severity
+from tsae.detection.rules import severity
 
 __all__ = ["ImageDetection", "image_detection"]
 

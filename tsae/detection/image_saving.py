@@ -9,15 +9,18 @@ from typing import Any
 from tsae.detection.calibration import LogTail
 from tsae.detection.image_detector import ImageAnomalyDetector
 from tsae.detection.image_heat import HeatScale
-from tsae.detection.image_model import CodeCloud, ImageLevels, ImageModel
-from tsae.detection.image_network import ImageJudge, ImageNetwork
+from tsae.detection.image_model import ImageLevels, ImageModel
+from tsae.detection.image_network import ImageNetwork
+from tsae.detection.judge import Judge
 from tsae.detection.packing import (
     Arrays,
     fit_report,
+    pack_codes,
     package_versions,
     plain_parameters,
     put_state,
     state_of,
+    unpack_codes,
 )
 from tsae.detection.thresholds import Threshold
 from tsae.detection.torch_network import rebuild_autoencoder
@@ -30,7 +33,7 @@ __all__ = ["save_image_detector", "unpack_image_detector"]
 
 def save_image_detector(detector: ImageAnomalyDetector, path: str | os.PathLike[str]) -> None:
     """Write a fitted detector into one file, atomically."""
-    network, levels, cloud = detector.model_.network, detector.model_.levels, detector.model_.cloud
+    network, levels = detector.model_.network, detector.model_.levels
     tensors: Arrays = {
         "held_out.scores": detector.held_out_scores_,
         "tail.knots": levels.tail.knots,
@@ -38,8 +41,6 @@ def save_image_detector(detector: ImageAnomalyDetector, path: str | os.PathLike[
         "heat.usual": levels.heat.usual,
     }
     put_state(network.autoencoder, "network.", tensors)
-    if cloud is not None:
-        tensors |= {"cloud.mean": cloud.mean, "cloud.factor": cloud.factor}
     manifest = {
         "kind": "ImageAnomalyDetector",
         "parameters": plain_parameters(detector.get_params()),
@@ -48,7 +49,8 @@ def save_image_detector(detector: ImageAnomalyDetector, path: str | os.PathLike[
         "scale": asdict(network.scale),
         "judge": asdict(network.judge),
         "network": asdict(network.options),
-        "levels": {"error": levels.error, "variance": levels.variance, "lowest": levels.lowest},
+        "levels": {"error": levels.error, "lowest": levels.lowest},
+        "codes": pack_codes(detector.codes_, tensors),
         "tail": {"floor": levels.tail.floor, "excess": levels.tail.excess},
         "peak_tail": {"floor": levels.peak_tail.floor, "excess": levels.peak_tail.excess},
         "heat": {"level": levels.heat.level},
@@ -68,7 +70,7 @@ def unpack_image_detector(tensors: Arrays, manifest: dict[str, Any]) -> ImageAno
         rebuild_autoencoder(options, tuple(shape), state_of("network.", tensors)),
         options,
         ImageScale(**manifest["scale"]),
-        ImageJudge(**manifest["judge"]),
+        Judge(**manifest["judge"]),
         (channels, height, width),
     )
     levels = ImageLevels(
@@ -77,8 +79,8 @@ def unpack_image_detector(tensors: Arrays, manifest: dict[str, Any]) -> ImageAno
         tail=LogTail(knots=tensors["tail.knots"], **manifest["tail"]),
         peak_tail=LogTail(knots=tensors["peak_tail.knots"], **manifest["peak_tail"]),
     )
-    cloud = CodeCloud(tensors["cloud.mean"], tensors["cloud.factor"]) if "cloud.mean" in tensors else None
-    detector.model_ = ImageModel(network, levels, cloud)
+    detector.model_ = ImageModel(network, levels, detector.local_score)
+    detector.codes_ = unpack_codes(manifest["codes"], tensors)
     detector.data_hash_ = manifest["data_hash"]
     detector.fit_report_ = fit_report(manifest["fit_report"])
     detector.held_out_scores_ = tensors["held_out.scores"]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.calibration import LogTail
-from tsae.detection.filters import MovingAverage, smoothing_kernels, trailing_kernel
+from tsae.detection.filters import MovingAverage, only_this_row, smoothing_kernels, trailing_kernel
 from tsae.detection.models import WindowModel
 from tsae.detection.rows import RowErrors
 from tsae.nn.options import NetworkOptions
@@ -30,10 +30,10 @@ class MemberScale:
     levels: FloatArray
     """Usual error of every network channel, `(n_network_channels,)`, positive."""
     tails: tuple[LogTail, ...]
-    """Smoothed error → −log p, one for each width of the smoothing."""
+    """Smoothed error → −log p, one for each width of the smoothing, and last the one of errors as they are."""
 
     def views(self, averaged: Sequence[FloatArray]) -> FloatArray:
-        """Smoothed errors `(n,)`, one array for each width → their −log p `(n, n_widths)`; NaN where missing."""
+        """Smoothed errors `(n,)`, one array for each filter → their −log p `(n, n_filters)`; NaN where missing."""
         return np.column_stack([tail(values) for tail, values in zip(self.tails, averaged, strict=True)])
 
 
@@ -76,14 +76,16 @@ def row_errors(
 
 
 def settled_averages(window_size: int) -> list[MovingAverage]:
-    """Fresh filters for settled errors: symmetric, up to about two windows wide."""
+    """Fresh filters for settled errors: symmetric, up to about two windows wide; the last one does not smooth."""
     kernels = smoothing_kernels(window_size, _WIDTHS)
-    return [MovingAverage(kernel, lookahead=len(kernel) // 2) for kernel in kernels]
+    lookahead = kernels.shape[1] // 2
+    return [MovingAverage(kernel, lookahead) for kernel in [*kernels, only_this_row(kernels.shape[1])]]
 
 
 def immediate_averages(window_size: int) -> list[MovingAverage]:
-    """Fresh filters for immediate errors: they look back only."""
-    return [MovingAverage(trailing_kernel(int(trail * window_size)), lookahead=0) for trail in _TRAILS]
+    """Fresh filters for immediate errors: they look back only; the last one does not smooth."""
+    kernels = [trailing_kernel(int(trail * window_size)) for trail in _TRAILS]
+    return [MovingAverage(kernel, lookahead=0) for kernel in [*kernels, only_this_row(1)]]
 
 
 def channel_mean(relative: FloatArray, apart: FloatArray) -> tuple[FloatArray, FloatArray]:

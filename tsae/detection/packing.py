@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -10,16 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tsae.detection.bottleneck import BottleneckFacts
+from tsae.detection.codes import CodeCloud, CodeFacts, Compression
 from tsae.detection.parameters import plain
 from tsae.training.report import FitReport
 
 __all__ = [
     "Arrays",
     "fit_report",
+    "pack_codes",
     "package_versions",
     "plain_parameters",
     "put_state",
     "state_of",
+    "unpack_codes",
 ]
 
 Arrays = dict[str, NDArray[Any]]
@@ -53,3 +58,20 @@ def state_of(prefix: str, tensors: Arrays) -> dict[str, Tensor]:
 def fit_report(facts: Mapping[str, Any]) -> FitReport:
     """A report as it stood in a manifest."""
     return FitReport(**{**facts, "history": tuple(map(tuple, facts["history"]))})
+
+
+def pack_codes(codes: CodeFacts, tensors: Arrays) -> dict[str, Any]:
+    """Put the arrays of what is known of codes into `tensors`; return what goes into the manifest."""
+    tensors |= {"codes.left": codes.left, "codes.left_by_row": codes.left_by_row}
+    if codes.cloud is not None:
+        tensors |= {f"codes.cloud.{name}": array for name, array in vars(codes.cloud).items()}
+    return {"compression": codes.compression._asdict(), "bottleneck": asdict(codes.bottleneck)}
+
+
+def unpack_codes(facts: Mapping[str, Any], tensors: Arrays) -> CodeFacts:
+    """What `pack_codes` has packed."""
+    cloud = None
+    if "codes.cloud.weights" in tensors:
+        cloud = CodeCloud(*(tensors[f"codes.cloud.{name}"] for name in ("weights", "means", "factors")))
+    left = tensors["codes.left"], tensors["codes.left_by_row"]
+    return CodeFacts(Compression(**facts["compression"]), *left, cloud, BottleneckFacts.of(facts["bottleneck"]))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.engine import ScoreModel, SegmentScorer
+from tsae.detection.codes import towards
+from tsae.detection.engine import ScoredRows, ScoreModel, SegmentScorer
 from tsae.detection.member import Member
 from tsae.detection.models import ReconstructionModel
 from tsae.detection.rows import RowErrors
@@ -17,7 +19,20 @@ from tsae.errors import ParameterError
 from tsae.series.filling import ForwardFill
 from tsae.series.grid import GridSeries
 
-__all__ = ["code_length", "expected_at", "expected_values", "held_out_scores", "row_codes", "score_grid", "windows_of"]
+__all__ = [
+    "CalibrationScores",
+    "GridScores",
+    "cleaned_values",
+    "code_length",
+    "expected_at",
+    "expected_values",
+    "held_out_scores",
+    "row_codes",
+    "row_reconstruction",
+    "score_grid",
+    "windows_of",
+    "with_noise",
+]
 
 FloatArray = NDArray[np.float64]
 _ROWS_AT_ONCE = 4096
@@ -25,36 +40,40 @@ _WINDOWS_AT_ONCE = 2048
 _LONGEST_MEMORY = 100  # rows that a constant channel is compared with
 
 
-def score_grid(
-    model: ScoreModel, grid: GridSeries, *, lag: int, with_errors: bool = False
-) -> tuple[FloatArray, NDArray[np.float32] | None]:
-    """Scores of all input rows `(n_timesteps,)` and, if wanted, their errors `(n_timesteps, n_channels)`."""
-    scores = np.empty(len(grid.values))
+class GridScores(NamedTuple):
+    """What all input rows of an entity get."""
+
+    scores: FloatArray
+    """`(n_timesteps,)`."""
+    unsmoothed: FloatArray
+    """Scores of each row's own error, `(n_timesteps,)`."""
+    errors: NDArray[np.float32] | None
+    """`(n_timesteps, n_channels)` if they were wanted."""
+
+
+def score_grid(model: ScoreModel, grid: GridSeries, *, lag: int, with_errors: bool = False) -> GridScores:
+    """Scores of all input rows and, if wanted, their errors."""
+    n_rows = len(grid.values)
     errors = np.empty(grid.values.shape, dtype=np.float32) if with_errors else None
+    out = GridScores(np.empty(n_rows), np.empty(n_rows), errors)
     for start, stop in grid.segments:
         scorer = SegmentScorer(model, lag=lag)
         done = start
         for first in range(start, stop, _ROWS_AT_ONCE):
             rows = scorer.push(grid.values[first : min(stop, first + _ROWS_AT_ONCE)])
-            done = _keep(rows.settled, rows.errors, scores, errors, done)
-        rows = scorer.flush()
-        _keep(rows.settled, rows.errors, scores, errors, done)
-    if len(grid.rows) == len(scores):
-        return scores, errors
-    return scores[grid.rows], None if errors is None else errors[grid.rows]
+            done = _keep(rows, out, done)
+        _keep(scorer.flush(), out, done)
+    if len(grid.rows) == n_rows:
+        return out
+    return GridScores(*(None if part is None else part[grid.rows] for part in out))  # type: ignore[arg-type]
 
 
-def _keep(
-    settled: FloatArray,
-    row_errors: FloatArray,
-    scores: FloatArray,
-    errors: NDArray[np.float32] | None,
-    done: int,
-) -> int:
-    stop = done + len(settled)
-    scores[done:stop] = settled
-    if errors is not None:
-        errors[done:stop] = row_errors
+def _keep(rows: ScoredRows, out: GridScores, done: int) -> int:
+    stop = done + len(rows.settled)
+    out.scores[done:stop] = rows.settled
+    out.unsmoothed[done:stop] = rows.unsmoothed
+    if out.errors is not None:
+        out.errors[done:stop] = rows.errors
     return stop
 
 
@@ -64,16 +83,64 @@ def expected_values(model: ScoreModel, member: Member, values: NDArray[np.floati
     The mean over all windows that cover a row. Constant channels are expected at their constant, switches (which
     no network sees) nowhere: NaN.
     """
-    network = model.scaler.network_channels
-    filled, _ = ForwardFill().push(model.scaler.scaled(values)[:, network])
+    filled, _ = ForwardFill().push(model.scaler.scaled(values)[:, model.scaler.network_channels])
+    return _in_units(model, row_reconstruction(member, filled))
+
+
+def row_reconstruction(member: Member, filled: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean over all windows that cover a row; scaled rows of one segment `(n, n_network_channels)`."""
     rows = RowErrors(member.model.reconstruct, window_size=member.window_size)
     parts = [rows.push(filled, np.ones(filled.shape, dtype=bool))[0], rows.flush()]
-    return _in_units(model, np.concatenate(parts))
+    return np.concatenate(parts)
+
+
+def cleaned_values(
+    model: ScoreModel,
+    member: Member,
+    values: NDArray[np.floating],
+    *,
+    noise: FloatArray | None,
+    left: NDArray[np.float32],
+) -> FloatArray:
+    """Rows of one segment `(n, n_channels)`, in the sensors' units, drawn towards what `member` makes of them.
+
+    Missing values become what is expected; channels that no network sees stay as they are.
+
+    Parameters
+    ----------
+    noise
+        Standard deviation of the noise `(n_channels,)`, in the sensors' units; `None` takes for it what the error of
+        these rows exceeds `left`, the usual one `(n_network_channels,)`, in scaled units.
+    """
+    scaler, network = model.scaler, model.scaler.network_channels
+    filled, observed = ForwardFill().push(scaler.scaled(values)[:, network])
+    rebuilt = row_reconstruction(member, filled)
+    if noise is None:
+        error = (np.square(rebuilt - filled) * observed).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
+        variance = np.maximum(error - left, 0)
+    else:
+        variance = np.square(noise[network] / scaler.scale[network])
+    cleaned = np.where(observed, towards(filled, rebuilt, left, variance), rebuilt)
+    out = np.array(values, dtype=np.float64)
+    out[:, network] = cleaned * scaler.scale[network] + scaler.mean[network]
+    return out
 
 
 def windows_of(model: ScoreModel, member: Member, codes: NDArray[np.float32]) -> FloatArray:
     """Codes `(n, latent_dim)` → windows `(n, window_size, n_channels)` in the sensors' units."""
     return _in_units(model, _reconstruction_model(member).network.decode(codes))
+
+
+def with_noise(
+    model: ScoreModel, windows: FloatArray, left: NDArray[np.float32], rng: np.random.Generator
+) -> FloatArray:
+    """Windows `(n, window_size, n_channels)` in the sensors' units plus noise of (scaled) mean square `left`."""
+    network = model.scaler.network_channels
+    noisy = windows.copy()
+    noisy[..., network] += rng.standard_normal((*windows.shape[:-1], len(network))) * (
+        np.sqrt(left) * model.scaler.scale[network]
+    )
+    return noisy
 
 
 def _in_units(model: ScoreModel, scaled: NDArray[np.float32]) -> FloatArray:
@@ -109,9 +176,18 @@ def expected_at(model: ScoreModel, grid: GridSeries, row: int) -> FloatArray:
     return expected
 
 
-def held_out_scores(model: ScoreModel, spans: Sequence[Span], *, lag: int) -> tuple[FloatArray, FloatArray]:
-    """Settled and immediate scores of the held-out rows, each `(n_held_out,)`: those that scoring all rows gives."""
-    settled, immediate = [], []
+class CalibrationScores(NamedTuple):
+    """Scores of normal rows that no network was trained on, each `(n,)`: what thresholds are learned from."""
+
+    settled: FloatArray
+    immediate: FloatArray
+    unsmoothed: FloatArray
+    immediate_unsmoothed: FloatArray
+
+
+def held_out_scores(model: ScoreModel, spans: Sequence[Span], *, lag: int) -> CalibrationScores:
+    """Scores of the held-out rows of all spans: those that scoring all rows gives."""
+    parts: list[list[FloatArray]] = [[] for _ in CalibrationScores._fields]
     context = model.full_lag + _LONGEST_MEMORY
     in_step = math.lcm(*(member.stride for member in model.members))  # windows start at the same rows as in the whole
     for span in spans:
@@ -125,9 +201,9 @@ def held_out_scores(model: ScoreModel, spans: Sequence[Span], *, lag: int) -> tu
             for first in range(begin, len(span.values), _ROWS_AT_ONCE)
         ]
         blocks.append(scorer.flush())
-        settled.append(np.concatenate([rows.settled for rows in blocks])[split - begin :])
-        immediate.append(np.concatenate([rows.immediate for rows in blocks])[split - begin :])
-    return np.concatenate(settled), np.concatenate(immediate)
+        for part, name in zip(parts, CalibrationScores._fields, strict=True):
+            part.append(np.concatenate([getattr(rows, name) for rows in blocks])[split - begin :])
+    return CalibrationScores(*map(np.concatenate, parts))
 
 
 def code_length(member: Member) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 import plotly.graph_objects as go
 
+from tsae.detection.rules import severity_band
 from tsae.report import wording
 
 __all__ = ["environment"]
@@ -24,6 +25,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     templates.filters |= {name: getattr(wording, name) for name in wording.__all__}
+    templates.filters["severity_band"] = severity_band
     templates.policies["json.dumps_function"] = _figure_json
     return templates
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from numbers import Integral
+from typing import Any
 
 from tsae.detection.events import Event, SensorShare
 
@@ -13,10 +14,10 @@ __all__ = [
     "duration",
     "event_sentence",
     "interval",
+    "joining_sentence",
     "moment",
     "percent",
     "rows",
-    "severity",
 ]
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -116,17 +117,6 @@ def percent(share: float) -> str:
     return f"{number:.1f} %" if number >= 1 else f"{number:.1g} %"
 
 
-def severity(value: float) -> str:
-    """Say a severity (50 at the threshold, at most 100) in one word.
-
-    >>> [severity(value) for value in (50, 70, 95)]
-    ['slight', 'clear', 'severe']
-    """
-    if value < 65:
-        return "slight"
-    return "clear" if value < 85 else "severe"
-
-
 def event_sentence(event: Event) -> str:
     """Say what was measured at the peak of an event and what was expected instead.
 
@@ -149,3 +139,27 @@ def _sensor_clause(sensor: SensorShare) -> str:
     if sensor.expected is None:
         return f"{measured} {share}"
     return f"{measured} where {amount(sensor.expected, sensor.unit)} was expected {share}"
+
+
+def joining_sentence(event: Event, n_sensors: int = 6) -> str:
+    """Say in which order the sensors joined an event, the first one with its time.
+
+    >>> pattern = (("pressure", 10), ("flow", 12))
+    >>> event = Event("10", 10, 19, 10, None, 14, peak_score=9.0, severity=80.0, sensors=(), pattern=pattern)
+    >>> joining_sentence(event)
+    'It began with pressure at row 10, then flow (2 rows later).'
+    """
+    (first, start), *others = event.pattern
+    told = [f"{sensor} ({_later(start, joined)})" for sensor, joined in others[: n_sensors - 1]]
+    rest = len(others) - len(told)
+    more = f", and {rest} more" if rest else ""
+    then = f", then {', '.join(told)}{more}" if told else ""
+    return f"It began with {first} at {moment(start)}{then}."
+
+
+def _later(start: Any, joined: Any) -> str:
+    if start == joined:
+        return "at once"
+    if isinstance(start, datetime):
+        return f"{duration((joined - start).total_seconds(), 0)} later"
+    return f"{rows(joined - start)} later" if isinstance(joined, Integral) else moment(joined)

@@ -1,0 +1,94 @@
+"""Options that say what makes an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tsae.errors import ParameterError
+
+if TYPE_CHECKING:
+    from tsae.detection.rules import EventRules
+
+__all__ = ["EventOptions"]
+
+_PANEL = "What makes an event"
+_TIMES = ("merge_gap", "min_duration", "cool_down")
+
+
+def _option(*names: str, help: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=_PANEL, show_default=False)
+
+
+@dataclass(frozen=True)
+class EventOptions:
+    """What may be stated of events; what is not is left to `EventRules`."""
+
+    merge_gap: Annotated[
+        str | None, _option("--merge-gap", help="Longest quiet stretch inside an event: rows, or a time such as 10min.")
+    ] = None
+    min_duration: Annotated[
+        str | None, _option("--min-duration", help="Shortest alarm that is told: rows, or a time.")
+    ] = None
+    cool_down: Annotated[
+        str | None, _option("--cool-down", help="After an event no other begins for so many rows, or this time.")
+    ] = None
+    enter: Annotated[
+        str | None, _option("--enter", help="Rows over the threshold that begin an event, such as 3/5: 3 of 5.")
+    ] = None
+    exit_ratio: Annotated[
+        float | None, _option("--exit-ratio", help="An event goes on above this part of the threshold, such as 0.8.")
+    ] = None
+    direction: Annotated[
+        str | None, _option("--direction", help="Tell only what is above, or below, the expected.")
+    ] = None
+    min_severity: Annotated[
+        float | None, _option("--min-severity", help="Tell only events at least this severe, 50 to 100.")
+    ] = None
+
+    def rules(self, period: float | None) -> EventRules:
+        """The rules for rows that come every `period` seconds.
+
+        Raises
+        ------
+        ParameterError
+            If an option is not what it should be.
+        """
+        from tsae.detection.rules import EventRules
+
+        stated = {name: value for name, value in vars(self).items() if value is not None}
+        for name in _TIMES:
+            if name in stated:
+                stated[name] = _n_rows(name, stated[name], period)
+        if "enter" in stated:
+            stated["enter_rows"], stated["enter_within"] = _k_of_n(stated.pop("enter"))
+        return EventRules(**stated)
+
+
+def _n_rows(name: str, text: str, period: float | None) -> int:
+    """A number of rows; a time is rounded up."""
+    import math
+
+    import pandas as pd
+
+    option = f"`--{name.replace('_', '-')}` (={text!r})"
+    if text.strip().lstrip("-").isdigit():
+        return int(text)
+    try:
+        seconds = pd.Timedelta(text).total_seconds()
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise ParameterError(f"{option} is neither a number of rows nor a time such as 10min or 2h")
+    if not period:
+        raise ParameterError(f"{option} is a time, but the model was fitted on rows without one; state it in rows")
+    return math.ceil(seconds / period - 1e-9)
+
+
+def _k_of_n(text: str) -> tuple[int, int]:
+    rows, _, within = text.partition("/")
+    if not (rows.strip().isdigit() and (within or rows).strip().isdigit()):
+        raise ParameterError(f"`--enter` (={text!r}) must be a number of rows, or two such as 3/5")
+    return int(rows), int(within or rows)
