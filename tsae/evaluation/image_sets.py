@@ -18,7 +18,7 @@ from tsae.series.bundled import bundled_folder
 
 __all__ = ["ImageSet", "image_dataset", "image_datasets"]
 
-_TRAINING_DIGITS = 2 / 3  # different people wrote the later ones
+_TRAINING_DIGITS = 2 / 3  # scikit-learn does not split them
 
 
 @dataclass(frozen=True)
