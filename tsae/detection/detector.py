@@ -22,6 +22,7 @@ from tsae.detection.scoring import (
     held_out_scores,
     score_grid,
 )
+from tsae.detection.screening import without_suspicious_rows
 from tsae.detection.series_options import series_options
 from tsae.detection.series_uses import SeriesUses
 from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
@@ -100,6 +101,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
     held_out : float
         Share of the training rows, the last in time, that no network is trained on: they choose the weights, the
         scale of the score and the threshold.
+    robust : bool
+        Leave out training rows that are likely to be faulty (`rejected_`), if the table may hold unlabelled faults.
     threshold : {"pot", "quantile"} or float
         How the threshold is learned, or the threshold itself.
     false_alarm_rate : float
@@ -127,6 +130,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         Sampling period in seconds.
     learned_threshold_ : Threshold
         The threshold with what stands behind it.
+    rejected_ : list of list of [int, int]
+        With `robust`: first and last row of every stretch that was left out, one list a series.
     fit_reports_ : list of FitReport
         Steps and held-out losses, one a member.
 
@@ -176,6 +181,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         batch_size: int = 128,
         learning_rate: float = 2e-3,
         held_out: float = 0.15,
+        robust: bool = False,
         threshold: str | float = "pot",
         false_alarm_rate: float = 0.001,
         lag: str | int = "auto",
@@ -197,7 +203,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         self.max_steps = max_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.held_out = held_out
+        self.held_out, self.robust = held_out, robust
         self.threshold = threshold
         self.false_alarm_rate = false_alarm_rate
         self.lag = lag
@@ -230,6 +236,9 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         self.period_ = infer_clock(entities[0].index).period
         for entity in entities:
             check_period(entity.index, self.period_)
+        self.rejected_: list[list[list[int]]] = [[] for _ in entities]
+        if self.robust:
+            entities, self.rejected_ = without_suspicious_rows(entities, self._grid)
         grids = [self._grid(entity) for entity in entities]
         spans = used_spans(grids, [entity.excluded for entity in entities], self.held_out)
         self.model_, self.fit_reports_ = fit_model(spans, options, random_state=seed)
