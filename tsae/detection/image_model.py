@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from tsae.detection.calibration import LogTail
 from tsae.detection.image_network import ImageNetwork
+from tsae.detection.label_classifier import LabelClassifier, feature_table
 
 __all__ = ["ImageLevels", "ImageModel"]
 
 FloatArray = NDArray[np.float32]
+_BLOCKS = 8  # a side
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,35 @@ class ImageModel:
 
     network: ImageNetwork
     levels: ImageLevels
+    labelled: LabelClassifier | None = None
+    """Joins the scores."""
 
     def scores(self, images: NDArray[Any]) -> NDArray[np.float64]:
         """Scores `(n,)` in units of −log p, higher = more anomalous."""
+        alone = self.scores_alone(images)
+        return alone if self.labelled is None else alone + self.labelled.term(self.features(images))
+
+    def features(self, images: NDArray[Any]) -> NDArray[np.float64]:
+        """What a classifier sees of images, `(n, n_features)`: code, errors of at most 8 x 8 blocks, and score."""
+        blocks = _blocks(self.relative_errors(images)).reshape(len(images), -1)
+        return feature_table(self.network.encode(images), blocks, self.scores_alone(images))
+
+    def scores_alone(self, images: NDArray[Any]) -> NDArray[np.float64]:
+        """Scores `(n,)` without the classifier."""
         return self.levels.tail(self.network.divergence(images) - self.levels.lowest)
 
     def relative_errors(self, images: NDArray[Any]) -> FloatArray:
         """Squared error of every pixel over the usual one of a pixel: 1 is usual; shaped like `images`."""
         return self.network.squared_errors(images) / np.float32(self.levels.error)
+
+
+def _blocks(errors: FloatArray) -> FloatArray:
+    """Means over at most 8 x 8 blocks of pixels, `(n, channels, rows, columns)`."""
+    for axis in (2, 3):
+        side = errors.shape[axis]
+        starts = np.linspace(0, side, min(_BLOCKS, side), endpoint=False).round().astype(int)
+        shape = [1] * errors.ndim
+        shape[axis] = len(starts)
+        sizes = np.diff([*starts, side]).reshape(shape).astype(np.float32)
+        errors = np.asarray(np.add.reduceat(errors, starts, axis=axis) / sizes, dtype=np.float32)
+    return errors

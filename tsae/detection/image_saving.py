@@ -11,6 +11,7 @@ from tsae.detection.image_detector import ImageAnomalyDetector
 from tsae.detection.image_model import ImageLevels, ImageModel
 from tsae.detection.image_network import ImageNetwork
 from tsae.detection.judge import Judge
+from tsae.detection.label_classifier import labelled_arrays, labelled_of
 from tsae.detection.packing import (
     Arrays,
     fit_report,
@@ -35,6 +36,7 @@ def save_image_detector(detector: ImageAnomalyDetector, path: str | os.PathLike[
     network, levels = detector.model_.network, detector.model_.levels
     tensors: Arrays = {"held_out.scores": detector.held_out_scores_, "tail.knots": levels.tail.knots}
     put_state(network.autoencoder, "network.", tensors)
+    tensors |= labelled_arrays(detector.model_.labelled)
     manifest = {
         "kind": "ImageAnomalyDetector",
         "parameters": plain_parameters(detector.get_params()),
@@ -66,7 +68,7 @@ def unpack_image_detector(tensors: Arrays, manifest: dict[str, Any]) -> ImageAno
         (channels, height, width),
     )
     levels = ImageLevels(**manifest["levels"], tail=LogTail(knots=tensors["tail.knots"], **manifest["tail"]))
-    detector.model_ = ImageModel(network, levels)
+    detector.model_ = ImageModel(network, levels, labelled_of(tensors))
     detector.codes_ = unpack_codes(manifest["codes"], tensors)
     detector.data_hash_ = manifest["data_hash"]
     detector.fit_report_ = fit_report(manifest["fit_report"])
