@@ -49,6 +49,9 @@ class Settings:
     false_alarm_rate: Annotated[
         float | None, _option("--false-alarm-rate", help="Share of normal rows that may be flagged.")
     ] = None
+    robust: Annotated[
+        bool, _option("--robust", help="Leave out rows that are likely faulty: the table may hold unknown faults.")
+    ] = False
     lag: Annotated[str | None, _option("--lag", help="Rows a score may wait for: auto or a number.")] = None
     max_fill: Annotated[int | None, _option("--max-fill", help="Longest gap, in rows, that windows cross.")] = None
     max_steps: Annotated[str | None, _option("--max-steps", help="Training steps at most: auto or a number.")] = None
@@ -122,6 +125,15 @@ def fit_detector(table: SensorTable, exclude: Path | None, settings: Settings, r
     return detector
 
 
+def _left_out(detector: AnomalyDetector) -> dict[str, str]:
+    """What a robust fit left out, if it was one."""
+    if not detector.robust:
+        return {}
+    runs = [run for of_series in detector.rejected_ for run in of_series]
+    n_rows = sum(last - first + 1 for first, last in runs)
+    return {"left out": f"{n_rows:,} rows in {len(runs)} stretches that are likely faulty" if runs else "nothing"}
+
+
 def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: float) -> dict[str, str]:
     from tsae.report.wording import duration, percent
     from tsae.series.clock import infer_clock
@@ -138,6 +150,7 @@ def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: f
         "model": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
         "rows": f"{table.n_rows:,} of {len(table.channels)} sensors"
         + (f", {len(table.frames)} machines" if len(table.frames) > 1 else ""),
+        **_left_out(detector),
         "clock": clocks.pop() if len(clocks) == 1 else f"{detector.period_ or 'no'} s, differing by machine",
         "windows": ", ".join(
             f"{size} rows" + (f" ({duration(size * period, size)})" if period else "") for size in sizes

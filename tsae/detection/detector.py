@@ -24,6 +24,7 @@ from tsae.detection.scoring import (
     held_out_scores,
     score_grid,
 )
+from tsae.detection.screening import without_suspicious_rows
 from tsae.detection.series_options import series_options
 from tsae.detection.series_uses import SeriesUses
 from tsae.detection.thresholds import Threshold, check_threshold, fixed_threshold, learn_threshold
@@ -102,6 +103,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
     held_out : float
         Share of the training rows, the last in time, that no network is trained on: they choose the weights, the
         scale of the score and the threshold.
+    robust : bool
+        Leave out training rows that are likely to be faulty (`rejected_`), if the table may hold unlabelled faults.
     threshold : {"pot", "quantile"} or float
         How the threshold is learned, or the threshold itself.
     false_alarm_rate : float
@@ -134,6 +137,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         Sampling period in seconds.
     learned_threshold_ : Threshold
         The threshold with what stands behind it.
+    rejected_ : list of list of [int, int]
+        With `robust`: first and last row of every stretch that was left out, one list a series.
     fit_reports_ : list of FitReport
         Steps and held-out losses, one a member.
 
@@ -183,6 +188,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         batch_size: int = 128,
         learning_rate: float = 2e-3,
         held_out: float = 0.15,
+        robust: bool = False,
         threshold: str | float = "pot",
         false_alarm_rate: float = 0.001,
         label_classifier: bool = False,
@@ -206,7 +212,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         self.max_steps = max_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.held_out = held_out
+        self.held_out, self.robust = held_out, robust
         self.threshold = threshold
         self.false_alarm_rate = false_alarm_rate
         self.label_classifier, self.label_beta = label_classifier, label_beta
@@ -256,6 +262,9 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         lengths = [len(entity.values) for entity in entities]
         known = labels_of_parts(labels, lengths, is_fleet=is_fleet)
         normal = [without_anomalies(entity, part) for entity, part in zip(entities, known, strict=True)]
+        self.rejected_: list[list[list[int]]] = [[] for _ in entities]
+        if self.robust:
+            normal, self.rejected_ = without_suspicious_rows(normal, self._grid)
         spans = used_spans([self._grid(part) for part in normal], [part.excluded for part in normal], self.held_out)
         self.model_, self.fit_reports_ = fit_model(spans, options, random_state=seed)
         self.codes_ = study_windows(self.model_, spans, random_state=seed)
@@ -316,18 +325,6 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         """1 for normal rows and -1 for flagged ones, `(n_timesteps,)`."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def errors(self, X: Any) -> Any:
-        """Error of every row and channel, divided by the channel's usual error: 1 is usual, NaN missing.
-
-        Shaped and indexed like `X` (a DataFrame if `X` is one); a list for a fleet.
-        """
-        entities, is_fleet = self._checked(X)
-        tables = [
-            self._like(entity, score_grid(self.model_, self._grid(entity), lag=self.lag_, with_errors=True).errors)
-            for entity in entities
-        ]
-        return tables if is_fleet else tables[0]
-
     def detect(self, X: Any, *, excluded: Any = None, rules: EventRules | None = None) -> Any:
         """Scores, labels and events of a table: `Detection`, or a list of them for a fleet.
 
@@ -375,12 +372,6 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
 
     def _like(self, entity: Entity, table: NDArray[np.floating] | None) -> Any:
         return table if entity.columns is None else pd.DataFrame(table, index=entity.index, columns=entity.columns)
-
-    @property
-    def channels_(self) -> list[str]:
-        """Names of the channels; `x0`, `x1`, … when fitted on an array."""
-        names = getattr(self, "feature_names_in_", None)
-        return [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(name) for name in names]
 
     def _detect(self, entity: Entity, rules: EventRules, name: str) -> Detection:
         facts = DetectorFacts(

@@ -18,7 +18,7 @@ from tsae.nn.dense import DenseDecoder, DenseEncoder
 from tsae.nn.layers import linear_by_group
 from tsae.nn.linear import moments
 
-__all__ = ["BlockPredictor", "MaskedAutoEncoder", "fit_block_predictor", "hide_each_block"]
+__all__ = ["BlockPredictor", "MaskedAutoEncoder", "block_predictor", "fit_block_predictor", "hide_each_block"]
 
 
 class BlockPredictor(nn.Module):
@@ -69,6 +69,13 @@ def fit_block_predictor(
     `ridge` is added to the covariance, as a share of the mean variance.
     """
     centre, covariance = moments(windows.flatten(1) for windows in batches)
+    return block_predictor(centre, covariance, n_channels, block=block, ridge=ridge)
+
+
+def block_predictor(
+    centre: Tensor, covariance: Tensor, n_channels: int, *, block: int, ridge: float = 0.01
+) -> BlockPredictor:
+    """The predictor for windows with this mean `(n_features,)` and covariance, which is overwritten."""
     n_features = covariance.shape[0]
     covariance.diagonal().add_(ridge * covariance.diagonal().mean().clamp_min(1e-6))
     torch.linalg.cholesky(covariance, out=covariance)
