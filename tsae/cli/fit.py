@@ -11,7 +11,8 @@ import typer
 
 from tsae.cli.console import notice, progress, results
 from tsae.cli.inputs import exclusion_masks, read_input, stem_of
-from tsae.cli.options import Exclude, Reading, Table
+from tsae.cli.options import Exclude, Reading, Size, Table
+from tsae.cli.pictures.sources import is_folder, parse_size, refuse_options, stated_options
 from tsae.cli.tables import facts_table
 from tsae.detection.recipes import recipe
 from tsae.errors import ParameterError
@@ -87,12 +88,23 @@ def fit(
         typer.Option("--output", "-o", help="Model file; TABLE's name with .tsae unless stated.", show_default=False),
     ] = None,
     exclude: Exclude = None,
+    size: Size = None,
     settings: Settings,
     reading: Reading,
 ) -> None:
-    """Learn what is normal from a table of normal operation, and write a model file."""
+    """Learn what is normal from a table of normal operation, and write a model file.
+
+    TABLE may also be a folder of normal pictures.
+    """
     from tsae.store import check_writable
 
+    if is_folder(table):
+        from tsae.cli.pictures.fit import fit_pictures
+
+        refuse_options(table, [*(["--exclude"] if exclude else []), *stated_options(reading)])
+        fit_pictures(table, output, parse_size(size), settings.parameters())
+        return
+    refuse_options(table, ["--size"] if size else [])
     if output is None and table == "-":
         raise ParameterError("standard input has no name to call the model after; state `--output`")
     path = output or Path(f"{stem_of(table)}.tsae")

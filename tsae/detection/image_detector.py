@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from tsae.detection.code_study import study_images
 from tsae.detection.image_build import fit_image_model, split_images
 from tsae.detection.image_options import image_options
+from tsae.detection.image_result import ImageDetection, image_detection
 from tsae.detection.label_images import labelled_scores, with_image_classifier
 from tsae.detection.labels import check_label_parameters, labels_of_parts, tuned_threshold
 from tsae.detection.parameters import plain
@@ -23,7 +24,7 @@ from tsae.detection.thresholds import Threshold, check_threshold, fixed_threshol
 from tsae.detection.uses import CodesMixin, noise_by_channel
 from tsae.errors import DataError
 from tsae.images.arrays import check_images
-from tsae.images.folder import images_of
+from tsae.images.folder import images_of, table_of
 
 __all__ = ["ImageAnomalyDetector"]
 
@@ -39,6 +40,9 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
 
     Parameters
     ----------
+    size : (int, int) or None
+        `(height, width)` that the pictures of a folder are resized to, in training and later; `None` if all have the
+        same size. Arrays are taken as they are.
     architecture : {"dense", "conv", "transformer"}
         Kind of the encoder/decoder pair.
     latent_dim : "auto" or int
@@ -78,6 +82,9 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
     score_by : {"auto", "error", "probability", "elbo", "masked"}
         What makes an image anomalous: its squared error; its improbability under `loss`; the negative evidence lower
         bound; the error of pixels that masks as in `corruption` hide. "auto": "elbo" if variational, else "error".
+    local_score : bool
+        Also judge an image by its most unusual place, the largest value of its heatmap: small defects hardly show in
+        a mean over all pixels. The score is then the larger one of the two.
     n_samples : int
         Draws from the posterior for a variational "probability" or "elbo", or least masks.
     max_steps : "auto" or int
@@ -132,6 +139,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
     def __init__(
         self,
         *,
+        size: Sequence[int] | None = None,
         architecture: str = "dense",
         latent_dim: str | int = "auto",
         linear_path: bool = False,
@@ -155,6 +163,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         pretraining: str | None = None,
         rbm: Mapping[str, Any] | None = None,
         score_by: str = "auto",
+        local_score: bool = True,
         n_samples: int = 16,
         max_steps: str | int = "auto",
         batch_size: int = 128,
@@ -169,6 +178,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         precision: str = "32-true",
         random_state: Any = None,
     ) -> None:
+        self.size, self.local_score = size, local_score
         self.architecture, self.latent_dim, self.linear_path = architecture, latent_dim, linear_path
         self.hidden, self.decoder_hidden = hidden, decoder_hidden
         self.n_blocks, self.width, self.n_heads, self.kernel_size = n_blocks, width, n_heads, kernel_size
@@ -206,7 +216,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = image_options(self.get_params(), seed=seed)
         check_label_parameters(self.label_classifier, self.label_beta)
-        images = images_of(X)
+        images = images_of(X, size=self.size)
         (known,) = labels_of_parts(labels, [len(images)], is_fleet=False)
         normal = images if labels is None else images[known != 1]
         training, held_out = (normal[rows] for rows in split_images(len(normal), self.held_out, random_state=seed))
@@ -257,6 +267,21 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         """1 for normal images and -1 for flagged ones, `(n,)`."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
+    def detect(self, X: Any) -> ImageDetection:
+        """Scores, labels and severities, with the names of the files if `X` is an `ImageTable` or a folder."""
+        check_is_fitted(self, "model_")
+        table = table_of(X, size=self.size, channels=self.image_shape_[0])
+        return image_detection(-self.score_samples(table), self.threshold_, table.names)
+
+    def heatmaps(self, X: Any) -> Images:
+        """Where pictures are unusual, `(n, height, width)`: 1 is usual, higher = more anomalous.
+
+        The squared error of a pixel, averaged over channels and a little over its neighbours, over the usual one at
+        its place. 1 in 1000 pixels of normal pictures exceeds `heat_level_`.
+        """
+        images = self._checked(X)
+        return self.model_.heatmaps(images)
+
     def errors(self, X: Any) -> Images:
         """Heatmaps `(n, channels, height, width)`: squared error over the usual one of a pixel; 1 is usual."""
         images = self._checked(X)
@@ -290,6 +315,11 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
 
         check_is_fitted(self, "model_")
         save_image_detector(self, path)
+
+    @property
+    def heat_level_(self) -> float:
+        """What 1 in 1000 pixels of normal pictures exceeds in `heatmaps`; below it nothing is unusual."""
+        return self.model_.levels.heat.level
 
     @property
     def image_shape_(self) -> tuple[int, int, int]:
@@ -332,6 +362,6 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
 
     def _checked(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self, "model_")
-        images = images_of(X)
+        images = images_of(X, size=self.size, channels=self.image_shape_[0])
         check_images(images, self.image_shape_, self.model_.network.scale)
         return images
