@@ -1,7 +1,6 @@
 """Thresholds: how many false alarms are acceptable, and the score that keeps to it."""
 
 from tsae.detection.thresholds.budget import Budget, parse_budget
-from tsae.detection.thresholds.labelled import tune_threshold
 from tsae.detection.thresholds.learning import (
     METHODS,
     check_threshold,
@@ -22,5 +21,4 @@ __all__ = [
     "learn_threshold",
     "learn_thresholds",
     "parse_budget",
-    "tune_threshold",
 ]
