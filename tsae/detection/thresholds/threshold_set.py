@@ -7,10 +7,11 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.thresholds.adaptive import AdaptiveThreshold
 from tsae.detection.thresholds.learning import check_threshold, fixed_threshold, learn_threshold
 from tsae.detection.thresholds.threshold import Target, Threshold
 
-__all__ = ["ThresholdSet", "learn_thresholds"]
+__all__ = ["ThresholdSet", "adaptive_threshold", "learn_thresholds"]
 
 
 class CalibrationLike(Protocol):
@@ -75,3 +76,9 @@ def learn_thresholds(
             for scores in kinds
         )
     )
+
+
+def adaptive_threshold(thresholds: ThresholdSet, calibration: NDArray[np.float64]) -> AdaptiveThreshold | None:
+    """A fresh adaptive threshold for the judged score; `None` if the user stated a threshold instead of a budget."""
+    target = thresholds.target
+    return None if target is None else AdaptiveThreshold(calibration, target)
