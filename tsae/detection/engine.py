@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.blame import BlameModel
 from tsae.detection.chain import Chain, ChainOutput, Queue
 from tsae.detection.combination import combined
 from tsae.detection.constants import ConstantWatch
@@ -33,6 +34,7 @@ class ScoreModel:
     scaler: ChannelScaler
     members: tuple[Member, ...]
     switches: SwitchModel | None = None
+    blame: BlameModel | None = None
 
     @property
     def longest(self) -> Member:
