@@ -15,6 +15,7 @@ from tsae.detection.blame import BlameModel
 from tsae.detection.chain import Chain, ChainOutput, Queue
 from tsae.detection.combination import combined
 from tsae.detection.constants import ConstantWatch
+from tsae.detection.label_classifier import LabelClassifier
 from tsae.detection.member import Member, immediate_averages, settled_averages
 from tsae.detection.models import ReconstructionModel
 from tsae.detection.switches import SwitchModel, SwitchWatch
@@ -35,6 +36,8 @@ class ScoreModel:
     members: tuple[Member, ...]
     switches: SwitchModel | None = None
     blame: BlameModel | None = None
+    labelled: LabelClassifier | None = None
+    """Joins the scores of whole series (`tsae.detection.scoring`); `SegmentScorer` knows nothing of it."""
 
     @property
     def longest(self) -> Member:

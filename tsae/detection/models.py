@@ -91,8 +91,9 @@ class ReconstructionModel:
         """Errors of the entries, none negative: squared differences unless the judge goes by something else."""
         steps = slice(0 if n_last is None else windows.shape[1] - n_last, None)
         if self.judge.kind == "error":
-            errors: Array = np.square(self._network(windows)[:, steps] - windows[:, steps])
-            return errors
+            errors = self._network(windows)[:, steps]
+            errors -= windows[:, steps]
+            return np.square(errors, out=errors)
         judged = self._network.judged(windows, self.judge)[:, steps]
         return judged if self.lowest is None else np.maximum(judged - self.lowest, 0.0)
 

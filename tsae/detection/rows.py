@@ -14,7 +14,7 @@ Mask = NDArray[np.bool_]
 WindowErrors = Callable[[Array], Array]
 """Windows `(batch, window_size, n_channels)` → errors `(batch, steps, n_channels)`, none negative."""
 
-_BYTES_AT_ONCE = 4 * 2**20  # of windows; about what stays in a processor's cache pays best
+_BYTES_AT_ONCE = 2 * 2**20  # of windows; about what stays in a processor's cache pays best
 
 
 class RowErrors:

@@ -15,6 +15,7 @@ from tsae.detection.blame import BlameModel
 from tsae.detection.calibration import LogTail
 from tsae.detection.engine import ScoreModel
 from tsae.detection.judge import Judge
+from tsae.detection.label_classifier import labelled_arrays, labelled_of
 from tsae.detection.member import Member, MemberScale
 from tsae.detection.models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
 from tsae.detection.stored_network import StoredNetwork
@@ -46,6 +47,7 @@ def pack_score_model(model: ScoreModel, tensors: Arrays) -> list[dict[str, Any]]
         tensors |= {f"switches.{name}": array for name, array in vars(model.switches).items()}
     blame = {name: np.zeros(0) for name in _BLAME} if model.blame is None else vars(model.blame)
     tensors |= {f"blame.{name}": blame[name] for name in _BLAME}
+    tensors |= labelled_arrays(model.labelled)
     return [_pack_member(member, f"members.{number}.", tensors) for number, member in enumerate(model.members)]
 
 
@@ -59,7 +61,8 @@ def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> ScoreModel:
     if "switches.weights" in tensors:
         switches = SwitchModel(**{name: tensors[f"switches.{name}"] for name in ("weights", "bias", "worst")})
     blame = BlameModel(**{name: tensors[f"blame.{name}"] for name in _BLAME})
-    return ScoreModel(scaler, tuple(members), switches, blame if blame.precision.size else None)
+    known = blame if blame.precision.size else None
+    return ScoreModel(scaler, tuple(members), switches, blame=known, labelled=labelled_of(tensors))
 
 
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
