@@ -13,6 +13,7 @@ from tsae.detection.drift import drift_of
 from tsae.detection.engine import ScoreModel
 from tsae.detection.explain import Labels, PeakView, ScoredSeries, join_levels, make_events
 from tsae.detection.inputs import Entity
+from tsae.detection.peak import blame_for
 from tsae.detection.result import Detection
 from tsae.detection.rules import EventRules
 from tsae.detection.scoring import CalibrationScores, expected_at, score_grid
@@ -67,7 +68,11 @@ def detect_entity(
             rules,
             labels,
             joins,
-            lambda row: PeakView(entity.values[row], expected_at(facts.model, grid, row)),
+            lambda event: PeakView(
+                entity.values[event.peak.row],
+                expected_at(facts.model, grid, event.peak.row),
+                blame_for(facts.model, grid, event),
+            ),
         ),
         entity=name,
         judged=pd.Series(judged, index=entity.index, name="unsmoothed_score" if of_rows else "score"),
