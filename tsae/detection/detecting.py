@@ -78,5 +78,5 @@ def detect_entity(
         judged=pd.Series(judged, index=entity.index, name="unsmoothed_score" if of_rows else "score"),
         thresholds=pd.Series(thresholds, index=entity.index, name="threshold"),
         p_values=pd.Series(np.exp(-fit_log_tail(calibration)(judged)), index=entity.index, name="p_value"),
-        drift=drift_of(judged[~blocked], calibration, adaptive),
+        drift=drift_of(judged[~blocked], calibration, adaptive, facts.thresholds.used.value),
     )

@@ -49,10 +49,10 @@ class Drift:
         return reason
 
 
-def drift_of(scores: FloatArray, calibration: FloatArray, adaptive: AdaptiveThreshold | None) -> Drift:
+def drift_of(scores: FloatArray, calibration: FloatArray, adaptive: AdaptiveThreshold | None, static: float) -> Drift:
     """Compare the latest of scores `(n,)`, in time order, with calibration scores `(m,)`."""
     latest = scores[-_LATEST:]
-    first, last = (np.nan, np.nan) if adaptive is None else (adaptive.first, adaptive.value)
+    first, last = (static, static) if adaptive is None else (adaptive.first, adaptive.value)
     return Drift(largest_gap(latest, calibration), first, last, len(latest))
 
 

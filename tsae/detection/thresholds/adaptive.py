@@ -42,7 +42,7 @@ class Guards:
     then it is the new normal."""
     counted: int = 10
     """Flagged rows of one alarm that the feedback counts, for budgets of rows."""
-    winsor: float = 1.0
+    winsor: float = 0.3
     """Learned rows of an alarm are cut to the threshold plus this, in nats."""
     quiet: int = 32
     """Rows without a flag that end an alarm."""
