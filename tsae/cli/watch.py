@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from tsae.cli.console import progress
+from tsae.cli.models import table_detector
 from tsae.cli.options import Model, StreamReading
 from tsae.cli.stopping import Stopping
 from tsae.errors import DataError
@@ -36,9 +37,7 @@ def watch(
     as good as those of [bold]tsae score[/]. A line that cannot be read is reported on standard error and costs only
     itself. Ctrl-C and SIGTERM settle the rest and end.
     """
-    from tsae.detection.saving import load
-
-    watcher = _Watcher(load(model), reading.read_options(), alarms_only=alarms_only)
+    watcher = _Watcher(table_detector(model), reading.read_options(), alarms_only=alarms_only)
     with Stopping() as stopping:
         progress("ready")
         for line in stopping.lines(sys.stdin.buffer):

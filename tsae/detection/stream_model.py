@@ -41,6 +41,13 @@ class StreamModel:
     checksum: str = ""
     """Of the model file; empty if it came from none."""
 
+    def __post_init__(self) -> None:
+        if self.score_model.labelled is not None:
+            raise ParameterError(
+                "`label_classifier` (=True) joins the scores of whole tables only; fit with label_classifier=False to "
+                "score a stream"
+            )
+
     @classmethod
     def of(cls, detector: Any) -> StreamModel:
         """The part of a fitted detector that a stream needs."""
