@@ -47,6 +47,13 @@ class Data(NamedTuple):
     visible: UnitKind
 
 
+class Check(NamedTuple):
+    """Squared error on held-out inputs after so many epochs of fine-tuning."""
+
+    epoch: float
+    error: float
+
+
 def digits() -> Data:
     images = torch.from_numpy(load_digits().images / 16).float()[:, None]
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
@@ -73,8 +80,8 @@ def windows_of(table: np.ndarray, size: int) -> Data:
 DATA = {"digits": digits, "pump": pump, "waves": waves}
 
 
-def history(data: Data, start: str, *, rate: float, n_epochs: int, stack_epochs: int, seed: int) -> list[float]:
-    """Held-out error after every epoch of fine-tuning, the one before the first included."""
+def history(data: Data, start: str, *, rate: float, n_epochs: int, stack_epochs: int, seed: int) -> list[Check]:
+    """Held-out error about once an epoch of fine-tuning, from before the first one on."""
     bounded = data.visible == "bernoulli"
     options = replace(DEEP, output="sigmoid" if bounded else "identity")
     options = replace(options, activation="gelu" if start == "random, gelu" else "sigmoid")
@@ -91,12 +98,12 @@ def history(data: Data, start: str, *, rate: float, n_epochs: int, stack_epochs:
     loss = reconstruction_loss(network, training)
     sources = ArraySource(data.training), ArraySource(data.held_out)
     report = fit_network(network, loss, *sources, options=training, random_state=seed, keep_initial=True)
-    return [error for _, error in report.history]
+    return [Check(step / steps, error) for step, error in report.history]
 
 
-def epochs_to(errors: Sequence[float], wanted: float) -> float:
+def epochs_to(checks: Sequence[Check], wanted: float) -> float:
     """Epochs until the error is `wanted` or less; infinite if it never is."""
-    return next((epoch for epoch, error in enumerate(errors) if error <= wanted), float("inf"))
+    return next((check.epoch for check in checks if check.error <= wanted), float("inf"))
 
 
 def table(names: Sequence[str], seeds: Sequence[int], *, rate: float, n_epochs: int, stack_epochs: int) -> None:
@@ -105,12 +112,12 @@ def table(names: Sequence[str], seeds: Sequence[int], *, rate: float, n_epochs: 
         data = DATA[name]()
         settings = {"rate": rate, "n_epochs": n_epochs, "stack_epochs": stack_epochs}
         found = {start: [history(data, start, seed=seed, **settings) for seed in seeds] for start in STARTS}
-        wanted = [min(errors) for errors in found["random"]]
+        wanted = [min(check.error for check in checks) for checks in found["random"]]
         for start, runs in found.items():
-            epochs = [epochs_to(errors, least) for errors, least in zip(runs, wanted, strict=True)]
-            best = np.median([min(errors) for errors in runs])
-            first = np.median([errors[0] for errors in runs])
-            listed = ", ".join(f"{epoch:g}" for epoch in epochs)
+            epochs = [epochs_to(checks, least) for checks, least in zip(runs, wanted, strict=True)]
+            best = np.median([min(check.error for check in checks) for checks in runs])
+            first = np.median([checks[0].error for checks in runs])
+            listed = ", ".join(f"{epoch:.0f}" for epoch in epochs)
             print(f"{name:8}{start:14}{first:15.4f}{best:12.4f}{listed:>30}", flush=True)
 
 

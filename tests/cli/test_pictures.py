@@ -108,6 +108,13 @@ def test_colour_follows_the_model(studio: Path, here: Path) -> None:
     assert tsae("score", "coloured.tsae", put(here / "plain", grey)).exit_code == 0
 
 
+def test_a_kind_by_name_is_the_recipe_for_images(studio: Path, here: Path) -> None:
+    assert tsae("fit", studio / "good", "-o", "v.tsae", "--kind", "variational", "--max-steps", "5").exit_code == 0
+    expected = package.recipe("variational", "images", max_steps=5, random_state=0)
+    stated = package.load(here / "v.tsae").get_params()
+    assert {name: stated[name] for name in expected} == expected
+
+
 def test_the_facts_of_an_image_model(studio: Path) -> None:
     words = " ".join(tsae("inspect", studio / "discs.tsae").stdout.split())
     for fact in ("16 x 16 pixels, 1 channel", "threshold 12 (fixed", "error and most unusual place", "0 to 255"):

@@ -14,7 +14,7 @@ from tsae.cli.inputs import exclusion_masks, read_input, stem_of
 from tsae.cli.options import Exclude, Reading, Size, Table
 from tsae.cli.pictures.sources import is_folder, parse_size, refuse_options, stated_options
 from tsae.cli.tables import facts_table
-from tsae.detection.recipes import recipe
+from tsae.detection.recipes import DataKind, recipe
 from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -59,12 +59,16 @@ class Settings:
     accelerator: Annotated[str | None, _option("--accelerator", help="cpu, gpu, mps or auto.")] = None
     seed: Annotated[int, _option("--seed", help="The same number gives the same model; 0 unless stated.")] = 0
 
-    def parameters(self) -> dict[str, Any]:
-        """The stated ones as the detector takes them."""
+    def parameters(self, data: DataKind = "series") -> dict[str, Any]:
+        """The stated ones as the detector of this data takes them."""
         apart = ("seed", "kind")
-        stated = {name: value for name, value in vars(self).items() if name not in apart and value is not None}
+        stated = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in apart and value is not None and value is not False
+        }
         values = {name: _value(text) if isinstance(text, str) else text for name, text in stated.items()}
-        of_kind = {} if self.kind is None else recipe(self.kind)
+        of_kind = {} if self.kind is None else recipe(self.kind, data)
         return {**of_kind, **values, "random_state": self.seed}
 
 
@@ -102,7 +106,7 @@ def fit(
         from tsae.cli.pictures.fit import fit_pictures
 
         refuse_options(table, [*(["--exclude"] if exclude else []), *stated_options(reading)])
-        fit_pictures(table, output, parse_size(size), settings.parameters())
+        fit_pictures(table, output, parse_size(size), settings.parameters("images"))
         return
     refuse_options(table, ["--size"] if size else [])
     if output is None and table == "-":
