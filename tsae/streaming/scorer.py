@@ -158,6 +158,14 @@ class StreamScorer:
             batch.end(each)
         return batch.run()
 
+    def take_over(self, other: StreamScorer) -> None:
+        """Go on numbering the rows of another scorer's entities, whose segments have ended, and its counts."""
+        self.counts = other.counts
+        for name, entity in other.entities.items():
+            own = self.entities[name] = Entity(name, self.lanes.open(), self.new_clock())
+            own.n_rows, own.n_arrived = entity.n_rows, entity.n_arrived
+            own.clock.restore(entity.clock.state())
+
     def _checked_times(self, timestamps: Sequence[Any] | None, names: Sequence[str]) -> list[int | None]:
         """Nanoseconds of all rows, `None` for a stream without."""
         if timestamps is None:
