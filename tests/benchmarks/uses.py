@@ -3,7 +3,7 @@
 Compression: input size over code size, and the share of the variance that is lost on held-out inputs. Denoising: white
 noise is added to later data, and the gain is by how many decibels the squared error against the clean data falls,
 beside a reconstruction alone and a median filter. Sampling: new inputs of the variational kinds beside held-out real
-ones (see `tsae.evaluation.resemblance`); the first line compares two halves of the real ones.
+ones, rounded as those are (see `tsae.evaluation.resemblance`); the first line compares two halves of the real ones.
 
 Series: waves with a tenth of noise (`tsae.series.synthetic`), and the pump's normal weeks. Images: all of
 scikit-learn's digits.
@@ -100,6 +100,14 @@ def gains(detector: Any, data: Data) -> list[float]:
     return found
 
 
+def as_recorded(drawn: Array, real: Array) -> Array:
+    """Drawn values rounded to the steps of the sensors or pixels that recorded the real ones."""
+    channels = 1 if drawn.ndim == 4 else 2
+    steps = [np.diff(np.unique(part.round(6))).min() for part in np.moveaxis(real, channels, 0)]
+    step = np.array(steps) if channels == 2 else np.array(steps)[:, np.newaxis, np.newaxis]
+    return np.round(drawn / step) * step
+
+
 def report(data_name: str, kinds: Sequence[str]) -> None:
     data = DATA[data_name]()
     level = "".join(f"{f'noise {level}: known':>18}{'estimated':>10}{'rebuilt':>9}{'median':>8}" for level in NOISES)
@@ -121,7 +129,8 @@ def report(data_name: str, kinds: Sequence[str]) -> None:
         if detector.codes_.cloud is not None:
             for noise in (True, False):
                 label = name if noise else f"{name}, noise=False"
-                lines[label] = data.inputs, detector.sample(len(data.inputs), noise=noise, random_state=0)
+                drawn = detector.sample(len(data.inputs), noise=noise, random_state=0)
+                lines[label] = data.inputs, as_recorded(drawn, data.inputs)
     for label, (real, drawn) in lines.items():
         means, variances, correlation, auc = resemblance(real, drawn)
         print(f"{label:32}{means:8.3f}{variances:11.3f}{correlation:11.3f}{auc:7.3f}", flush=True)

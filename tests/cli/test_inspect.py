@@ -16,6 +16,8 @@ def test_the_facts_of_a_model(model: Path) -> None:
     for fact in ("period 1 min", "lag ", "held-out rows", "flow l/s analog", "running switch", "window_size=16"):
         assert fact in words
     assert "pressure bar analog 3" in words
+    assert "Bottleneck: what is not rebuilt of later data" in words
+    assert "the code" in words
 
 
 def test_the_receptive_field_of_a_convolutional_model(workshop: Path, here: Path) -> None:

@@ -10,14 +10,14 @@ import typer
 
 from tsae.cli.console import results
 from tsae.cli.options import Json, Model
-from tsae.cli.tables import facts_table, text_table
+from tsae.cli.tables import bottleneck_table, facts_table, text_table
 from tsae.errors import ModelFileError
 
 __all__ = ["inspect"]
 
 
 def inspect(model: Model, *, as_json: Json = False) -> None:
-    """Say what a model file holds: sensors, windows, lag, threshold, training, versions."""
+    """Say what a model file holds: sensors, windows, lag, threshold, training, versions, and if the code fits."""
     from tsae.store import read_model
 
     tensors, manifest = read_model(model)
@@ -31,6 +31,8 @@ def _show(path: Path, channels: list[dict[str, Any]], manifest: dict[str, Any], 
     if as_json:
         typer.echo(json.dumps({**manifest, "channels": channels}, indent=2, ensure_ascii=False))
         return
+    from tsae.detection.bottleneck import BottleneckFacts, advise
+
     screen = results()
     screen.print(facts_table(_facts(path, manifest)))
     screen.print(
@@ -47,6 +49,10 @@ def _show(path: Path, channels: list[dict[str, Any]], manifest: dict[str, Any], 
             _member_rows(manifest),
         )
     )
+    advice = advise(BottleneckFacts.of(manifest["codes"]["bottleneck"]))
+    screen.print(bottleneck_table(advice))
+    for finding in advice.findings:
+        screen.print(f"• {finding.sentence}", markup=False, highlight=False)
 
 
 def _channels(tensors: dict[str, Any], manifest: dict[str, Any]) -> list[dict[str, Any]]:

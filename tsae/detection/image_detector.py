@@ -291,8 +291,9 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         return code
 
     def _with_noise(self, inputs: Images, rng: np.random.Generator) -> Images:
-        size = np.sqrt(self.codes_.left) * np.float32(self.model_.network.scale.width)
-        return inputs + rng.standard_normal(inputs.shape, dtype=np.float32) * size
+        scale = self.model_.network.scale
+        noise = rng.standard_normal(inputs.shape, dtype=np.float32) * np.sqrt(self.codes_.left)
+        return np.clip(inputs + noise * np.float32(scale.width), scale.low, scale.high)
 
     def _checked(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self, "model_")

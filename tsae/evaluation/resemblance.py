@@ -14,7 +14,7 @@ __all__ = ["Resemblance", "autocorrelation", "resemblance", "two_sample_auc"]
 FloatArray = NDArray[np.float64]
 _FOLDS = 5
 _TREES = 100
-_LEAST_SHARE = 1e-6  # of the mean variance; below, a value counts as constant
+_LEAST_SHARE = 0.01  # of the mean variance; below, a value counts as constant
 
 
 class Resemblance(NamedTuple):

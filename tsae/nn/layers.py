@@ -35,5 +35,5 @@ def linear_by_group(inputs: Tensor, group: Tensor, weight: Tensor, bias: Tensor 
     order = group.argsort(stable=True)
     sizes = group.bincount(minlength=len(weight)).tolist()
     biases = [None] * len(weight) if bias is None else bias.unbind()
-    parts = zip(inputs.index_select(0, order).split(sizes), weight.unbind(), biases, strict=True)
+    parts = zip(torch.split(inputs.index_select(0, order), sizes), weight.unbind(), biases, strict=True)
     return torch.cat([functional.linear(*part) for part in parts]).index_select(0, order.argsort())

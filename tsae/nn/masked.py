@@ -114,9 +114,9 @@ class MaskedAutoEncoder(nn.Module):
         if self.network is None:
             return left
         rest = centred + noise * torch.randn_like(centred) if noise else centred
-        seen = functional.pad(rest, (0, 1)).unflatten(1, (-1, block))
+        seen = torch.unflatten(functional.pad(rest, (0, 1)), 1, (-1, block))
         rows = torch.arange(len(windows), device=windows.device)
-        seen[rows, chosen, :, :-1] = centred.unflatten(1, (-1, block))[rows, chosen] - left
+        seen[rows, chosen, :, :-1] = torch.unflatten(centred, 1, (-1, block))[rows, chosen] - left
         seen[rows, chosen, :, -1] = 1
         return left - self._prediction(seen.flatten(1, 2), chosen)
 
