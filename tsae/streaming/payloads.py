@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-
 from tsae.errors import DataError
 from tsae.series.cells import MISSING, SWITCH_WORDS, is_number
 from tsae.series.headers import split_units
 from tsae.series.options import ReadOptions
 from tsae.streaming.rows import time_ns
+from tsae.streaming.sources.source import Message
 
 if TYPE_CHECKING:
     from tsae.series.time_formats import TimeFormat
 
-__all__ = ["CsvLines", "JsonLines", "StreamRow", "lines_like"]
+__all__ = ["CsvLines", "HeaderError", "JsonLines", "MessageReader", "StreamRow", "lines_like"]
 
 _logger = logging.getLogger(__name__)
 _TIME_NAMES = frozenset({"timestamp", "time", "datetime", "ts"})
@@ -50,6 +50,71 @@ def lines_like(first: str, channels: Sequence[str], options: ReadOptions) -> Csv
         If the first line should be a header, but does not name all channels.
     """
     return JsonLines(channels, options) if first.lstrip().startswith("{") else CsvLines(first, channels, options)
+
+
+class HeaderError(DataError):
+    """The first line of a stream is no header; nothing that follows can be read."""
+
+
+class MessageReader:
+    """Rows of messages: lines of a CSV or JSON file, or payloads of a broker.
+
+    A payload without a header is a JSON object, or the values in the order of the channels, after a time if there is
+    one: `2026-11-24T10:00:00,1.5,20`.
+    """
+
+    def __init__(self, channels: Sequence[str], options: ReadOptions) -> None:
+        self._channels, self._options = channels, options
+        self._lines: CsvLines | JsonLines | None = None
+        self._json: JsonLines | None = None
+
+    def begin(self, header: bytes) -> None:
+        """Read a header again after a restart."""
+        text = _text(header)
+        if text.strip():
+            self._lines = lines_like(text, self._channels, self._options)
+
+    def row(self, message: Message) -> StreamRow | None:
+        """The row in a message, `None` for a header or an empty line.
+
+        Raises
+        ------
+        HeaderError
+            If the first line should be a header, but does not name all channels.
+        DataError
+            If the message cannot be read.
+        """
+        text = _text(message.payload)
+        if not text.strip():
+            return None
+        if not message.place.startswith("line "):
+            return self._payload(text)
+        if self._lines is None:
+            try:
+                self._lines = lines_like(text, self._channels, self._options)
+            except DataError as error:
+                raise HeaderError(str(error)) from error
+            if self._lines.has_header:
+                return None
+        return self._lines.row(text)
+
+    def _payload(self, text: str) -> StreamRow:
+        if text.lstrip().startswith("{"):
+            if self._json is None:
+                self._json = JsonLines(self._channels, self._options)
+            return self._json.row(text)
+        cells = [cell.strip() for cell in text.strip().split(self._options.separator or ",")]
+        time = cells.pop(0) if len(cells) == len(self._channels) + 1 else None
+        if len(cells) != len(self._channels):
+            raise DataError(
+                f"the message {text[:60]!r} holds {len(cells)} values, the model has {len(self._channels)} channels; "
+                "send a JSON object, or a value for each channel, after the time if there is one"
+            )
+        if time is not None:
+            time_ns(time)
+        reader = _CellReader(self._options, comma=False)
+        pairs = zip(self._channels, cells, strict=True)
+        return StreamRow({name: reader.number(cell, name) for name, cell in pairs}, time, time)
 
 
 class CsvLines:
@@ -209,6 +274,10 @@ class _RolesOfColumns:
         except UnreadableTimeError as error:
             raise DataError(f"no time can be read from {time!r}: {error}; {error.way_out}") from error
         return pd.Timestamp(int(parsed.ns[0]), tz="UTC" if parsed.zoned else None)
+
+
+def _text(payload: bytes) -> str:
+    return payload.decode("utf-8", errors="replace").removeprefix("\ufeff").strip("\r\n")
 
 
 def _is_iso(time: str) -> bool:

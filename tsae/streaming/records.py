@@ -1,8 +1,8 @@
 """The one schema of what a stream tells: JSON objects, one a line, each with `schema`, `kind` and `id`.
 
 `kind` "row": the immediate score of a row, and under `settled` the rows of its entity that settled with it.
-`kind` "event": an event that was `opened`, `updated` or `closed`. `kind` "dropped": a row that was not scored. An `id` is
-the same whenever the same row or event is told again, so that a consumer can drop repeats.
+`kind` "event": an event that was `opened`, `updated` or `closed`. `kind` "dropped": a row that was not scored.
+An `id` is the same whenever the same row or event is told again, so that a consumer can drop repeats.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from tsae.streaming.answers import RowScore, StreamScores
+from tsae.streaming.event_watch import EventChange
 
-__all__ = ["SCHEMA", "Record", "alarms_of", "row_records"]
+__all__ = ["SCHEMA", "Record", "alarms_of", "dropped_record", "event_records", "row_records"]
 
 SCHEMA = "tsae.stream/1"
 _MOST_SENSORS = 3
@@ -38,6 +39,44 @@ def row_records(scores: StreamScores, channels: Sequence[str]) -> list[Record]:
             records.append(last)
         last.setdefault("settled", []).append(_facts(row, channels))
     return records
+
+
+def event_records(changes: Iterable[EventChange], channels: Sequence[str]) -> list[Record]:
+    """One record for each change of an event."""
+    records = []
+    for change in changes:
+        order = np.argsort(-change.shares, kind="stable")[:_MOST_SENSORS]
+        times = {name: _time(getattr(change, name), change) for name in ("first", "start", "stop", "peak")}
+        records.append(
+            {
+                "schema": SCHEMA,
+                "kind": "event",
+                "id": f"{change.entity}/event-{change.first_row}",
+                **({"entity": change.entity} if change.entity else {}),
+                "state": change.state,
+                "version": change.version,
+                **times,
+                "peak_score": float(f"{change.score:.7g}"),
+                "severity": round(change.severity, 1),
+                "sensors": {channels[i]: round(float(change.shares[i]), 4) for i in order if change.shares[i] > 0},
+            }
+        )
+    return records
+
+
+def dropped_record(entity: str, time: Any) -> Record:
+    """A row that was not scored, because it was late or repeated."""
+    about = {"entity": entity} if entity else {}
+    why = "its time is not after that of the row before"
+    identity = {"id": f"{entity}/dropped-{time}"}
+    return {"schema": SCHEMA, "kind": "dropped", **identity, **about, "timestamp": time, "dropped": why}
+
+
+def _time(moment: int, change: EventChange) -> Any:
+    if not change.has_times:
+        return moment
+    text = str(np.datetime64(moment, "ns"))
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + ("Z" if change.zoned else "")
 
 
 def alarms_of(records: Iterable[Record]) -> list[Record]:

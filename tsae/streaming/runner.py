@@ -17,8 +17,8 @@ from typing import Any
 from tsae.detection.stream_model import StreamModel
 from tsae.errors import DataError, ModelFileError, OutputError
 from tsae.streaming.journal import Journal
-from tsae.streaming.payloads import StreamRow
-from tsae.streaming.records import SCHEMA, Record, alarms_of, row_records
+from tsae.streaming.payloads import HeaderError, StreamRow
+from tsae.streaming.records import Record, alarms_of, dropped_record, event_records, row_records
 from tsae.streaming.scorer import StreamScorer
 from tsae.streaming.sinks.sink import Sink
 from tsae.streaming.sources.source import LONGEST_PAYLOAD, Message, Source
@@ -34,7 +34,8 @@ _LONGEST_PAUSE = 30.0  # seconds between tries to deliver
 class RunnerOptions:
     """How a stream is run."""
 
-    alarms_only: bool = False
+    tell: str = "rows"
+    """"rows": every row and event. "alarms": rows that alarm, and events. "events": these alone."""
     state: Path | None = None
     """File of the snapshot; `None` keeps nothing."""
     snapshot_rows: int = 20_000
@@ -139,7 +140,7 @@ class Runner:
             raise ModelFileError("the new model has other channels than the stream; restart with it")
         self._deliver(self._told(self.scorer.flush()))
         before = self.scorer
-        self.scorer = StreamScorer(model, reorder=before.reorder, max_entities=before.max_entities)
+        self.scorer = StreamScorer(model, reorder=before.reorder, max_entities=before.max_entities, rules=before.rules)
         self.scorer.take_over(before)
         self._save()
 
@@ -150,58 +151,60 @@ class Runner:
         return list(positions) if len(positions) == len(self.sinks) else [None] * len(self.sinks)
 
     def _scored(self, messages: Sequence[Message]) -> list[Record]:
-        rows = [row for message in messages if (row := self._read(message)) is not None]
+        refusals: dict[int, str] = {}
+        rows = []
+        for number, message in enumerate(messages):
+            try:
+                row = self._read(message)
+                if row is not None:
+                    rows.append((number, message, row))
+            except HeaderError:
+                raise
+            except DataError as error:
+                refusals[number] = str(error)
+        records = self._records(rows, refusals)
+        for number in sorted(refusals):
+            self.n_bad += 1
+            self._report(messages[number].place, refusals[number])
+        return records
+
+    def _read(self, message: Message) -> StreamRow | None:
+        if len(message.payload) > LONGEST_PAYLOAD:
+            raise DataError(f"the message has more than {LONGEST_PAYLOAD:,} bytes; send one row in each")
+        return self._reader(message)
+
+    def _records(self, rows: Sequence[tuple[int, Message, StreamRow]], refusals: dict[int, str]) -> list[Record]:
+        """What there is to tell of rows; a bad one costs only itself."""
         if not rows:
             return []
         try:
-            return self._score(rows)
-        except DataError:
-            pass  # one of them is bad: find out which
-        records = []
-        for message_row in rows:
-            try:
-                records += self._score([message_row])
-            except DataError as error:
-                self._refuse(message_row[0].place, str(error))
-        return records
-
-    def _read(self, message: Message) -> tuple[Message, StreamRow] | None:
-        try:
-            if len(message.payload) > LONGEST_PAYLOAD:
-                raise DataError(f"the message has more than {LONGEST_PAYLOAD:,} bytes; send one row in each")
-            row = self._reader(message)
+            return self._score([(message, row) for _, message, row in rows])
         except DataError as error:
-            self._refuse(message.place, str(error))
-            return None
-        return None if row is None else (message, row)
+            if len(rows) == 1:
+                refusals[rows[0][0]] = str(error)
+                return []
+        return [record for row in rows for record in self._records([row], refusals)]
 
     def _score(self, rows: Sequence[tuple[Message, StreamRow]]) -> list[Record]:
         stamps = [row.timestamp for _, row in rows]
         names = [row.entity or message.entity or "" for message, row in rows]
         values = [row.values for _, row in rows]
-        if any(stamp is None for stamp in stamps) and not all(stamp is None for stamp in stamps):
+        has_times = stamps[0] is not None
+        if any((stamp is not None) != has_times for stamp in stamps):
             raise DataError("some rows carry a time and some do not; send it with every row, or with none")
-        before = self.scorer.counts.n_rows
-        scores = self.scorer.update_many(values, None if stamps[0] is None else stamps, names)
-        records = self._told(scores)
-        if len(rows) == 1 and self.scorer.counts.n_rows == before and not self.scorer.reorder:
-            row = rows[0][1]
-            why = "its time is not after that of the row before"
-            about = {"entity": names[0]} if names[0] else {}
-            name = f"{names[0]}/dropped-{row.time}"
-            records.append(
-                {"schema": SCHEMA, "kind": "dropped", "id": name, **about, "timestamp": row.time, "dropped": why}
-            )
-        return records
+        labels = [row.time for _, row in rows]
+        scores = self.scorer.update_many(values, stamps if has_times else None, names, labels=labels)
+        dropped = [dropped_record(names[place], labels[place]) for place in scores.dropped]
+        return [*self._told(scores), *dropped]
 
     def _told(self, scores: Any) -> list[Record]:
-        self.n_alarms += sum(row.label for row in scores.settled)
-        records = row_records(scores, self.scorer.channels)
-        return alarms_of(records) if self._options.alarms_only else records
-
-    def _refuse(self, place: str, why: str) -> None:
-        self.n_bad += 1
-        self._report(place, why)
+        self.n_alarms += sum(change.state == "opened" for change in scores.events)
+        events = event_records(scores.events, self.scorer.channels)
+        told = self._options.tell
+        if told == "events":
+            return events
+        rows = row_records(scores, self.scorer.channels)
+        return [*(alarms_of(rows) if told == "alarms" else rows), *events]
 
     def _deliver(self, records: Sequence[Record]) -> bool:
         """Hand records to all sinks, with back-off until they take them; meanwhile nothing more is read."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tsae.errors import DataError, ModelFileError
 from tsae.store import read_model, write_model
 from tsae.streaming.clock import Arrival, StreamCounts
-from tsae.streaming.scorer import Entity, StreamScorer
+from tsae.streaming.scorer import StreamScorer
 
 __all__ = ["read_state", "restore_scorer", "scorer_state", "write_state"]
 
@@ -67,7 +67,8 @@ def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
                 "n_rows": entity.n_rows,
                 "n_arrived": entity.n_arrived,
                 "in_segment": entity.in_segment,
-                "waiting": [None if row is None else [row[0], _stamp(row[1])] for row in entity.waiting],
+                "waiting": [None if row is None else [row[0], _stamp(row[1]), row[2]] for row in entity.waiting],
+                "events": entity.events.state(),
                 "clock": entity.clock.state(),
                 "reorder": late,
             }
@@ -94,13 +95,16 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
         setattr(scorer.counts, name, value)
     scorer.entities.clear()
     for each in facts["entities"]:
-        entity = Entity(each["name"], each["lane"], scorer.new_clock())
+        entity = scorer.new_entity(each["name"], each["lane"])
         entity.n_rows, entity.n_arrived, entity.in_segment = each["n_rows"], each["n_arrived"], each["in_segment"]
-        entity.waiting = deque(None if row is None else (row[0], _from_stamp(row[1])) for row in each["waiting"])
+        entity.waiting = deque(
+            None if row is None else (row[0], _from_stamp(row[1]), row[2]) for row in each["waiting"]
+        )
+        entity.events.restore(each["events"])
         entity.clock.restore(each["clock"])
         for place, (time, order, stamp) in enumerate(each["reorder"]):
             values = np.array(arrays[f"reorder.{entity.lane}.{place}"])
-            entity.clock.waiting.append(Arrival(time, order, (values, _from_stamp(stamp))))
+            entity.clock.waiting.append(Arrival(time, order, (values, _from_stamp(stamp), time)))
         scorer.entities[entity.name] = entity
 
 

@@ -56,10 +56,10 @@ class WebhookSink:
 
     def _post(self, record: Record) -> None:
         headers = {"Content-Type": "application/json", "Idempotency-Key": key_of(record)}
-        request = urllib.request.Request(self._url, json.dumps(record).encode(), headers)  # noqa: S310
+        request = urllib.request.Request(self._url, json.dumps(record).encode(), headers)
         for attempt in range(self._n_tries):
             try:
-                with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
+                with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
                     answer.read()
                 return
             except urllib.error.HTTPError as error:

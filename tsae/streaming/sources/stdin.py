@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
@@ -53,20 +54,24 @@ class StdinSource:
     replayable = False
 
     def __init__(self, descriptor: int | None = None) -> None:
-        self._descriptor = descriptor
+        self._descriptor = -1 if descriptor is None else descriptor
         self._lines = LineSplitter()
         self._ended = False
 
     def open(self, position: Any) -> None:
-        if self._descriptor is None:
-            self._descriptor = sys.stdin.fileno()
+        if self._descriptor < 0:
+            with contextlib.suppress(OSError, ValueError):  # something that stands in for it has none
+                self._descriptor = sys.stdin.fileno()
 
     def poll(self, timeout: float) -> list[Message] | None:
         if self._ended:
             return None
-        if not select.select([self._descriptor], [], [], timeout)[0]:
+        if self._descriptor < 0:
+            data = sys.stdin.buffer.read(_CHUNK)
+        elif select.select([self._descriptor], [], [], timeout)[0]:
+            data = os.read(self._descriptor, _CHUNK)
+        else:
             return []
-        data = os.read(self._descriptor or 0, _CHUNK)
         if data:
             return self._lines.push(data)
         self._ended = True
