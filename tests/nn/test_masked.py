@@ -72,8 +72,9 @@ def test_one_hidden_block_a_window_equals_the_obvious_way(architecture, noise):
 
 
 @pytest.mark.parametrize("n_last", [None, BLOCK, 2 * BLOCK])
-def test_residuals_hide_each_block_in_turn(n_last):
-    net = masked("dense").requires_grad_(False)
+@pytest.mark.parametrize("architecture", ["dense", "conv"])
+def test_residuals_hide_each_block_in_turn(architecture, n_last):
+    net = masked(architecture).requires_grad_(False)
     windows = random_windows(5, seed=2)
     first = 0 if n_last is None else N_STEPS - n_last
     expected = torch.stack(

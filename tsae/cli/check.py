@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tsae.cli.console import results
 from tsae.cli.inputs import read_input
 from tsae.cli.options import Reading, Table
+from tsae.cli.pictures.sources import is_folder, refuse_options, stated_options
 from tsae.cli.tables import bottleneck_table, facts_table, quality_table
 from tsae.errors import DataError
 
@@ -21,8 +22,15 @@ __all__ = ["check"]
 def check(table: Table, *, reading: Reading) -> None:
     """Say what is wrong with a table before a model is fitted on it: a grade for each sensor, A to F.
 
-    Also whether there is enough data, and clean enough, for windows of the usual length.
+    Also whether there is enough data, and clean enough, for windows of the usual length. TABLE may also be a folder of
+    pictures: sizes, unreadable files, copies.
     """
+    if is_folder(table):
+        from tsae.cli.pictures.check import check_pictures
+
+        refuse_options(table, stated_options(reading))
+        check_pictures(table)
+        return
     from tsae.series.quality import check_table
 
     rows = read_input(table, reading)

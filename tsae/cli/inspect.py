@@ -10,6 +10,7 @@ import typer
 
 from tsae.cli.console import results
 from tsae.cli.options import Json, Model
+from tsae.cli.pictures.inspect import image_model_facts
 from tsae.cli.tables import bottleneck_table, facts_table, text_table
 from tsae.errors import ModelFileError
 
@@ -17,22 +18,31 @@ __all__ = ["inspect"]
 
 
 def inspect(model: Model, *, as_json: Json = False) -> None:
-    """Say what a model file holds: sensors, windows, lag, threshold, training, versions, and if the code fits."""
+    """Say what a model file holds: sensors or pictures, windows, lag, threshold, training, and if the code fits."""
     from tsae.store import read_model
 
     tensors, manifest = read_model(model)
     try:
+        if manifest["kind"] == "ImageAnomalyDetector":
+            _show_pictures(model, manifest, as_json=as_json)
+            return
         _show(model, _channels(tensors, manifest), manifest, as_json=as_json)
     except KeyError as error:
         raise ModelFileError(f"model file {str(model)!r} lacks the part {error}; fit again") from error
+
+
+def _show_pictures(path: Path, manifest: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(manifest, indent=2, ensure_ascii=False))
+        return
+    results().print(facts_table(image_model_facts(path, manifest)))
+    _show_advice(manifest)
 
 
 def _show(path: Path, channels: list[dict[str, Any]], manifest: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({**manifest, "channels": channels}, indent=2, ensure_ascii=False))
         return
-    from tsae.detection.bottleneck import BottleneckFacts, advise
-
     screen = results()
     screen.print(facts_table(_facts(path, manifest)))
     screen.print(
@@ -49,6 +59,13 @@ def _show(path: Path, channels: list[dict[str, Any]], manifest: dict[str, Any], 
             _member_rows(manifest),
         )
     )
+    _show_advice(manifest)
+
+
+def _show_advice(manifest: dict[str, Any]) -> None:
+    from tsae.detection.bottleneck import BottleneckFacts, advise
+
+    screen = results()
     advice = advise(BottleneckFacts.of(manifest["codes"]["bottleneck"]))
     screen.print(bottleneck_table(advice))
     for finding in advice.findings:

@@ -11,9 +11,18 @@ from rich.text import Text
 if TYPE_CHECKING:
     from tsae.detection.bottleneck import Advice
     from tsae.detection.events import Event
+    from tsae.detection.image_result import ImageDetection
     from tsae.series.quality import TableQuality
 
-__all__ = ["bottleneck_table", "events_table", "facts_table", "quality_table", "sensors_in_words", "text_table"]
+__all__ = [
+    "bottleneck_table",
+    "events_table",
+    "facts_table",
+    "pictures_table",
+    "quality_table",
+    "sensors_in_words",
+    "text_table",
+]
 
 _MOST_SENSORS = 3
 _ARROWS = {"above": "▲", "below": "▼", "": ""}
@@ -57,6 +66,19 @@ def events_table(events: Sequence[Event], *, title: str) -> Table:
     ]
     headers = ["When", "Duration", "Severity", "Sensors (share of the error)", "Expected → actual"]
     return text_table(title, ["Entity", *headers] if is_fleet else headers, rows)
+
+
+def pictures_table(found: ImageDetection, numbers: Sequence[int], *, title: str) -> Table:
+    """Some of the pictures: which, and how bad."""
+    rows: list[list[str | Text]] = [
+        [
+            found.names[number],
+            f"{found.scores[number]:.3g}",
+            Text(f"{found.severities[number]:.0f}", style=_severity_style(found.severities[number])),
+        ]
+        for number in numbers
+    ]
+    return text_table(title, ["Picture", "Score", "Severity"], rows)
 
 
 def sensors_in_words(event: Event) -> str:

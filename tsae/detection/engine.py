@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tsae.detection.chain import Chain, ChainOutput, Queue
 from tsae.detection.combination import combined
 from tsae.detection.constants import ConstantWatch
+from tsae.detection.label_classifier import LabelClassifier
 from tsae.detection.member import Member, immediate_averages, settled_averages
 from tsae.detection.models import ReconstructionModel
 from tsae.detection.switches import SwitchModel, SwitchWatch
@@ -33,6 +34,8 @@ class ScoreModel:
     scaler: ChannelScaler
     members: tuple[Member, ...]
     switches: SwitchModel | None = None
+    labelled: LabelClassifier | None = None
+    """Joins the scores of whole series (`tsae.detection.scoring`); `SegmentScorer` knows nothing of it."""
 
     @property
     def longest(self) -> Member:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tsae.detection.calibration import fit_log_tail
+from tsae.detection.image_heat import fit_heat_scale
 from tsae.detection.image_model import ImageLevels, ImageModel
 from tsae.detection.image_network import ImageNetwork
 from tsae.detection.image_options import ImageOptions
@@ -74,7 +75,7 @@ def fit_image_model(
     )
     channels, height, width = inputs.shape[1:]
     network = ImageNetwork(autoencoder, network_options, scale, options.judge, (channels, height, width))
-    return ImageModel(network, _levels(network, held_out)), report
+    return ImageModel(network, _levels(network, held_out), options.local_score), report
 
 
 def _autoencoder(options: NetworkOptions, inputs: Tensor, path: LinearPath | None, random_state: int) -> AutoEncoder:
@@ -101,10 +102,13 @@ def _principal(inputs: Tensor, max_components: int | None) -> LinearPath:
 
 
 def _levels(network: ImageNetwork, held_out: NDArray[Any]) -> ImageLevels:
-    divergence = network.divergence(held_out)
+    divergence, errors = network.divergence(held_out), network.squared_errors(held_out)
     lowest = min(0.0, float(divergence.min()))
+    heat, peaks = fit_heat_scale(errors)
     return ImageLevels(
-        error=max(float(network.squared_errors(held_out).mean()), 1e-12),
+        error=max(float(errors.mean()), 1e-12),
         lowest=lowest,
         tail=fit_log_tail(divergence - lowest),
+        heat=heat,
+        peak_tail=fit_log_tail(peaks),
     )

@@ -16,12 +16,15 @@ from sklearn.utils.validation import check_is_fitted
 from tsae.detection.code_study import study_images
 from tsae.detection.image_build import fit_image_model, split_images
 from tsae.detection.image_options import image_options
+from tsae.detection.image_result import ImageDetection, image_detection
+from tsae.detection.label_images import labelled_scores, with_image_classifier
+from tsae.detection.labels import check_label_parameters, labels_of_parts, tuned_threshold
 from tsae.detection.parameters import plain
-from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
+from tsae.detection.thresholds import Threshold, check_threshold, fixed_threshold, learn_threshold
 from tsae.detection.uses import CodesMixin, noise_by_channel
 from tsae.errors import DataError
 from tsae.images.arrays import check_images
-from tsae.images.folder import images_of
+from tsae.images.folder import images_of, table_of
 
 __all__ = ["ImageAnomalyDetector"]
 
@@ -37,6 +40,9 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
 
     Parameters
     ----------
+    size : (int, int) or None
+        `(height, width)` that the pictures of a folder are resized to, in training and later; `None` if all have the
+        same size. Arrays are taken as they are.
     architecture : {"dense", "conv", "transformer"}
         Kind of the encoder/decoder pair.
     latent_dim : "auto" or int
@@ -76,6 +82,9 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
     score_by : {"auto", "error", "probability", "elbo", "masked"}
         What makes an image anomalous: its squared error; its improbability under `loss`; the negative evidence lower
         bound; the error of pixels that masks as in `corruption` hide. "auto": "elbo" if variational, else "error".
+    local_score : bool
+        Also judge an image by its most unusual place, the largest value of its heatmap: small defects hardly show in
+        a mean over all pixels. The score is then the larger one of the two.
     n_samples : int
         Draws from the posterior for a variational "probability" or "elbo", or least masks.
     max_steps : "auto" or int
@@ -91,6 +100,11 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         How the threshold is learned, or the threshold itself.
     false_alarm_rate : float
         Share of normal images that may be flagged.
+    label_classifier : bool
+        Whether `labels` given to `fit` train a small classifier on codes and errors too, whose evidence −log(1 − p)
+        joins the score.
+    label_beta : float
+        Labels choose the threshold with the best F-beta: recall counts as much as `label_beta`² times precision.
     accelerator, devices, precision
         Passed to Lightning's `Trainer`.
     random_state : int, RandomState instance or None
@@ -125,6 +139,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
     def __init__(
         self,
         *,
+        size: Sequence[int] | None = None,
         architecture: str = "dense",
         latent_dim: str | int = "auto",
         linear_path: bool = False,
@@ -148,6 +163,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         pretraining: str | None = None,
         rbm: Mapping[str, Any] | None = None,
         score_by: str = "auto",
+        local_score: bool = True,
         n_samples: int = 16,
         max_steps: str | int = "auto",
         batch_size: int = 128,
@@ -155,11 +171,14 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         held_out: float = 0.15,
         threshold: str | float = "pot",
         false_alarm_rate: float = 0.01,
+        label_classifier: bool = False,
+        label_beta: float = 1.0,
         accelerator: str = "cpu",
         devices: int = 1,
         precision: str = "32-true",
         random_state: Any = None,
     ) -> None:
+        self.size, self.local_score = size, local_score
         self.architecture, self.latent_dim, self.linear_path = architecture, latent_dim, linear_path
         self.hidden, self.decoder_hidden = hidden, decoder_hidden
         self.n_blocks, self.width, self.n_heads, self.kernel_size = n_blocks, width, n_heads, kernel_size
@@ -174,22 +193,45 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         self.held_out = held_out
         self.threshold = threshold
         self.false_alarm_rate = false_alarm_rate
+        self.label_classifier, self.label_beta = label_classifier, label_beta
         self.accelerator = accelerator
         self.devices = devices
         self.precision = precision
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
-        """Learn from normal pictures; `y` is ignored, scikit-learn's convention."""
+    def fit(self, X: Any, y: Any = None, *, labels: Any = None) -> Self:  # noqa: ARG002
+        """Learn from normal pictures.
+
+        Parameters
+        ----------
+        X
+            Pictures.
+        y
+            Ignored; scikit-learn's convention.
+        labels
+            What is known of some images, `(n,)`: 1 anomalous, 0 normal, -1 or NaN unknown. Those labelled anomalous are
+            kept out of training and calibration, and if there are any, the threshold is the one with the best F-beta
+            on labelled and held-out images, unless `threshold` states a number.
+        """
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = image_options(self.get_params(), seed=seed)
-        images = images_of(X)
-        training, held_out = (images[rows] for rows in split_images(len(images), self.held_out, random_state=seed))
+        check_label_parameters(self.label_classifier, self.label_beta)
+        images = images_of(X, size=self.size)
+        (known,) = labels_of_parts(labels, [len(images)], is_fleet=False)
+        normal = images if labels is None else images[known != 1]
+        training, held_out = (normal[rows] for rows in split_images(len(normal), self.held_out, random_state=seed))
         self.model_, self.fit_report_ = fit_image_model(training, held_out, options, random_state=seed)
         self.codes_ = study_images(self.model_.network, training, held_out, random_state=seed)
+        honest = None
+        if self.label_classifier:
+            self.model_, honest = with_image_classifier(self.model_, images, known)
         self.held_out_scores_ = self.model_.scores(held_out)
         self.data_hash_ = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
-        return self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
+        self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
+        if isinstance(self.threshold, str) and (known == 1).any():
+            scores = labelled_scores(self.model_, images, honest)
+            self._take(tuned_threshold(scores, known, self.held_out_scores_, beta=float(self.label_beta)))
+        return self
 
     def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | None = None) -> Self:
         """Learn the threshold anew, or state it, without training again.
@@ -200,14 +242,17 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
         threshold = plain(threshold)
         check_threshold(threshold, rate)
-        self.learned_threshold_ = (
+        self._take(
             learn_threshold(self.held_out_scores_, method=threshold, false_alarm_rate=rate)
             if isinstance(threshold, str)
             else fixed_threshold(threshold)
         )
-        self.threshold_ = self.learned_threshold_.value
-        self.offset_ = -self.threshold_
         return self
+
+    def _take(self, threshold: Threshold) -> None:
+        self.learned_threshold_ = threshold
+        self.threshold_ = threshold.value
+        self.offset_ = -self.threshold_
 
     def score_samples(self, X: Any) -> FloatArray:
         """Scores `(n,)` in scikit-learn's sign: the lower, the more abnormal."""
@@ -221,6 +266,21 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
     def predict(self, X: Any) -> NDArray[np.int64]:
         """1 for normal images and -1 for flagged ones, `(n,)`."""
         return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def detect(self, X: Any) -> ImageDetection:
+        """Scores, labels and severities, with the names of the files if `X` is an `ImageTable` or a folder."""
+        check_is_fitted(self, "model_")
+        table = table_of(X, size=self.size, channels=self.image_shape_[0])
+        return image_detection(-self.score_samples(table), self.threshold_, table.names)
+
+    def heatmaps(self, X: Any) -> Images:
+        """Where pictures are unusual, `(n, height, width)`: 1 is usual, higher = more anomalous.
+
+        The squared error of a pixel, averaged over channels and a little over its neighbours, over the usual one at
+        its place. 1 in 1000 pixels of normal pictures exceeds `heat_level_`.
+        """
+        images = self._checked(X)
+        return self.model_.heatmaps(images)
 
     def errors(self, X: Any) -> Images:
         """Heatmaps `(n, channels, height, width)`: squared error over the usual one of a pixel; 1 is usual."""
@@ -255,6 +315,11 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
 
         check_is_fitted(self, "model_")
         save_image_detector(self, path)
+
+    @property
+    def heat_level_(self) -> float:
+        """What 1 in 1000 pixels of normal pictures exceeds in `heatmaps`; below it nothing is unusual."""
+        return self.model_.levels.heat.level
 
     @property
     def image_shape_(self) -> tuple[int, int, int]:
@@ -297,6 +362,6 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
 
     def _checked(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self, "model_")
-        images = images_of(X)
+        images = images_of(X, size=self.size, channels=self.image_shape_[0])
         check_images(images, self.image_shape_, self.model_.network.scale)
         return images

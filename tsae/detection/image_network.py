@@ -88,7 +88,7 @@ class ImageNetwork:
     @torch.inference_mode()
     def decode(self, codes: FloatArray) -> FloatArray:
         """Codes `(n, latent_dim)` → images `(n, channels, height, width)` in the user's values."""
-        batches = torch.split(torch.from_numpy(np.asarray(codes, dtype=np.float32)), self._batch_size)
+        batches = torch.split(torch.from_numpy(np.asarray(codes, dtype=np.float32)), self.block_size)
         decoded = torch.cat([rebuilt_values(self.judge, self.autoencoder.decode(batch)) for batch in batches])
         return self.scale.restored(decoded.numpy())
 
@@ -105,12 +105,13 @@ class ImageNetwork:
         return self.autoencoder.n_linear + self.options.latent_dim
 
     @property
-    def _batch_size(self) -> int:
+    def block_size(self) -> int:
+        """How many images are taken at once."""
         return max(1, _BYTES_AT_ONCE // (4 * int(np.prod(self.shape))))
 
     @torch.inference_mode()
     def _each_batch(self, images: Pixels, answer: Callable[[Tensor], Tensor]) -> FloatArray:
-        size = self._batch_size
+        size = self.block_size
         batches = (images[first : first + size] for first in range(0, len(images), size))
         answers = [answer(torch.from_numpy(self.scale.scaled(batch))) for batch in batches]
         return torch.cat(answers).numpy()

@@ -29,6 +29,7 @@ class ImageOptions:
     judge: Judge
     latent_dim: Literal["auto"] | int
     linear_path: bool
+    local_score: bool
     pretraining: Literal["rbm"] | None
     machines: Mapping[str, Any]
     """What is stated of the training of restricted Boltzmann machines, by the names of `RBMOptions`."""
@@ -43,6 +44,8 @@ def image_options(parameters: Mapping[str, Any], *, seed: int) -> ImageOptions:
         If one is unknown, out of range, or clashes with another.
     """
     values = shared_parameters(parameters)
+    if not isinstance(values["local_score"], bool):
+        raise ParameterError(f"`local_score` (={values['local_score']!r}) must be True or False")
     check_parts(values)
     _check_linear_path(values)
     kl_weight = kl_weight_of(values, of_distances=_KL_WEIGHT_OF_DISTANCES)
@@ -52,7 +55,7 @@ def image_options(parameters: Mapping[str, Any], *, seed: int) -> ImageOptions:
         training=replace(training_of(values, kl_weight=kl_weight), max_steps=steps),
         judge=judge_of(values, kl_weight=kl_weight, seed=seed),
         machines=values["rbm"] or {},
-        **{name: values[name] for name in ("latent_dim", "linear_path", "pretraining")},
+        **{name: values[name] for name in ("latent_dim", "linear_path", "local_score", "pretraining")},
     )
 
 

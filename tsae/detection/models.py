@@ -37,6 +37,9 @@ class Network(Protocol):
     def judged(self, windows: Array, judge: Judge) -> Array:
         """How unusual every entry of the windows is, shaped like them; see `tsae.detection.judging`."""
 
+    def each_block_hidden(self, centred: Array, left: Array, block: int) -> Array:
+        """Predictions of a masked autoencoder's network; see `tsae.nn.masked.hide_each_block`."""
+
     def state(self) -> Mapping[str, Array]:
         """The arrays that a model file keeps of it."""
 
@@ -88,8 +91,9 @@ class ReconstructionModel:
         """Errors of the entries, none negative: squared differences unless the judge goes by something else."""
         steps = slice(0 if n_last is None else windows.shape[1] - n_last, None)
         if self.judge.kind == "error":
-            errors: Array = np.square(self._network(windows)[:, steps] - windows[:, steps])
-            return errors
+            errors = self._network(windows)[:, steps]
+            errors -= windows[:, steps]
+            return np.square(errors, out=errors)
         judged = self._network.judged(windows, self.judge)[:, steps]
         return judged if self.lowest is None else np.maximum(judged - self.lowest, 0.0)
 
@@ -154,16 +158,7 @@ class MaskedModel:
         left = cast(Array, product.reshape(n_windows, -1, n_channels))
         if self._network is None:
             return left
-        centred = flat.reshape(windows.shape)
-        seen = np.concatenate([centred, np.zeros((n_windows, n_steps, 1), np.float32)], axis=2)
-        for start in range(first, n_steps, block):
-            steps, own = slice(start, start + block), slice(start - first, start - first + block)
-            seen[:, steps, :-1] -= left[:, own]
-            seen[:, steps, -1] = 1
-            left[:, own] -= self._network(seen)[:, steps, :-1]
-            seen[:, steps, :-1] = centred[:, steps]
-            seen[:, steps, -1] = 0
-        return left
+        return left - self._network.each_block_hidden(flat.reshape(windows.shape), left, block)
 
     def state(self) -> dict[str, Array]:
         """The arrays of the linear part and of the network."""

@@ -70,8 +70,9 @@ def shared_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
             raise ParameterError(f"`{name}` (={values[name]!r}) must be a number of at least 0")
     if not is_number(values["held_out"]) or not 0 < values["held_out"] < 1:
         raise ParameterError(f"`held_out` (={values['held_out']!r}) must lie between 0 and 1, such as 0.15")
-    if not isinstance(values["linear_path"], bool):
-        raise ParameterError(f"`linear_path` (={values['linear_path']!r}) must be True or False")
+    for name in ("linear_path", "robust"):
+        if not isinstance(values.get(name, False), bool):
+            raise ParameterError(f"`{name}` (={values[name]!r}) must be True or False")
     return values
 
 

@@ -20,7 +20,7 @@ from tsae.store import read_model, write_model
 
 __all__ = ["load", "save_detector"]
 
-_FITTED = ("period_", "lag_", "units_", "data_hash_", "n_features_in_")
+_FITTED = ("period_", "lag_", "units_", "data_hash_", "n_features_in_", "rejected_")
 
 
 def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> None:

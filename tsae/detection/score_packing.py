@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tsae.detection.calibration import LogTail
 from tsae.detection.engine import ScoreModel
 from tsae.detection.judge import Judge
+from tsae.detection.label_classifier import labelled_arrays, labelled_of
 from tsae.detection.member import Member, MemberScale
 from tsae.detection.models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
 from tsae.detection.stored_network import StoredNetwork
@@ -42,6 +43,7 @@ def pack_score_model(model: ScoreModel, tensors: Arrays) -> list[dict[str, Any]]
     tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
     if model.switches is not None:
         tensors |= {f"switches.{name}": array for name, array in vars(model.switches).items()}
+    tensors |= labelled_arrays(model.labelled)
     return [_pack_member(member, f"members.{number}.", tensors) for number, member in enumerate(model.members)]
 
 
@@ -54,7 +56,7 @@ def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> ScoreModel:
     switches = None
     if "switches.weights" in tensors:
         switches = SwitchModel(**{name: tensors[f"switches.{name}"] for name in ("weights", "bias", "worst")})
-    return ScoreModel(scaler, tuple(members), switches)
+    return ScoreModel(scaler, tuple(members), switches, labelled_of(tensors))
 
 
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:

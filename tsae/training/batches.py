@@ -56,7 +56,7 @@ class WindowSource:
     def take(self, index: Tensor) -> Batch:
         """The windows with these numbers, `(batch, window_size, n_channels)`."""
         inputs, observed = (
-            None if windows is None else torch.unflatten(windows.index_select(0, self.starts[index]), 1, self._shape)
+            None if windows is None else windows.index_select(0, self.starts[index]).view(-1, *self._shape)
             for windows in (self._inputs, self._observed)
         )
         return Batch(cast(Tensor, inputs), observed)

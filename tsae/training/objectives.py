@@ -82,7 +82,7 @@ def _masked_loss(network: MaskedAutoEncoder, noise: float, batch: Batch, kl_weig
     errors = residuals.square() / network.linear.variance
     if batch.observed is None:
         return errors.mean()
-    counted = torch.unflatten(batch.observed, 1, (n_blocks, block))[torch.arange(len(windows)), chosen]
+    counted = batch.observed.view(len(windows), n_blocks, block, -1)[torch.arange(len(windows)), chosen]
     total: Tensor = (errors * counted).sum() / counted.sum().clamp_min(1)
     return total
 
