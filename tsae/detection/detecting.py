@@ -11,6 +11,7 @@ import pandas as pd
 from tsae.detection.engine import ScoreModel
 from tsae.detection.explain import Labels, PeakView, ScoredSeries, join_levels, make_events
 from tsae.detection.inputs import Entity
+from tsae.detection.peak import blame_for
 from tsae.detection.result import Detection
 from tsae.detection.rules import EventRules
 from tsae.detection.scoring import expected_at, score_grid
@@ -55,7 +56,11 @@ def detect_entity(facts: DetectorFacts, entity: Entity, grid: GridSeries, rules:
             rules,
             labels,
             joins,
-            lambda row: PeakView(entity.values[row], expected_at(facts.model, grid, row)),
+            lambda event: PeakView(
+                entity.values[event.peak.row],
+                expected_at(facts.model, grid, event.peak.row),
+                blame_for(facts.model, grid, event),
+            ),
         ),
         entity=name,
     )

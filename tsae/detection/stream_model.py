@@ -63,7 +63,7 @@ class StreamModel:
             score_model=detector.model_,
             lag=detector.lag_,
             threshold=detector.threshold_,
-            immediate_threshold=detector.learned_immediate_threshold_.value,
+            immediate_threshold=detector.thresholds_.immediate.value,
             channels=detector.channels_,
             units=detector.units_,
             period=detector.period_,
@@ -83,7 +83,7 @@ class StreamModel:
         if manifest.get("kind") != "AnomalyDetector":
             raise ModelFileError(f"model file {str(path)!r} holds {manifest.get('kind')}, which scores no series")
         with reading_parts(path):
-            settled, immediate = manifest["thresholds"]
+            settled, immediate, *_ = manifest["thresholds"]
             return cls(
                 score_model=unpack_score_model(tensors, manifest),
                 lag=manifest["fitted"]["lag_"],
