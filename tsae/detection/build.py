@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tsae.detection.blame_fit import fit_blame
 from tsae.detection.engine import ScoreModel
 from tsae.detection.judge import Judge
 from tsae.detection.judging import entry_errors
@@ -62,7 +63,7 @@ def fit_model(spans: Sequence[Span], options: ModelOptions, *, random_state: int
         member, report = fit_member(rows, plan, options, random_state=random_state + number)
         members.append(member)
         reports.append(report)
-    return ScoreModel(scaler, tuple(members), fit_switches(scaler, rows)), reports
+    return ScoreModel(scaler, tuple(members), fit_switches(scaler, rows), fit_blame(rows)), reports
 
 
 def fit_member(
