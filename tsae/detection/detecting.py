@@ -11,13 +11,14 @@ import pandas as pd
 from tsae.detection.calibration import fit_log_tail
 from tsae.detection.drift import drift_of
 from tsae.detection.engine import ScoreModel
-from tsae.detection.explain import Labels, PeakView, ScoredSeries, join_levels, make_events
+from tsae.detection.explain import Labels, PeakView, ScoredSeries, make_events
 from tsae.detection.inputs import Entity
 from tsae.detection.peak import blame_for
 from tsae.detection.result import Detection
 from tsae.detection.rules import EventRules
 from tsae.detection.scoring import CalibrationScores, expected_at, score_grid
 from tsae.detection.thresholds import ThresholdSet, adaptive_threshold
+from tsae.detection.tracking import join_levels
 from tsae.series.grid import GridSeries
 
 __all__ = ["DetectorFacts", "detect_entity"]

@@ -7,12 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tsae.detection.engine import ScoreModel
 from tsae.detection.score_packing import reading_parts, unpack_score_model
-from tsae.errors import ModelFileError, ParameterError
+from tsae.detection.thresholds import Threshold, ThresholdSet
+from tsae.errors import ParameterError
 from tsae.store import read_model
 
 __all__ = ["StreamModel"]
+
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -29,9 +35,9 @@ class StreamModel:
     score_model: ScoreModel
     lag: int
     """Rows a settled score waits for."""
-    threshold: float
-    """Of settled scores."""
-    immediate_threshold: float
+    thresholds: ThresholdSet
+    calibration: Mapping[str, FloatArray]
+    """Scores of normal rows by the names of `thresholds`, that adaptive ones begin with; each `(n,)`."""
     channels: Sequence[str]
     units: Mapping[str, str]
     period: float | None
@@ -62,8 +68,8 @@ class StreamModel:
         return cls(
             score_model=detector.model_,
             lag=detector.lag_,
-            threshold=detector.threshold_,
-            immediate_threshold=detector.thresholds_.immediate.value,
+            thresholds=detector.thresholds_,
+            calibration=detector.calibration_._asdict(),
             channels=detector.channels_,
             units=detector.units_,
             period=detector.period_,
@@ -77,18 +83,19 @@ class StreamModel:
         Raises
         ------
         ModelFileError
-            If the file is no model of a detector for series, is damaged, or of a newer format.
+            If the file is no model, is damaged, or of a newer format.
+        ParameterError
+            If it is a model of pictures.
         """
         tensors, manifest = read_model(path)
         if manifest.get("kind") != "AnomalyDetector":
-            raise ModelFileError(f"model file {str(path)!r} holds {manifest.get('kind')}, which scores no series")
+            raise ParameterError(f"model {str(path)!r} is one of pictures and cannot read series; fit one on a table")
         with reading_parts(path):
-            settled, immediate, *_ = manifest["thresholds"]
             return cls(
                 score_model=unpack_score_model(tensors, manifest),
                 lag=manifest["fitted"]["lag_"],
-                threshold=settled["value"],
-                immediate_threshold=immediate["value"],
+                thresholds=ThresholdSet(*(Threshold(**threshold) for threshold in manifest["thresholds"])),
+                calibration={name: tensors[f"calibration.{name}"] for name in ThresholdSet._fields},
                 channels=manifest["channels"],
                 units=manifest["fitted"]["units_"],
                 period=manifest["fitted"]["period_"],

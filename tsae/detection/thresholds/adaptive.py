@@ -100,19 +100,17 @@ class AdaptiveThreshold:
 
     def thresholds(self, scores: FloatArray) -> FloatArray:
         """Thresholds `(n,)` of the next rows, whose scores `(n,)` are learned afterwards."""
-        out = np.empty(len(scores))
-        start = 0
-        while start < len(scores):
-            if self._n_seen % _STEP == 0:
-                self.value = self._quantile()
-                self._feedback *= 1 - _STEP / max(self.guards.forget, 2 * _STEP)
-            stop = min(len(scores), start + _STEP - self._n_seen % _STEP)
-            out[start:stop] = self.value
-            for score in scores[start:stop].tolist():
-                self._learn(score)
-            self._n_seen += stop - start
-            start = stop
-        return out
+        return np.array([self.next(score) for score in scores.tolist()], dtype=np.float64)
+
+    def next(self, score: float) -> float:
+        """The threshold of the next row, whose score is learned afterwards."""
+        if self._n_seen % _STEP == 0:
+            self.value = self._quantile()
+            self._feedback *= 1 - _STEP / max(self.guards.forget, 2 * _STEP)
+        self._n_seen += 1
+        threshold = self.value
+        self._learn(score)
+        return threshold
 
     def state(self) -> dict[str, FloatArray]:
         """Everything that has been learned since the start, as plain arrays."""
