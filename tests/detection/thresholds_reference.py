@@ -38,7 +38,7 @@ def adaptive_thresholds(
     threshold = math.nan
     for row, score in enumerate(scores):
         if row % 16 == 0:
-            threshold = upper_quantile(memory, min(0.5, row_rate * math.exp(-feedback)), guards.tail)
+            threshold = upper_quantile(memory, min(0.5, row_rate * math.exp(-feedback)), guards)
             feedback *= 1 - 16 / max(guards.forget, 32)
         out.append(threshold)
         excess = -rate
@@ -69,11 +69,12 @@ def clipped(feedback: float, guards: Guards) -> float:
     return max(guards.lowest, min(guards.highest, feedback))
 
 
-def upper_quantile(memory: list[float], rate: float, tail: float) -> float:
+def upper_quantile(memory: list[float], rate: float, guards: Guards) -> float:
     """Interpolated between two scores, or from an exponential tail where fewer than eight lie above it."""
     falling = sorted(memory, reverse=True)
-    n_tail = max(10, int(tail * len(memory)))
+    n_tail = max(10, int(guards.tail * len(memory)))
     if rate * len(memory) >= min(8, n_tail):
         return float(np.quantile(memory, 1 - rate))
     excess = sum(falling[:n_tail]) / n_tail - falling[n_tail]
-    return falling[n_tail] + max(excess, 1e-9) * math.log(n_tail / len(memory) / rate)
+    beyond = falling[n_tail] + max(excess, 1e-9) * math.log(n_tail / len(memory) / rate)
+    return min(beyond, falling[0] + guards.reach)

@@ -44,6 +44,9 @@ class Guards:
     """Flagged rows of one alarm that the feedback counts, for budgets of rows."""
     winsor: float = 0.3
     """Learned rows of an alarm are cut to the threshold plus this, in nats."""
+    reach: float = 1.0
+    """The tail is extrapolated at most so far beyond the largest score in memory, in nats: rows of an alarm in memory
+    make it look heavy."""
     quiet: int = 32
     """Rows without a flag that end an alarm."""
 
@@ -158,7 +161,8 @@ class AdaptiveThreshold:
             return float(np.quantile(self._memory, 1 - rate))
         largest = np.partition(self._memory, n_rows - n_tail - 1)[n_rows - n_tail - 1 :]
         excess = max(float(largest[1:].mean() - largest[0]), 1e-9)
-        return float(largest[0]) + excess * math.log(n_tail / n_rows / rate)
+        extrapolated = float(largest[0]) + excess * math.log(n_tail / n_rows / rate)
+        return min(extrapolated, float(largest.max()) + self.guards.reach)
 
 
 def _rows_an_episode(scores: FloatArray) -> float:
