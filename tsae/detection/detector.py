@@ -27,7 +27,7 @@ from tsae.detection.scoring import (
 from tsae.detection.screening import without_suspicious_rows
 from tsae.detection.series_options import series_options
 from tsae.detection.series_uses import SeriesUses
-from tsae.detection.thresholds import Threshold, check_threshold, fixed_threshold, learn_threshold
+from tsae.detection.thresholds import Threshold, ThresholdSet, learn_thresholds
 from tsae.detection.training_rows import used_spans
 from tsae.series.clock import infer_clock
 from tsae.series.grid import GridSeries
@@ -86,8 +86,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
     pretraining : {None, "rbm"}
         "rbm" starts a dense network, without linear path, from a stack of restricted Boltzmann machines.
     rbm : dict or None
-        How these are trained: `n_steps` (else `max_steps`), `batch_size`, `n_gibbs` (the k of CD-k), `persistent`,
-        `learning_rate`, `momentum`, `weight_decay`; see `tsae.nn.rbm_options`.
+        How these are trained: `n_steps` (else `max_steps`, or 1000), `n_gibbs` (the k of CD-k), `persistent`,
+        `momentum`, `weight_decay`, `learning_rate`, `batch_size`; see `tsae.nn.rbm_options`.
     score_by : {"auto", "error", "probability", "elbo", "masked"}
         What is anomalous in a window rebuilt as a whole: the squared error; improbability under `loss`; the negative
         evidence lower bound; the error where masks as in `corruption` hide the entry. "auto": "elbo" if variational,
@@ -105,10 +105,11 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         scale of the score and the threshold.
     robust : bool
         Leave out training rows that are likely to be faulty (`rejected_`), if the table may hold unlabelled faults.
-    threshold : {"pot", "quantile"} or float
+    threshold : {"pot", "quantile", "mad", "conformal"} or float
         How the threshold is learned, or the threshold itself.
-    false_alarm_rate : float
-        Share of normal rows that may be flagged.
+    false_alarm_rate : float or str
+        The budget of false alarms. A count, such as "1/week" or "2 per 10000 rows", is one of alarms: runs of flagged
+        rows. A share, such as 0.001 or "0.1%", is one of flagged rows; `detect` keeps it on the unsmoothed score.
     label_classifier : bool
         Whether `labels` given to `fit` train a small classifier on codes and errors too, whose evidence −log(1 − p)
         joins the score. Such a detector scores tables, not streams.
@@ -135,6 +136,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         Rows that a score waits for.
     period_ : float or None
         Sampling period in seconds.
+    thresholds_ : ThresholdSet
+        The thresholds of all kinds of score.
     learned_threshold_ : Threshold
         The threshold with what stands behind it.
     rejected_ : list of list of [int, int]
@@ -190,7 +193,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         held_out: float = 0.15,
         robust: bool = False,
         threshold: str | float = "pot",
-        false_alarm_rate: float = 0.001,
+        false_alarm_rate: float | str = "1 per 10000 rows",
         label_classifier: bool = False,
         label_beta: float = 1.0,
         lag: str | int = "auto",
@@ -278,7 +281,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
         if isinstance(self.threshold, str) and any((part == 1).any() for part in known):
             self._take(
-                *tuned_thresholds(
+                tuned_thresholds(
                     *(self.model_, grids, known, self.calibration_),
                     lag=self.lag_,
                     beta=float(self.label_beta),
@@ -287,28 +290,30 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
             )
         return self
 
-    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | None = None) -> Self:
+    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | str | None = None) -> Self:
         """Learn the threshold anew, or state it, without training again.
 
         `threshold` and `false_alarm_rate` as in the constructor; `None` keeps the rate.
         """
         check_is_fitted(self, "model_")
-        rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
-        threshold = plain(threshold)
-        check_threshold(threshold, rate)
-        learned = [
-            learn_threshold(scores, method=threshold, false_alarm_rate=rate)
-            if isinstance(threshold, str)
-            else fixed_threshold(threshold)
-            for scores in self.calibration_[:2]
-        ]
-        self._take(*learned)
+        rate = self.false_alarm_rate if false_alarm_rate is None else plain(false_alarm_rate)
+        return self._take(learn_thresholds(self.calibration_, plain(threshold), rate, self.period_))
+
+    def _take(self, thresholds: ThresholdSet) -> Self:
+        self.thresholds_ = thresholds
+        self.threshold_ = thresholds.settled.value
+        self.offset_ = -self.threshold_
         return self
 
-    def _take(self, settled: Threshold, immediate: Threshold) -> None:
-        self.learned_threshold_, self.learned_immediate_threshold_ = settled, immediate
-        self.threshold_ = settled.value
-        self.offset_ = -self.threshold_
+    @property
+    def learned_threshold_(self) -> Threshold:
+        """What stands behind `threshold_`."""
+        return self.thresholds_.settled
+
+    @property
+    def learned_immediate_threshold_(self) -> Threshold:
+        """The threshold of scores at lag 0."""
+        return self.thresholds_.immediate
 
     def score_samples(self, X: Any) -> FloatArray:
         """Scores `(n_timesteps,)` in scikit-learn's sign: the lower, the more abnormal. Fleets are concatenated."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.blame import BlameModel
 from tsae.detection.chain import Chain, ChainOutput, Queue
 from tsae.detection.combination import combined
 from tsae.detection.constants import ConstantWatch
@@ -34,6 +35,7 @@ class ScoreModel:
     scaler: ChannelScaler
     members: tuple[Member, ...]
     switches: SwitchModel | None = None
+    blame: BlameModel | None = None
     labelled: LabelClassifier | None = None
     """Joins the scores of whole series (`tsae.detection.scoring`); `SegmentScorer` knows nothing of it."""
 

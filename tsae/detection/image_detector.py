@@ -15,12 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsae.detection.code_study import study_images
 from tsae.detection.image_build import fit_image_model, split_images
-from tsae.detection.image_options import image_options
+from tsae.detection.image_options import check_image_budget, image_options
 from tsae.detection.image_result import ImageDetection, image_detection
 from tsae.detection.label_images import labelled_scores, with_image_classifier
 from tsae.detection.labels import check_label_parameters, labels_of_parts, tuned_threshold
 from tsae.detection.parameters import plain
-from tsae.detection.thresholds import Threshold, check_threshold, fixed_threshold, learn_threshold
+from tsae.detection.thresholds import Threshold, fixed_threshold, learn_threshold
 from tsae.detection.uses import CodesMixin, noise_by_channel
 from tsae.errors import DataError
 from tsae.images.arrays import check_images
@@ -96,9 +96,9 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
     held_out : float
         Share of the images, drawn at random, that the network is not trained on: they choose the weights, the scale
         of the score and the threshold.
-    threshold : {"pot", "quantile"} or float
+    threshold : {"pot", "quantile", "mad", "conformal"} or float
         How the threshold is learned, or the threshold itself.
-    false_alarm_rate : float
+    false_alarm_rate : float or str
         Share of normal images that may be flagged.
     label_classifier : bool
         Whether `labels` given to `fit` train a small classifier on codes and errors too, whose evidence −log(1 − p)
@@ -170,7 +170,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         learning_rate: float = 2e-3,
         held_out: float = 0.15,
         threshold: str | float = "pot",
-        false_alarm_rate: float = 0.01,
+        false_alarm_rate: float | str = 0.01,
         label_classifier: bool = False,
         label_beta: float = 1.0,
         accelerator: str = "cpu",
@@ -233,7 +233,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
             self._take(tuned_threshold(scores, known, self.held_out_scores_, beta=float(self.label_beta)))
         return self
 
-    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | None = None) -> Self:
+    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | str | None = None) -> Self:
         """Learn the threshold anew, or state it, without training again.
 
         `threshold` and `false_alarm_rate` as in the constructor; `None` keeps the rate.
@@ -241,7 +241,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         check_is_fitted(self, "model_")
         rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
         threshold = plain(threshold)
-        check_threshold(threshold, rate)
+        check_image_budget(threshold, rate)
         self._take(
             learn_threshold(self.held_out_scores_, method=threshold, false_alarm_rate=rate)
             if isinstance(threshold, str)

@@ -13,7 +13,7 @@ from tsae.detection.inputs import Entity
 from tsae.detection.label_classifier import fit_label_classifier, honest_terms
 from tsae.detection.labels import refuse_without_anomalies, tuned_threshold
 from tsae.detection.scoring import CalibrationScores, row_features, score_grid
-from tsae.detection.thresholds import Threshold
+from tsae.detection.thresholds import ThresholdSet
 from tsae.series.grid import GridSeries
 
 __all__ = ["tuned_thresholds", "with_label_classifier", "without_anomalies"]
@@ -60,8 +60,8 @@ def tuned_thresholds(
     lag: int,
     beta: float,
     honest: FloatArray | None,
-) -> tuple[Threshold, Threshold]:
-    """Thresholds of settled and of immediate scores with the best F-beta; some row is labelled anomalous.
+) -> ThresholdSet:
+    """Thresholds of smoothed scores with the best F-beta; some row is labelled anomalous.
 
     Normal are the rows labelled so, and the held-out rows that `calibration` holds the scores of. `honest` replaces
     what the classifier adds to the scores of labelled anomalies, which it was trained on.
@@ -75,4 +75,5 @@ def tuned_thresholds(
             alone = np.concatenate([score_grid(plain, grid, lag=wait).scores for grid in grids])
             scores = np.where(np.isnan(honest), scores, alone + honest)
         found.append(tuned_threshold(scores, truth, normal, beta=beta))
-    return found[0], found[1]
+    settled, immediate = found
+    return ThresholdSet(settled, immediate, settled, immediate)  # no budget of rows, so none of unsmoothed scores

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.blame import BlameModel
 from tsae.detection.calibration import LogTail
 from tsae.detection.engine import ScoreModel
 from tsae.detection.judge import Judge
@@ -26,6 +27,7 @@ from tsae.series.channels import ChannelScaler
 __all__ = ["pack_score_model", "reading_parts", "unpack_score_model"]
 
 Arrays = dict[str, NDArray[Any]]
+_BLAME = ("centre", "precision", "usual")
 
 
 @contextmanager
@@ -43,6 +45,8 @@ def pack_score_model(model: ScoreModel, tensors: Arrays) -> list[dict[str, Any]]
     tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
     if model.switches is not None:
         tensors |= {f"switches.{name}": array for name, array in vars(model.switches).items()}
+    blame = {name: np.zeros(0) for name in _BLAME} if model.blame is None else vars(model.blame)
+    tensors |= {f"blame.{name}": blame[name] for name in _BLAME}
     tensors |= labelled_arrays(model.labelled)
     return [_pack_member(member, f"members.{number}.", tensors) for number, member in enumerate(model.members)]
 
@@ -56,7 +60,9 @@ def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> ScoreModel:
     switches = None
     if "switches.weights" in tensors:
         switches = SwitchModel(**{name: tensors[f"switches.{name}"] for name in ("weights", "bias", "worst")})
-    return ScoreModel(scaler, tuple(members), switches, labelled_of(tensors))
+    blame = BlameModel(**{name: tensors[f"blame.{name}"] for name in _BLAME})
+    known = blame if blame.precision.size else None
+    return ScoreModel(scaler, tuple(members), switches, blame=known, labelled=labelled_of(tensors))
 
 
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
