@@ -128,6 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--surfaces", nargs="+", default=list(SURFACES), choices=SURFACES)
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
+    parser.add_argument("--whole", action="store_true", help="judge pictures as a whole only (local_score=False)")
     parser.add_argument("--pictures", type=int, default=200, metavar="N", help="that are trained on")
     parser.add_argument("--seed", type=int, default=0, help="of the pictures")
     given = parser.parse_args(arguments)
@@ -139,7 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in [*BASELINES, *given.kinds]:
         start = time.process_time()
         found = [
-            measured(each, KINDS[name], **settings) if name in KINDS else baseline(each, name, **settings)
+            measured(each, KINDS[name] | {"local_score": not given.whole}, **settings)
+            if name in KINDS
+            else baseline(each, name, **settings)
             for each in given.surfaces
         ]
         seconds = (time.process_time() - start) / len(found)
