@@ -2,13 +2,14 @@
 
 A switch is predicted from the analog channels (now and over the last rows) and the other switches by logistic
 regression. Its surprise −log p(state), averaged over the last rows, counts as far as it exceeds anything seen in
-training: a valve that is stuck, flipped, or in a combination that never was.
+training: a valve that is stuck, flipped, or in a combination that never was. How long it stays in a state and how often
+it changes are watched too (see `switch_habits`).
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from tsae.detection.filters import MovingAverage, trailing_kernel
+from tsae.detection.switch_habits import HabitWatch, SwitchHabits, fit_habits
 from tsae.detection.training_rows import FitRows
 from tsae.series.channels import ChannelScaler
 
@@ -38,6 +40,7 @@ class SwitchModel:
     """`(n_switches,)`."""
     worst: FloatArray
     """Largest averaged surprise of each switch in training, in nats."""
+    habits: SwitchHabits
 
 
 class SwitchWatch:
@@ -47,16 +50,20 @@ class SwitchWatch:
         self._model = model
         self._means = [MovingAverage(trailing_kernel(_MEMORY), lookahead=0) for _ in scaler.network_channels]
         self._averages = [MovingAverage(trailing_kernel(_MEMORY), lookahead=0) for _ in scaler.switch_channels]
+        self._habits = None if model is None else HabitWatch(model.habits)
 
     def push(self, analog: NDArray[np.float32], values: NDArray[np.floating]) -> FloatArray:
         """Surprise over the worst of training, `(n, n_switches)`, NaN where a switch was not observed.
 
+        The larger of the surprise at a switch's state and, on top of the worst of that, at its habits.
+
         `analog` holds the scaled and filled network channels `(n, n_network_channels)`, `values` the switches'
         values `(n, n_switches)` with NaN.
         """
-        if self._model is None:
+        if self._model is None or self._habits is None:
             return np.full(values.shape, np.nan)
-        surprise = self.surprise(analog, values)
+        unusual = self._habits.push(values)
+        surprise = np.maximum(self.surprise(analog, values), np.where(unusual > 0, self._model.worst + unusual, 0.0))
         return np.asarray(np.where(np.isnan(values), np.nan, surprise / self._model.worst), dtype=np.float64)
 
     def term(self, errors: FloatArray) -> FloatArray:
@@ -104,9 +111,10 @@ def fit_switches(scaler: ChannelScaler, rows: FitRows) -> SwitchModel | None:
     for switch in range(n_switches):
         others = np.arange(features.shape[1]) != first + switch
         weights[switch, others], bias[switch] = _regression(features[sample][:, others], known[sample, switch])
-    unscaled = SwitchModel(weights, bias, np.ones(n_switches))
+    habits = fit_habits([rows.switches[a:c] for a, _, c in rows.segments], n_switches)
+    unscaled = SwitchModel(weights, bias, np.ones(n_switches), habits)
     worst = [SwitchWatch(scaler, unscaled).push(analog[a:c], rows.switches[a:c]) for a, _, c in rows.segments]
-    return SwitchModel(weights, bias, np.maximum(np.nan_to_num(np.concatenate(worst)).max(axis=0), _FLOOR))
+    return replace(unscaled, worst=np.maximum(np.nan_to_num(np.concatenate(worst)).max(axis=0), _FLOOR))
 
 
 def _regression(features: FloatArray, on: NDArray[np.bool_]) -> tuple[FloatArray, float]:
