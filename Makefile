@@ -8,7 +8,7 @@ WORKERS ?= 2
 VENV := .venv
 PIP_INSTALL := $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: help demo test clean
+.PHONY: help demo test bench clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -20,6 +20,9 @@ demo: $(VENV)/demo.stamp  ## fit a detector on the bundled pump data and score i
 
 test: $(VENV)/test.stamp  ## run all tests: behaviour, examples, style, types, room order
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+
+bench: $(VENV)/test.stamp  ## hold speed against a matrix product, a bare training loop, reading and writing
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.benchmarks.speed
 
 clean:  ## remove the environment and everything that can be made again
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.events import Event
     from tsae.detection.image_detector import ImageAnomalyDetector
+    from tsae.detection.image_result import ImageDetection
+    from tsae.detection.recipes import recipe
     from tsae.detection.result import Detection
     from tsae.detection.rules import EventRules
     from tsae.detection.saving import load
+    from tsae.evaluation.image_sets import ImageSet, image_dataset
     from tsae.series.bundled import bundled_dataset
     from tsae.series.reading import read_table
     from tsae.series.table import SensorTable
@@ -29,12 +32,16 @@ __all__ = [
     "Event",
     "EventRules",
     "ImageAnomalyDetector",
+    "ImageDetection",
+    "ImageSet",
     "SensorTable",
     "StreamScorer",
     "__version__",
     "bundled_dataset",
+    "image_dataset",
     "load",
     "read_table",
+    "recipe",
 ]
 
 _HOME = {
@@ -43,11 +50,15 @@ _HOME = {
     "Event": "tsae.detection.events",
     "EventRules": "tsae.detection.rules",
     "ImageAnomalyDetector": "tsae.detection.image_detector",
+    "ImageDetection": "tsae.detection.image_result",
+    "ImageSet": "tsae.evaluation.image_sets",
     "SensorTable": "tsae.series.table",
     "StreamScorer": "tsae.streaming.scorer",
     "bundled_dataset": "tsae.series.bundled",
+    "image_dataset": "tsae.evaluation.image_sets",
     "load": "tsae.detection.saving",
     "read_table": "tsae.series.reading",
+    "recipe": "tsae.detection.recipes",
 }
 
 

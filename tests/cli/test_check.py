@@ -29,6 +29,16 @@ def test_every_sensor_has_a_grade(here: Path) -> None:
     assert "21 min after 2026-11-02 11:39" in result.stdout
 
 
+def test_a_table_is_held_against_the_usual_windows(here: Path) -> None:
+    good = tsae("check", write(plant(3_000), here / "good.csv")).stdout
+    assert "windows would be 16 rows (16 min) and 64 rows (1.07 h)" in good
+    assert "principal components" in good
+    assert "there is little data" not in good
+    few = " ".join(tsae("check", write(plant(130), here / "few.csv")).stdout.split())
+    assert "there is little data" in few
+    assert "a fit would be refused" in tsae("check", "-", "--no-timestamp", "--no-header", stdin="1,2\n3,4\n").stdout
+
+
 def test_reading_options_reach_the_reader(here: Path) -> None:
     frame = plant(300).reset_index()
     frame["timestamp"] = frame["timestamp"].dt.strftime("%d/%m/%Y %H:%M")

@@ -66,6 +66,18 @@ def test_options_reach_the_detector(workshop: Path, here: Path) -> None:
     assert {name: stated[name] for name in expected} == expected
 
 
+def test_a_kind_by_name_is_a_recipe_that_options_refine(workshop: Path, here: Path) -> None:
+    options = ["--kind", "variational", "--architecture", "conv", "--window-size", "8", "--max-steps", "10"]
+    assert tsae("fit", workshop / "train.csv", "-o", "m.tsae", *options).exit_code == 0
+    expected = package.recipe("variational", architecture="conv", window_size=8, max_steps=10, random_state=0)
+    stated = package.load(here / "m.tsae").get_params()
+    assert {name: stated[name] for name in expected} == expected
+
+
+def test_an_unknown_kind_is_refused(workshop: Path) -> None:
+    assert "recipe 'quantum' is unknown" in refused(2, "fit", workshop / "train.csv", "--kind", "quantum")
+
+
 def test_the_seed_makes_the_model(workshop: Path, model: Path, here: Path) -> None:
     frame = pd.read_csv(workshop / "later.csv", index_col=0, parse_dates=True).set_axis(CHANNELS, axis=1)
     for seed in (0, 1):

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.cli.reference import tsae
+from tsae import load
 
 
 def test_the_facts_of_a_model(model: Path) -> None:
@@ -15,6 +16,15 @@ def test_the_facts_of_a_model(model: Path) -> None:
     for fact in ("period 1 min", "lag ", "held-out rows", "flow l/s analog", "running switch", "window_size=16"):
         assert fact in words
     assert "pressure bar analog 3" in words
+    assert "Bottleneck: what is not rebuilt of later data" in words
+    assert "the code" in words
+
+
+def test_the_receptive_field_of_a_convolutional_model(workshop: Path, here: Path) -> None:
+    options = ["--kind", "convolutional", "--window-size", "32", "--max-steps", "5"]
+    assert tsae("fit", workshop / "train.csv", "-o", "c.tsae", *options).exit_code == 0
+    words = " ".join(tsae("inspect", "c.tsae").stdout.replace("│", " ").split())
+    assert f"32 1 the window {load(here / 'c.tsae').receptive_field_} rows" in words
 
 
 def test_the_facts_for_machines(model: Path) -> None:

@@ -15,21 +15,21 @@ from tsae.detection.recipes import recipe
 Array = NDArray[Any]
 
 KINDS: dict[str, dict[str, Any]] = {
-    "undercomplete": recipe("undercomplete"),
-    "deep": recipe("deep", hidden=(12, 10, 8)),
-    "deep bernoulli": recipe("deep", hidden=(12, 10, 8), loss="bernoulli"),
-    "convolutional": recipe("convolutional"),
-    "transformer": recipe("transformer", n_blocks=1),
-    "variational": recipe("variational"),
-    "variational conv": recipe("variational", architecture="conv", loss="bernoulli"),
-    "variational transformer": recipe("variational", architecture="transformer", n_blocks=1, loss="gaussian"),
-    "variational probability": recipe("variational", score="probability", corruption="mask_points"),
-    "denoising": recipe("denoising"),
-    "masked blocks": recipe("convolutional", corruption="mask_blocks", loss="huber"),
-    "salt and pepper": recipe("denoising", corruption="salt_pepper", loss="l1"),
-    "linear path": recipe("undercomplete", linear_path=True),
-    "variational linear path": recipe("variational", linear_path=True, latent_dim=6),
-    "learned variance": recipe("convolutional", loss="gaussian", score="probability"),
+    "undercomplete": recipe("undercomplete", "images"),
+    "deep": recipe("deep", "images", hidden=(12, 10, 8)),
+    "deep bernoulli": recipe("deep", "images", hidden=(12, 10, 8), loss="bernoulli"),
+    "convolutional": recipe("convolutional", "images"),
+    "transformer": recipe("transformer", "images", n_blocks=1),
+    "variational": recipe("variational", "images"),
+    "variational conv": recipe("variational", "images", architecture="conv", loss="bernoulli"),
+    "variational transformer": recipe("variational", "images", architecture="transformer", n_blocks=1, loss="gaussian"),
+    "variational probability": recipe("variational", "images", score_by="probability", corruption="mask_points"),
+    "denoising": recipe("denoising", "images"),
+    "masked blocks": recipe("convolutional", "images", corruption="mask_blocks", loss="huber"),
+    "salt and pepper": recipe("denoising", "images", corruption="salt_pepper", loss="l1"),
+    "linear path": recipe("undercomplete", "images", linear_path=True),
+    "variational linear path": recipe("variational", "images", linear_path=True, latent_dim=6),
+    "learned variance": recipe("convolutional", "images", loss="gaussian", score_by="probability"),
 }
 SIZES = ("digits", "odd", "coloured")
 

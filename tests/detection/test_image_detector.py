@@ -227,7 +227,7 @@ def test_images_without_contrast_are_fitted():
     [
         ({"architecture": "lstm"}, r"`architecture` \(='lstm'\)"),
         ({"loss": "l3"}, r"`loss` \(='l3'\)"),
-        ({"score": "max"}, r"`score` \(='max'\)"),
+        ({"score_by": "max"}, r"`score_by` \(='max'\)"),
         ({"pretraining": "gan"}, r"`pretraining` \(='gan'\)"),
         ({"bottleneck": "wide"}, r"`bottleneck` \(='wide'\)"),
         ({"corruption": "rain"}, r"`corruption` \(='rain'\)"),
@@ -250,7 +250,7 @@ def test_images_without_contrast_are_fitted():
         ({"linear_path": True, "loss": "bernoulli"}, r"`loss` .*clashes with `linear_path`"),
         ({"linear_path": True, "latent_dim": 1}, r"`latent_dim` \(=1\) .*`linear_path`"),
         ({"linear_path": "yes"}, r"`linear_path` \(='yes'\)"),
-        ({"score": "elbo"}, r"`score` .*clashes with `bottleneck` \(='deterministic'\)"),
+        ({"score_by": "elbo"}, r"`score_by` .*clashes with `bottleneck` \(='deterministic'\)"),
     ],
 )
 def test_unknown_and_clashing_parameters_are_refused_by_name(settings, message):

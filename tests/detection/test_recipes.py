@@ -5,30 +5,44 @@ from __future__ import annotations
 import pytest
 
 from tests.detection.pictures import pictures
-from tsae import ImageAnomalyDetector
+from tests.detection.plants import readings
+from tsae import AnomalyDetector, ImageAnomalyDetector
+from tsae.detection.models import ReconstructionModel
 from tsae.detection.recipes import RECIPES, recipe
 from tsae.errors import ParameterError
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_is_a_kind_of_its_own(name):
-    assert RECIPES[name].keys() <= ImageAnomalyDetector().get_params().keys()
     assert all(RECIPES[name] != RECIPES[other] for other in RECIPES if other != name)
-    detector = ImageAnomalyDetector(**recipe(name, max_steps=5, random_state=0)).fit(pictures("odd", 10))
-    assert detector.predict(pictures("odd", 3)).shape == (3,)
+    series = AnomalyDetector(**recipe(name, max_steps=5, random_state=0)).fit(readings(150, "aa"))
+    assert all(member.options.architecture == RECIPES[name]["architecture"] for member in series.model_.members)
+    assert series.predict(readings(30, "aa")).shape == (30,)
+    images = ImageAnomalyDetector(**recipe(name, "images", max_steps=5, random_state=0)).fit(pictures("odd", 10))
+    assert images.predict(pictures("odd", 3)).shape == (3,)
+
+
+def test_a_kind_by_name_is_alone_behind_the_score():
+    detector = AnomalyDetector(**recipe("undercomplete", max_steps=5, random_state=0)).fit(readings(150, "aa"))
+    assert [type(member.model) for member in detector.model_.members] == [ReconstructionModel] * 2
+    assert all(member.model.network.module.linear_path is None for member in detector.model_.members)
 
 
 def test_overrides_win_and_recipes_stay():
-    assert recipe("denoising", corruption_level=0.3, loss="l1") == {
+    assert recipe("denoising", "images", corruption_level=0.3, loss="l1") == {
         **RECIPES["denoising"],
+        "linear_path": False,
         "corruption_level": 0.3,
         "loss": "l1",
     }
     assert RECIPES["denoising"]["corruption_level"] == 0.2
     recipe("deep")["pretraining"] = None
     assert RECIPES["deep"]["pretraining"] == "rbm"
+    assert recipe("deep", preset="balanced")["preset"] == "balanced"
 
 
 def test_an_unknown_recipe_is_refused():
     with pytest.raises(ParameterError, match="recipe 'quantum' is unknown; choose one of undercomplete, deep"):
         recipe("quantum")
+    with pytest.raises(ParameterError, match=r"`data` \(='sounds'\) is unknown; choose one of series, images"):
+        recipe("deep", "sounds")

@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from tests.evaluation import detectors
 from tests.evaluation.strategies import patient
 from tsae import AnomalyDetector
+from tsae.detection.recipes import RECIPES, recipe
 from tsae.errors import DataError, ParameterError
 from tsae.evaluation.baselines import PcaWindows, RandomScore, ZScore
 from tsae.evaluation.contender import Contender
@@ -39,7 +40,9 @@ FloatArray = NDArray[np.float64]
         ),
         ("fast", "fast", {"preset": "fast"}),
         ("balanced(lag=16)", "balanced(lag=16)", {"preset": "balanced", "lag": 16}),
-        ("conv(window_size=[16,64])", "conv(window_size=[16, 64])", {"architecture": "conv", "window_size": [16, 64]}),
+        ("deep(window_size=[16,64])", "deep(window_size=[16, 64])", recipe("deep", window_size=[16, 64])),
+        ("deep(rbm={'persistent': True})", "deep(rbm={'persistent': True})", recipe("deep", rbm={"persistent": True})),
+        *((kind, kind, recipe(kind)) for kind in RECIPES),
     ],
 )
 def test_own_detectors(text: str, label: str, parameters: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from tsae.nn.build import build_autoencoder
 from tsae.nn.deep_belief import stack, unroll_into
 from tsae.nn.linear import principal_path
 from tsae.nn.options import NetworkOptions
-from tsae.nn.rbm import RBMOptions
+from tsae.nn.rbm_options import RBMOptions
 
 WIDTHS = (20, 12, 4)
 QUICK = RBMOptions(n_steps=100)

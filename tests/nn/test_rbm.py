@@ -15,7 +15,8 @@ from tests.nn.reference import (
     states,
 )
 from tsae.errors import ParameterError
-from tsae.nn.rbm import RBM, RBMOptions, contrastive_divergence, train_rbm
+from tsae.nn.rbm import RBM, contrastive_divergence, train_rbm
+from tsae.nn.rbm_options import RBMOptions
 
 
 def machine(visible="bernoulli", hidden="bernoulli", scale=0.8) -> RBM:

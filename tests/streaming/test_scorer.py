@@ -127,8 +127,9 @@ def test_late_and_repeated_rows_are_dropped_and_counted(detector: AnomalyDetecto
     settled += one_by_one.flush().settled
     block = at_once.update_many(frame.to_numpy()[order], frame.index[order])
     assert len(block.immediate) == 100
-    assert one_by_one.n_late == at_once.n_late == 3
-    assert one_by_one.n_rows == at_once.n_rows == 100
+    assert one_by_one.counts.n_late == at_once.counts.n_late == 1
+    assert one_by_one.counts.n_duplicates == at_once.counts.n_duplicates == 2
+    assert one_by_one.counts.n_rows == at_once.counts.n_rows == 100
     np.testing.assert_allclose(scores_of(settled), of_file(detector, frame), rtol=RTOL)
     assert [row.timestamp for row in settled] == list(frame.index)
 
@@ -137,11 +138,11 @@ def test_gaps_are_bridged_or_end_the_segment(detector: AnomalyDetector) -> None:
     scorer = StreamScorer(detector)
     frame = plant(100)
     scorer.update_many(frame.to_numpy()[:40], frame.index[:40])
-    assert (scorer.n_filled, scorer.n_gaps) == (0, 0)
+    assert (scorer.counts.n_filled, scorer.counts.n_gaps) == (0, 0)
     scorer.update(frame.to_numpy()[43], frame.index[43])
-    assert (scorer.n_filled, scorer.n_gaps) == (3, 0)
+    assert (scorer.counts.n_filled, scorer.counts.n_gaps) == (3, 0)
     answer = scorer.update(frame.to_numpy()[48], frame.index[48])
-    assert (scorer.n_filled, scorer.n_gaps) == (3, 1)
+    assert (scorer.counts.n_filled, scorer.counts.n_gaps) == (3, 1)
     assert answer.settled[-1].row == 40
     assert answer.immediate[0].row == 41
 
@@ -160,7 +161,7 @@ def test_mappings_and_sequences_are_the_same_row(detector: AnomalyDetector) -> N
     named = {"running": True, "note": "x", "flow": 9.5}
     one, other = StreamScorer(detector), StreamScorer(detector)
     assert one.update(values) == other.update(named)
-    assert (one.n_absent, other.n_absent) == (0, 1)
+    assert (one.counts.n_absent, other.counts.n_absent) == (0, 1)
     assert one.channels == CHANNELS
 
 
@@ -172,7 +173,7 @@ def test_flush_ends_the_segment(detector: AnomalyDetector) -> None:
     _, second = push(scorer, frame.iloc[30:], [])
     expected = [of_file(detector, frame.iloc[:30]), of_file(detector, frame.iloc[30:])]
     np.testing.assert_allclose(scores_of(first + second), np.concatenate(expected), rtol=RTOL)
-    assert scorer.n_gaps == 0
+    assert scorer.counts.n_gaps == 0
 
 
 BAD_ROWS = [
@@ -197,7 +198,7 @@ def test_a_bad_row_costs_only_itself(detector: AnomalyDetector, row: object, mes
     settled += scorer.update_many(frame.to_numpy()[30:], frame.index[30:]).settled
     settled += scorer.flush().settled
     np.testing.assert_allclose(scores_of(settled), of_file(detector, frame), rtol=RTOL)
-    assert (scorer.n_rows, scorer.n_late, scorer.n_absent) == (60, 0, 0)
+    assert (scorer.counts.n_rows, scorer.counts.n_late, scorer.counts.n_absent) == (60, 0, 0)
 
 
 def test_infinity_in_a_block_is_named(detector: AnomalyDetector) -> None:
@@ -227,7 +228,7 @@ def test_a_bad_time_costs_only_its_row(detector: AnomalyDetector, time: object, 
 
 
 def test_times_must_be_as_many_as_rows(detector: AnomalyDetector) -> None:
-    with pytest.raises(DataError, match="has 1 times for 2 rows"):
+    with pytest.raises(DataError, match="`timestamps` has 1 entries for 2 rows"):
         StreamScorer(detector).update_many(plant(2).to_numpy(), ["2026-11-24T10:00"])
 
 

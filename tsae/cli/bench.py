@@ -61,8 +61,8 @@ def bench(
         typer.Option(
             "--model",
             "-m",
-            help="A preset or architecture, AnomalyDetector, random, zscore, pca-windows, or an import path, each "
-            'with arguments: "fast(lag=16)"; repeatable. The first one is compared with the others.',
+            help="A preset, a kind (undercomplete, deep, …), AnomalyDetector, random, zscore, pca-windows, or an "
+            'import path, each with arguments: "fast(lag=16)"; repeatable. The first one is compared with the others.',
             show_default=", ".join(_MODELS),
         ),
     ] = None,

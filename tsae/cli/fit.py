@@ -11,8 +11,10 @@ import typer
 
 from tsae.cli.console import notice, progress, results
 from tsae.cli.inputs import exclusion_masks, read_input, stem_of
-from tsae.cli.options import Exclude, Reading, Table
+from tsae.cli.options import Exclude, Reading, Size, Table
+from tsae.cli.pictures.sources import is_folder, parse_size, refuse_options, stated_options
 from tsae.cli.tables import facts_table
+from tsae.detection.recipes import recipe
 from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -33,6 +35,14 @@ class Settings:
     """What may be stated of the model; what is not is left to the detector."""
 
     preset: Annotated[str | None, _option("--preset", help="fast or balanced.")] = None
+    kind: Annotated[
+        str | None,
+        _option(
+            "--kind",
+            help="One kind of autoencoder that alone makes the score: undercomplete, deep, convolutional, transformer, "
+            "variational or denoising.",
+        ),
+    ] = None
     architecture: Annotated[str | None, _option("--architecture", help="dense, conv or transformer.")] = None
     window_size: Annotated[str | None, _option("--window-size", help="Rows a window: auto, 64, or 16,64.")] = None
     latent_dim: Annotated[str | None, _option("--latent-dim", help="Length of the code: auto or a number.")] = None
@@ -40,6 +50,9 @@ class Settings:
     false_alarm_rate: Annotated[
         float | None, _option("--false-alarm-rate", help="Share of normal rows that may be flagged.")
     ] = None
+    robust: Annotated[
+        bool, _option("--robust", help="Leave out rows that are likely faulty: the table may hold unknown faults.")
+    ] = False
     lag: Annotated[str | None, _option("--lag", help="Rows a score may wait for: auto or a number.")] = None
     max_fill: Annotated[int | None, _option("--max-fill", help="Longest gap, in rows, that windows cross.")] = None
     max_steps: Annotated[str | None, _option("--max-steps", help="Training steps at most: auto or a number.")] = None
@@ -48,9 +61,11 @@ class Settings:
 
     def parameters(self) -> dict[str, Any]:
         """The stated ones as the detector takes them."""
-        stated = {name: value for name, value in vars(self).items() if name != "seed" and value is not None}
+        apart = ("seed", "kind")
+        stated = {name: value for name, value in vars(self).items() if name not in apart and value is not None}
         values = {name: _value(text) if isinstance(text, str) else text for name, text in stated.items()}
-        return {**values, "random_state": self.seed}
+        of_kind = {} if self.kind is None else recipe(self.kind)
+        return {**of_kind, **values, "random_state": self.seed}
 
 
 def _value(text: str) -> str | int | float | list[Any]:
@@ -73,12 +88,23 @@ def fit(
         typer.Option("--output", "-o", help="Model file; TABLE's name with .tsae unless stated.", show_default=False),
     ] = None,
     exclude: Exclude = None,
+    size: Size = None,
     settings: Settings,
     reading: Reading,
 ) -> None:
-    """Learn what is normal from a table of normal operation, and write a model file."""
+    """Learn what is normal from a table of normal operation, and write a model file.
+
+    TABLE may also be a folder of normal pictures.
+    """
     from tsae.store import check_writable
 
+    if is_folder(table):
+        from tsae.cli.pictures.fit import fit_pictures
+
+        refuse_options(table, [*(["--exclude"] if exclude else []), *stated_options(reading)])
+        fit_pictures(table, output, parse_size(size), settings.parameters())
+        return
+    refuse_options(table, ["--size"] if size else [])
     if output is None and table == "-":
         raise ParameterError("standard input has no name to call the model after; state `--output`")
     path = output or Path(f"{stem_of(table)}.tsae")
@@ -111,6 +137,15 @@ def fit_detector(table: SensorTable, exclude: Path | None, settings: Settings, r
     return detector
 
 
+def _left_out(detector: AnomalyDetector) -> dict[str, str]:
+    """What a robust fit left out, if it was one."""
+    if not detector.robust:
+        return {}
+    runs = [run for of_series in detector.rejected_ for run in of_series]
+    n_rows = sum(last - first + 1 for first, last in runs)
+    return {"left out": f"{n_rows:,} rows in {len(runs)} stretches that are likely faulty" if runs else "nothing"}
+
+
 def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: float) -> dict[str, str]:
     from tsae.report.wording import duration, percent
     from tsae.series.clock import infer_clock
@@ -127,6 +162,7 @@ def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: f
         "model": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
         "rows": f"{table.n_rows:,} of {len(table.channels)} sensors"
         + (f", {len(table.frames)} machines" if len(table.frames) > 1 else ""),
+        **_left_out(detector),
         "clock": clocks.pop() if len(clocks) == 1 else f"{detector.period_ or 'no'} s, differing by machine",
         "windows": ", ".join(
             f"{size} rows" + (f" ({duration(size * period, size)})" if period else "") for size in sizes

@@ -10,21 +10,33 @@ import typer
 
 from tsae.cli.console import results
 from tsae.cli.options import Json, Model
-from tsae.cli.tables import facts_table, text_table
+from tsae.cli.pictures.inspect import image_model_facts
+from tsae.cli.tables import bottleneck_table, facts_table, text_table
 from tsae.errors import ModelFileError
 
 __all__ = ["inspect"]
 
 
 def inspect(model: Model, *, as_json: Json = False) -> None:
-    """Say what a model file holds: sensors, windows, lag, threshold, training, versions."""
+    """Say what a model file holds: sensors or pictures, windows, lag, threshold, training, and if the code fits."""
     from tsae.store import read_model
 
     tensors, manifest = read_model(model)
     try:
+        if manifest["kind"] == "ImageAnomalyDetector":
+            _show_pictures(model, manifest, as_json=as_json)
+            return
         _show(model, _channels(tensors, manifest), manifest, as_json=as_json)
     except KeyError as error:
         raise ModelFileError(f"model file {str(model)!r} lacks the part {error}; fit again") from error
+
+
+def _show_pictures(path: Path, manifest: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(manifest, indent=2, ensure_ascii=False))
+        return
+    results().print(facts_table(image_model_facts(path, manifest)))
+    _show_advice(manifest)
 
 
 def _show(path: Path, channels: list[dict[str, Any]], manifest: dict[str, Any], *, as_json: bool) -> None:
@@ -42,9 +54,22 @@ def _show(path: Path, channels: list[dict[str, Any]], manifest: dict[str, Any], 
     )
     screen.print(
         text_table(
-            "Members", ["Window", "Stride", "Rebuilds", "Training steps", "Held-out loss"], _member_rows(manifest)
+            "Members",
+            ["Window", "Stride", "Rebuilds", "Sees", "Training steps", "Held-out loss"],
+            _member_rows(manifest),
         )
     )
+    _show_advice(manifest)
+
+
+def _show_advice(manifest: dict[str, Any]) -> None:
+    from tsae.detection.bottleneck import BottleneckFacts, advise
+
+    screen = results()
+    advice = advise(BottleneckFacts.of(manifest["codes"]["bottleneck"]))
+    screen.print(bottleneck_table(advice))
+    for finding in advice.findings:
+        screen.print(f"• {finding.sentence}", markup=False, highlight=False)
 
 
 def _channels(tensors: dict[str, Any], manifest: dict[str, Any]) -> list[dict[str, Any]]:
@@ -67,13 +92,16 @@ def _channels(tensors: dict[str, Any], manifest: dict[str, Any]) -> list[dict[st
 
 
 def _member_rows(manifest: dict[str, Any]) -> list[list[str]]:
-    rows = []
+    from tsae.nn.options import NetworkOptions
+
+    rows, n_channels = [], len(manifest["channels"])
     for member, report in zip(manifest["members"], manifest["fit_reports"], strict=True):
         loss, block = report["held_out_loss"], member["block"]
         rebuilds = "the window" if block is None else f"hidden blocks of {block} rows"
         steps = f"{report['n_steps']:,}, best at {report['best_step']:,}"
         numbers = [str(member["window_size"]), str(member["stride"])]
-        rows.append([*numbers, rebuilds, steps, "" if loss is None else f"{loss:.4g}"])
+        field = NetworkOptions(**member["network"]).receptive_field((member["window_size"], n_channels))
+        rows.append([*numbers, rebuilds, f"{field} rows", steps, "" if loss is None else f"{loss:.4g}"])
     return rows
 
 

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from tsae.series.options import ReadOptions
 
-__all__ = ["Exclude", "Json", "Model", "Reading", "StreamReading", "Table"]
+__all__ = ["Exclude", "Json", "Model", "Reading", "Size", "StreamReading", "Table"]
 
 _PANEL = "How the table is read (worked out from the file unless stated)"
 
@@ -21,7 +21,12 @@ def _option(*names: str, help: str) -> Any:
 
 
 Table = Annotated[
-    str, typer.Argument(metavar="TABLE", help="CSV (also .gz) or Parquet; - reads standard input.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="TABLE",
+        help="CSV (also .gz) or Parquet, - reads standard input; or a folder of PNG and JPEG pictures.",
+        show_default=False,
+    ),
 ]
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Model file, written by [bold]tsae fit[/].", show_default=False)
@@ -29,6 +34,15 @@ Model = Annotated[
 Exclude = Annotated[
     Path | None,
     typer.Option(help="CSV of intervals to leave out, such as maintenance: start,end,reason.", show_default=False),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="HxW",
+        help="Height x width that all pictures are resized to, such as 64x64.",
+        show_default=False,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 

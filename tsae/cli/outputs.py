@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsae.detection.events import Event
+from tsae.detection.image_result import ImageDetection
 from tsae.detection.result import Detection
 from tsae.store import write_atomically
 
-__all__ = ["event_record", "events_frame", "scores_frame", "write_frame"]
+__all__ = ["event_record", "events_frame", "pictures_frame", "scores_frame", "write_frame"]
 
 _SMALLEST_SHARE = 0.01
 
@@ -44,6 +45,18 @@ def _largest(errors: pd.DataFrame) -> NDArray[np.int64]:
         larger = values[:, place] > largest
         largest[larger], column[larger] = values[larger, place], place
     return column
+
+
+def pictures_frame(found: ImageDetection) -> pd.DataFrame:
+    """One line per picture: file, score, label (0 or 1), severity (0 to 100, 50 at the threshold)."""
+    return pd.DataFrame(
+        {
+            "file": list(found.names),
+            "score": found.scores,
+            "label": found.labels.astype(np.int8),
+            "severity": found.severities.round(1),
+        }
+    )
 
 
 def events_frame(events: Iterable[Event], entity_column: str | None) -> pd.DataFrame:

@@ -13,7 +13,9 @@ from tsae.cli.console import progress, results
 from tsae.cli.errors import ExitCode
 from tsae.cli.event_options import EventOptions
 from tsae.cli.inputs import exclusion_masks, read_input, stem_of
+from tsae.cli.models import table_detector
 from tsae.cli.options import Exclude, Json, Model, Reading, Table
+from tsae.cli.pictures.sources import is_folder, refuse_options, stated_options
 from tsae.cli.tables import events_table
 from tsae.errors import ParameterError
 
@@ -63,16 +65,30 @@ def score(
         Path | None, _path("--events", help="Events; TABLE's name with .events.csv unless stated.")
     ] = None,
     report: Annotated[Path | None, _path("--report", help="A page for the browser, in one .html file.")] = None,
+    heatmaps: Annotated[
+        Path | None, _path("--heatmaps", help="Folder for a heatmap of each picture, as NAME.png; made if missing.")
+    ] = None,
     exclude: Exclude = None,
-    fail_on_events: Annotated[bool, typer.Option("--fail-on-events", help="Exit with 10 if there are events.")] = False,
+    fail_on_events: Annotated[
+        bool, typer.Option("--fail-on-events", help="Exit with 10 if there are events, or flagged pictures.")
+    ] = False,
     as_json: Json = False,
     events_as: EventOptions,
     reading: Reading,
 ) -> None:
     """Score a table: print its events, and write scores and events into the current folder.
 
-    With --json only the files that are named are written.
+    TABLE may also be a folder of pictures. With --json only the files that are named are written.
     """
+    if is_folder(table):
+        from tsae.cli.pictures.score import PictureTargets, score_pictures
+
+        stated = {"--events": events, "--exclude": exclude}
+        refuse_options(table, [*(name for name, path in stated.items() if path), *stated_options(reading)])
+        targets_of_pictures = PictureTargets(output, report, heatmaps)
+        score_pictures(model, table, targets_of_pictures, as_json=as_json, fail_on_events=fail_on_events)
+        return
+    refuse_options(table, ["--heatmaps"] if heatmaps else [])
     stem = stem_of(table)
     targets = Targets(
         output or (None if as_json else Path(f"{stem}.scores.csv")),
@@ -80,9 +96,7 @@ def score(
         report,
     )
     targets.check(table, str(model))
-    from tsae.detection.saving import load
-
-    detector = load(model)
+    detector = table_detector(model)
     rows = read_input(table, reading)
     rules = events_as.rules(detector.period_)
     detections = detect(detector, rows, exclude, reading, rules)

@@ -9,10 +9,20 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from tsae.detection.bottleneck import Advice
     from tsae.detection.events import Event
+    from tsae.detection.image_result import ImageDetection
     from tsae.series.quality import TableQuality
 
-__all__ = ["events_table", "facts_table", "quality_table", "sensors_in_words", "text_table"]
+__all__ = [
+    "bottleneck_table",
+    "events_table",
+    "facts_table",
+    "pictures_table",
+    "quality_table",
+    "sensors_in_words",
+    "text_table",
+]
 
 _MOST_SENSORS = 3
 _ARROWS = {"above": "▲", "below": "▼", "": ""}
@@ -58,6 +68,19 @@ def events_table(events: Sequence[Event], *, title: str) -> Table:
     return text_table(title, ["Entity", *headers] if is_fleet else headers, rows)
 
 
+def pictures_table(found: ImageDetection, numbers: Sequence[int], *, title: str) -> Table:
+    """Some of the pictures: which, and how bad."""
+    rows: list[list[str | Text]] = [
+        [
+            found.names[number],
+            f"{found.scores[number]:.3g}",
+            Text(f"{found.severities[number]:.0f}", style=_severity_style(found.severities[number])),
+        ]
+        for number in numbers
+    ]
+    return text_table(title, ["Picture", "Score", "Severity"], rows)
+
+
 def sensors_in_words(event: Event) -> str:
     """The first sensors of an event with their shares."""
     from tsae.report.wording import percent
@@ -67,6 +90,16 @@ def sensors_in_words(event: Event) -> str:
 
 def _severity_style(severity: float) -> str:
     return "red" if severity >= 75 else "yellow"
+
+
+def bottleneck_table(advice: Advice) -> Table:
+    """What is left of held-out inputs by the length of the code."""
+    facts = advice.facts
+    rows: list[list[str | Text]] = [
+        [str(length), "principal components", f"{left:.1%}"] for length, left in advice.steps
+    ]
+    rows.append([str(facts.latent_dim), "the code", f"{facts.left:.1%}"])
+    return text_table("Bottleneck: what is not rebuilt of later data", ["Numbers", "Of", "Left"], rows)
 
 
 def quality_table(quality: TableQuality) -> Table:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from tsae.cli.console import progress
+from tsae.cli.models import table_detector
 from tsae.cli.options import Model, StreamReading
 from tsae.cli.stopping import Stopping
 from tsae.errors import DataError
@@ -36,9 +37,7 @@ def watch(
     as good as those of [bold]tsae score[/]. A line that cannot be read is reported on standard error and costs only
     itself. Ctrl-C and SIGTERM settle the rest and end.
     """
-    from tsae.detection.saving import load
-
-    watcher = _Watcher(load(model), reading.read_options(), alarms_only=alarms_only)
+    watcher = _Watcher(table_detector(model), reading.read_options(), alarms_only=alarms_only)
     with Stopping() as stopping:
         progress("ready")
         for line in stopping.lines(sys.stdin.buffer):
@@ -85,18 +84,19 @@ class _Watcher:
         """
         for series in self._series.values():
             self._show(series.finish())
-        scorers = [series.scorer for series in self._series.values()]
-        n_rows = sum(scorer.n_rows for scorer in scorers)
+        counts_of = [series.scorer.counts for series in self._series.values()]
+        n_rows = sum(counts.n_rows for counts in counts_of)
         if not n_rows:
             raise DataError(
                 "no row was scored; send a CSV with a header, or JSON lines, to standard input, as in "
                 "`tail -n +1 -f today.csv | tsae watch pump.tsae`"
             )
         counts = {
-            "late rows dropped": sum(scorer.n_late for scorer in scorers),
-            "gaps": sum(scorer.n_gaps for scorer in scorers),
-            "missing rows bridged": sum(scorer.n_filled for scorer in scorers),
-            "values absent": sum(scorer.n_absent for scorer in scorers),
+            "late rows dropped": sum(counts.n_late for counts in counts_of),
+            "repeated rows dropped": sum(counts.n_duplicates for counts in counts_of),
+            "gaps": sum(counts.n_gaps for counts in counts_of),
+            "missing rows bridged": sum(counts.n_filled for counts in counts_of),
+            "values absent": sum(counts.n_absent for counts in counts_of),
             "bad lines": self._n_errors,
         }
         progress(", ".join([f"{n_rows:,} rows scored", *(f"{n:,} {name}" for name, n in counts.items() if n)]))

@@ -8,12 +8,16 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tsae.detection.engine import ScoreModel
+from tsae.detection.judge import Judge
+from tsae.detection.judging import entry_errors
 from tsae.detection.member import Member
 from tsae.detection.models import ReconstructionModel, WindowModel
 from tsae.detection.options import ModelOptions
 from tsae.detection.plan import MemberPlan, plan_members
+from tsae.detection.pretraining import deep_options, pretrain
 from tsae.detection.scales import fit_scales
 from tsae.detection.switches import fit_switches
 from tsae.detection.torch_network import TorchNetwork, masked_model
@@ -36,6 +40,8 @@ _WINDOWS_AT_ONCE = 256
 _MOST_WINDOWS = 3000  # for the closed-form parts
 _MASKED_HIDDEN = 256
 _MASKED_WEIGHT_DECAY = 1e-3
+_MOST_WINDOWS_OF_MACHINES = 10_000
+_MOST_NUMBERS_OF_MACHINES = 2**24  # in these windows: 64 MB
 _CODE = 16  # nonlinear code length beside a linear path
 
 
@@ -83,7 +89,11 @@ def _fit_plain(
     path, code = _linear_path(training, options)
     network_options = replace(options.network, latent_dim=code)
     shape = (plan.window_size, training.values.shape[1])
+    if options.pretraining == "rbm":
+        network_options = deep_options(network_options, shape)
     network = _seeded_network(network_options, shape, random_state, linear_path=path)
+    if options.pretraining == "rbm":
+        _pretrain(network, network_options, training, plan, options, random_state)
     training_options = replace(options.training, max_steps=plan.max_steps)
     report = fit_network(
         network,
@@ -92,8 +102,36 @@ def _fit_plain(
         held_out,
         options=training_options,
         random_state=random_state,
+        keep_initial=options.pretraining is not None,
     )
-    return ReconstructionModel(TorchNetwork(network, shape)), network_options, report
+    lowest = _lowest(network.eval(), options.judge, training)
+    return ReconstructionModel(TorchNetwork(network, shape), options.judge, lowest), network_options, report
+
+
+def _pretrain(
+    network: AutoEncoder,
+    network_options: NetworkOptions,
+    training: WindowSource,
+    plan: MemberPlan,
+    options: ModelOptions,
+    random_state: int,
+) -> None:
+    """Start from a stack of machines that has seen windows evenly spread over the training rows."""
+    width = plan.window_size * training.values.shape[1]
+    n_windows = max(1, min(_MOST_WINDOWS_OF_MACHINES, _MOST_NUMBERS_OF_MACHINES // width))
+    windows = training.take(_evenly(len(training), n_windows)).inputs
+    steps: dict[str, Any] = {"n_steps": plan.max_steps, "random_state": random_state}
+    pretrain(network, network_options, windows, visible="gaussian", machines=options.machines, **steps)
+
+
+@torch.inference_mode()
+def _lowest(network: AutoEncoder, judge: Judge, training: WindowSource) -> NDArray[np.float32] | None:
+    """The least error of every channel in training, `(n_channels,)`, where errors have no natural zero."""
+    if judge.kind not in ("probability", "elbo"):
+        return None
+    sample = torch.split(_evenly(len(training), _MOST_WINDOWS), _WINDOWS_AT_ONCE)
+    errors = (entry_errors(judge, network, training.take(part).inputs) for part in sample)
+    return torch.stack([part.amin((0, 1)) for part in errors]).amin(0).numpy()
 
 
 def _fit_masked(

@@ -14,6 +14,7 @@ __all__ = ["LogTail", "fit_log_tail"]
 FloatArray = NDArray[np.float64]
 _TAIL = 0.1
 _N_KNOTS = 256
+_RANKS = np.linspace(0, 1 - _TAIL, _N_KNOTS)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class LogTail:
     def __call__(self, scores: FloatArray) -> FloatArray:
         """Error scores `(n,)` → −log p `(n,)`, 0 or more, higher = more anomalous; NaN stays NaN."""
         x = np.log(np.maximum(scores, 0) + self.floor)
-        rank = np.interp(x, self.knots, np.linspace(0, 1 - _TAIL, len(self.knots)))
+        ranks = _RANKS if len(self.knots) == _N_KNOTS else np.linspace(0, 1 - _TAIL, len(self.knots))
+        rank = np.interp(x, self.knots, ranks)
         beyond = np.maximum(x - self.knots[-1], 0) / self.excess
         return np.asarray(beyond - np.log1p(-rank), dtype=np.float64)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tsae.detection.bottleneck import far_off, study_bottleneck
 from tsae.detection.codes import CodeCloud, CodeFacts, Compression, fit_cloud
 from tsae.detection.engine import ScoreModel
 from tsae.detection.image_network import ImageNetwork
@@ -16,26 +17,17 @@ from tsae.detection.member import Member
 from tsae.detection.scoring import row_reconstruction
 from tsae.detection.torch_network import TorchNetwork
 from tsae.detection.training_rows import Span
+from tsae.detection.window_samples import Inputs, Run, sample_windows
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.series.filling import ForwardFill
 
 __all__ = ["study_images", "study_windows"]
 
 Array = NDArray[np.float32]
-_MOST = 2000  # inputs of each kind; enough for a mixture and for mean errors
-_MOST_VALUES = 4_000_000  # in them
+_MOST = 2000  # images of each kind; enough for a mixture and for mean errors
 _AT_ONCE = 256
 _LEAST = 1e-12  # mean squared error, so that it can be divided by
-_ROWS = 20_000  # held-out rows that are rebuilt
-
-
-class Inputs(NamedTuple):
-    """Inputs of a network, and which of their values were observed."""
-
-    values: Array
-    """float32 `(n, *input_shape)` without NaN."""
-    observed: NDArray[np.bool_]
-    """Boolean, same shape."""
+_ROWS = 5_000  # held-out rows that are rebuilt
 
 
 class Rebuilt(NamedTuple):
@@ -61,47 +53,44 @@ def study_images(
     size, code = int(np.prod(network.shape)), network.code_length
     compression = _compression(measured, size, code, width=network.scale.width)
     left = measured.left.astype(np.float32)
-    return CodeFacts(compression, left, left, cloud)
+    bottleneck = study_bottleneck(
+        inputs.values, others.values, rebuild, latent_dim=code, n_apart=len(training), random_state=random_state
+    )
+    return CodeFacts(compression, left, left, cloud, bottleneck)
 
 
 def study_windows(model: ScoreModel, spans: Sequence[Span], *, random_state: int) -> CodeFacts:
     """Measure on windows of the longest member that rebuilds them: on held-out rows if they hold one."""
     member = model.longest
     network = cast(TorchNetwork, member.model.network).module
-    inputs, others = (_windows(model, member, spans, held_out=held_out) for held_out in (False, True))
+    earlier = [Run(span.values, 0, len(span.values) - span.n_held_out) for span in spans]
+    later = [Run(span.values, len(span.values) - span.n_held_out, len(span.values)) for span in spans]
+    inputs, others = (sample_windows(model.scaler, runs, member.window_size) for runs in (earlier, later))
     if not len(others.values):
         others = inputs
     measured = _measure(others, member.model.reconstruct, kept=(2,))
     size, code = others.values[0].size, network.n_linear + member.options.latent_dim
+    bottleneck = study_bottleneck(
+        inputs.values,
+        others.values,
+        member.model.reconstruct,
+        latent_dim=code,
+        n_apart=sum(run.stop // member.window_size for run in earlier),
+        missing=float(1 - inputs.observed.mean()),
+        touched=float(far_off(inputs.values).mean()),
+        random_state=random_state,
+    )
     return CodeFacts(
         _compression(measured, size, code),
         measured.left.astype(np.float32),
         _left_by_row(model, member, spans),
         _cloud(network, inputs, others, random_state),
+        bottleneck,
     )
 
 
 def _all_seen(values: NDArray[np.float32]) -> Inputs:
     return Inputs(values, np.ones(values.shape, dtype=bool))
-
-
-def _windows(model: ScoreModel, member: Member, spans: Sequence[Span], *, held_out: bool) -> Inputs:
-    """At most `_MOST` windows, evenly spaced, that lie in the held-out rows or before them."""
-    size, network = member.window_size, model.scaler.network_channels
-    most = min(_MOST, max(1, _MOST_VALUES // (size * len(network))))
-    splits = [len(span.values) - span.n_held_out for span in spans]
-    firsts = np.array(splits if held_out else [0] * len(spans))
-    stops = np.array([len(span.values) for span in spans] if held_out else splits)
-    ends = np.cumsum(np.maximum(stops - firsts - size + 1, 0))  # windows up to the end of each span
-    chosen = np.linspace(0, ends[-1] - 1, min(most, ends[-1])).round().astype(int)
-    values = np.empty((len(chosen), size, len(network)), dtype=np.float32)
-    observed = np.empty(values.shape, dtype=bool)
-    for row, place in enumerate(chosen):
-        number = int(np.searchsorted(ends, place, side="right"))
-        start = int(stops[number] - size + 1 - (ends[number] - place))
-        scaled = model.scaler.scaled(spans[number].values[start : start + size])[:, network]
-        values[row], observed[row] = ForwardFill().push(scaled)
-    return Inputs(values, observed)
 
 
 def _measure(inputs: Inputs, rebuild: Callable[[Array], Array], *, kept: tuple[int, ...]) -> Rebuilt:

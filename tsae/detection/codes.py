@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.bottleneck import BottleneckFacts
+
 __all__ = ["CodeCloud", "CodeFacts", "Compression", "fit_cloud", "towards"]
 
 FloatArray = NDArray[np.float32]
@@ -64,6 +66,7 @@ class CodeFacts:
     """The same of the mean over all windows that cover a row, `(n_channels,)`; of images, equal to `left`."""
     cloud: CodeCloud | None
     """Only of variational autoencoders."""
+    bottleneck: BottleneckFacts
 
 
 def towards(seen: NDArray[Any], rebuilt: NDArray[Any], left: NDArray[Any], noise: NDArray[Any]) -> NDArray[Any]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["ConstantWatch"]
+__all__ = ["MEMORY", "ConstantWatch"]
 
 FloatArray = NDArray[np.float64]
-_MEMORY = 100  # rows; a new level of a constant channel counts as long as it is news
+MEMORY = 100  # rows; a new level of a constant channel counts as long as it is news
 
 
 class ConstantWatch:
@@ -26,9 +25,11 @@ class ConstantWatch:
         """Take the next rows, scaled, `(n, n_constant)`; return their errors, NaN where missing."""
         past = values[:0] if self._past is None else self._past
         rows = np.concatenate([past, values])
-        self._past = rows[-(_MEMORY - 1) :]
+        self._past = rows[-(MEMORY - 1) :]
         if not np.nan_to_num(rows).any():
             return values.astype(np.float64)
-        medians = pd.DataFrame(rows).rolling(_MEMORY, min_periods=1).median().to_numpy(np.float64)
+        import pandas as pd  # a stream does without
+
+        medians = pd.DataFrame(rows).rolling(MEMORY, min_periods=1).median().to_numpy(np.float64)
         errors: FloatArray = np.square(values - medians[len(past) :], dtype=np.float64)
         return errors

@@ -22,6 +22,7 @@ from tsae.detection.scoring import (
     held_out_scores,
     score_grid,
 )
+from tsae.detection.screening import without_suspicious_rows
 from tsae.detection.series_options import series_options
 from tsae.detection.series_uses import SeriesUses
 from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
@@ -56,18 +57,41 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         the linear path, and 16 numbers for the network beside it.
     linear_path : bool
         Add the network's output to a principal-component reconstruction, so that it only learns the rest.
-    hidden : tuple of int or None
-        Widths of the dense encoder's layers; the decoder mirrors them. `None` takes them from the window.
-    n_blocks : int
-        Strided stages (conv) or stacked blocks (transformer).
+    hidden, decoder_hidden : tuple of int or None
+        Widths of the dense encoder's layers, and of the decoder's. `None` takes them from the window, and mirrors them.
+    n_blocks, width, n_heads, kernel_size : int
+        Strided stages (conv) or stacked blocks (transformer); channels of the first stage or numbers a token; attention
+        heads (transformer); time steps of a kernel (conv).
+    activation : {"auto", "gelu", "relu", "tanh", "sigmoid", "silu"}
+        Of the hidden layers; "auto" takes "gelu", and "sigmoid" with pre-training.
+    dropout : float
+        Share of hidden units dropped in training.
     bottleneck : {"deterministic", "gaussian"}
         "gaussian" makes the autoencoder variational.
+    kl_weight, kl_warm_up : "auto" or float, float
+        Weight of its KL divergence, and share of the steps over which it rises from 0. "auto" takes 1 for
+        loss="gaussian" and 0.05 otherwise; with "l2" it is twice the variance of the noise.
     corruption : None, "gaussian", "mask_points", "mask_channels", "mask_blocks" or "salt_pepper"
         What is done to inputs in training while the target stays clean (a denoising autoencoder).
     corruption_level : float
         Standard deviation of the noise, or share of hidden entries.
     loss : {"l2", "l1", "huber", "gaussian"}
-        What the network minimises.
+        What the network minimises. (A Bernoulli likelihood needs values in [0, 1]; sensors are standardised.)
+    variance : "learned" or float
+        Of loss="gaussian": learned for every value, or fixed, 1 being a channel's own variance.
+    sparsity, contraction : float
+        Weights of the mean absolute code, and of the squared norm of the encoder's Jacobian.
+    pretraining : {None, "rbm"}
+        "rbm" starts a dense network, without linear path, from a stack of restricted Boltzmann machines.
+    rbm : dict or None
+        How these are trained: `n_steps` (else `max_steps`), `batch_size`, `n_gibbs` (the k of CD-k), `persistent`,
+        `learning_rate`, `momentum`, `weight_decay`; see `tsae.nn.rbm_options`.
+    score_by : {"auto", "error", "probability", "elbo", "masked"}
+        What is anomalous in a window rebuilt as a whole: the squared error; improbability under `loss`; the negative
+        evidence lower bound; the error where masks as in `corruption` hide the entry. "auto": "elbo" if variational,
+        else "error".
+    n_samples : int
+        Draws from the posterior for a variational "probability" or "elbo", or least masks.
     max_steps : "auto" or int
         Most training steps a member; early stopping may end before.
     batch_size : int
@@ -77,6 +101,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
     held_out : float
         Share of the training rows, the last in time, that no network is trained on: they choose the weights, the
         scale of the score and the threshold.
+    robust : bool
+        Leave out training rows that are likely to be faulty (`rejected_`), if the table may hold unlabelled faults.
     threshold : {"pot", "quantile"} or float
         How the threshold is learned, or the threshold itself.
     false_alarm_rate : float
@@ -104,6 +130,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         Sampling period in seconds.
     learned_threshold_ : Threshold
         The threshold with what stands behind it.
+    rejected_ : list of list of [int, int]
+        With `robust`: first and last row of every stretch that was left out, one list a series.
     fit_reports_ : list of FitReport
         Steps and held-out losses, one a member.
 
@@ -129,15 +157,31 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         latent_dim: str | int = "auto",
         linear_path: bool = True,
         hidden: Sequence[int] | None = None,
+        decoder_hidden: Sequence[int] | None = None,
         n_blocks: int = 2,
+        width: int = 32,
+        n_heads: int = 4,
+        kernel_size: int = 5,
+        activation: str = "auto",
+        dropout: float = 0.0,
         bottleneck: str = "deterministic",
+        kl_weight: str | float = "auto",
+        kl_warm_up: float = 0.3,
         corruption: str | None = None,
         corruption_level: float = 0.1,
         loss: str = "l2",
+        variance: str | float = "learned",
+        sparsity: float = 0.0,
+        contraction: float = 0.0,
+        pretraining: str | None = None,
+        rbm: Mapping[str, Any] | None = None,
+        score_by: str = "auto",
+        n_samples: int = 8,
         max_steps: str | int = "auto",
         batch_size: int = 128,
         learning_rate: float = 2e-3,
         held_out: float = 0.15,
+        robust: bool = False,
         threshold: str | float = "pot",
         false_alarm_rate: float = 0.001,
         lag: str | int = "auto",
@@ -147,21 +191,19 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         precision: str = "32-true",
         random_state: Any = None,
     ) -> None:
-        self.preset = preset
-        self.architecture = architecture
-        self.window_size = window_size
-        self.latent_dim = latent_dim
-        self.linear_path = linear_path
-        self.hidden = hidden
-        self.n_blocks = n_blocks
-        self.bottleneck = bottleneck
-        self.corruption = corruption
-        self.corruption_level = corruption_level
-        self.loss = loss
+        self.preset, self.architecture, self.window_size = preset, architecture, window_size
+        self.latent_dim, self.linear_path = latent_dim, linear_path
+        self.hidden, self.decoder_hidden = hidden, decoder_hidden
+        self.n_blocks, self.width, self.n_heads, self.kernel_size = n_blocks, width, n_heads, kernel_size
+        self.activation, self.dropout = activation, dropout
+        self.bottleneck, self.kl_weight, self.kl_warm_up = bottleneck, kl_weight, kl_warm_up
+        self.corruption, self.corruption_level = corruption, corruption_level
+        self.loss, self.variance, self.sparsity, self.contraction = loss, variance, sparsity, contraction
+        self.pretraining, self.rbm, self.score_by, self.n_samples = pretraining, rbm, score_by, n_samples
         self.max_steps = max_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.held_out = held_out
+        self.held_out, self.robust = held_out, robust
         self.threshold = threshold
         self.false_alarm_rate = false_alarm_rate
         self.lag = lag
@@ -188,14 +230,17 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         from tsae.detection.build import fit_model  # loads Lightning, which scoring does without
         from tsae.detection.code_study import study_windows
 
-        options = series_options(self.get_params())
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        options = series_options(self.get_params(), seed=seed)
         entities, _ = checked_entities(self, X, excluded, reset=True)
         self.period_ = infer_clock(entities[0].index).period
         for entity in entities:
             check_period(entity.index, self.period_)
+        self.rejected_: list[list[list[int]]] = [[] for _ in entities]
+        if self.robust:
+            entities, self.rejected_ = without_suspicious_rows(entities, self._grid)
         grids = [self._grid(entity) for entity in entities]
         spans = used_spans(grids, [entity.excluded for entity in entities], self.held_out)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.model_, self.fit_reports_ = fit_model(spans, options, random_state=seed)
         self.codes_ = study_windows(self.model_, spans, random_state=seed)
         self.lag_ = self.model_.full_lag if isinstance(self.lag, str) else min(int(self.lag), self.model_.full_lag)
@@ -274,6 +319,12 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
 
         check_is_fitted(self, "model_")
         save_detector(self, path)
+
+    @property
+    def receptive_field_(self) -> int:
+        """Rows that one feature of the longest member's encoder depends on: all of a window, unless convolutional."""
+        member = self.model_.longest
+        return member.options.receptive_field((member.window_size, self.n_features_in_))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tsae.detection.calibration import fit_log_tail
+from tsae.detection.image_heat import fit_heat_scale
 from tsae.detection.image_model import ImageLevels, ImageModel
 from tsae.detection.image_network import ImageNetwork
 from tsae.detection.image_options import ImageOptions
+from tsae.detection.pretraining import deep_options, pretrain
 from tsae.errors import DataError
 from tsae.images.arrays import ImageScale
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
-from tsae.nn.deep_belief import stack, unroll_into
 from tsae.nn.linear import LinearPath, principal_path
 from tsae.nn.options import NetworkOptions
-from tsae.nn.rbm import RBMOptions
 from tsae.training.batches import ArraySource
 from tsae.training.fit import fit_network
 from tsae.training.objectives import reconstruction_loss
@@ -57,10 +57,13 @@ def fit_image_model(
     scale = ImageScale.of(training)
     inputs, others = (torch.from_numpy(scale.scaled(images)) for images in (training, held_out))
     path, code = _linear_path(inputs, options)
-    network_options = replace(options.network, latent_dim=code, hidden=_hidden(options, inputs))
+    network_options = replace(options.network, latent_dim=code)
+    if options.pretraining == "rbm":
+        network_options = deep_options(network_options, tuple(inputs.shape[1:]))
     autoencoder = _autoencoder(network_options, inputs, path, random_state)
     if options.pretraining == "rbm":
-        _pretrain(autoencoder, network_options, inputs, options.training.max_steps, random_state)
+        steps: dict[str, Any] = {"n_steps": options.training.max_steps, "random_state": random_state}
+        pretrain(autoencoder, network_options, inputs, visible="bernoulli", machines=options.machines, **steps)
     report = fit_network(
         autoencoder,
         reconstruction_loss(autoencoder, options.training),
@@ -72,33 +75,13 @@ def fit_image_model(
     )
     channels, height, width = inputs.shape[1:]
     network = ImageNetwork(autoencoder, network_options, scale, options.judge, (channels, height, width))
-    return ImageModel(network, _levels(network, held_out)), report
-
-
-def _hidden(options: ImageOptions, inputs: Tensor) -> tuple[int, ...] | None:
-    """Layer widths: with pre-training three and the code make up the four layers of a deep belief network."""
-    if options.pretraining is None or options.network.hidden is not None:
-        return options.network.hidden
-    first, second = options.network.hidden_widths(tuple(inputs.shape[1:]))[0]
-    return first, second, second // 2
+    return ImageModel(network, _levels(network, held_out), options.local_score), report
 
 
 def _autoencoder(options: NetworkOptions, inputs: Tensor, path: LinearPath | None, random_state: int) -> AutoEncoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
         return build_autoencoder(options, tuple(inputs.shape[1:]), linear_path=path)
-
-
-def _pretrain(
-    autoencoder: AutoEncoder, options: NetworkOptions, inputs: Tensor, n_steps: int, random_state: int
-) -> None:
-    """Start from a stack of machines, each trained for as many steps as the whole will be."""
-    widths = [*options.hidden_widths(tuple(inputs.shape[1:]))[0], options.latent_dim]
-    generator = torch.Generator().manual_seed(random_state)
-    machines = stack(
-        inputs.flatten(1), widths, visible="bernoulli", options=RBMOptions(n_steps=n_steps), generator=generator
-    )
-    unroll_into(autoencoder, machines)
 
 
 def _linear_path(inputs: Tensor, options: ImageOptions) -> tuple[LinearPath | None, int]:
@@ -119,10 +102,13 @@ def _principal(inputs: Tensor, max_components: int | None) -> LinearPath:
 
 
 def _levels(network: ImageNetwork, held_out: NDArray[Any]) -> ImageLevels:
-    divergence = network.divergence(held_out)
+    divergence, errors = network.divergence(held_out), network.squared_errors(held_out)
     lowest = min(0.0, float(divergence.min()))
+    heat, peaks = fit_heat_scale(errors)
     return ImageLevels(
-        error=max(float(network.squared_errors(held_out).mean()), 1e-12),
+        error=max(float(errors.mean()), 1e-12),
         lowest=lowest,
         tail=fit_log_tail(divergence - lowest),
+        heat=heat,
+        peak_tail=fit_log_tail(peaks),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -16,12 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 from tsae.detection.code_study import study_images
 from tsae.detection.image_build import fit_image_model, split_images
 from tsae.detection.image_options import image_options
+from tsae.detection.image_result import ImageDetection, image_detection
 from tsae.detection.parameters import plain
 from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
 from tsae.detection.uses import CodesMixin, noise_by_channel
 from tsae.errors import DataError
 from tsae.images.arrays import check_images
-from tsae.images.folder import images_of
+from tsae.images.folder import images_of, table_of
 
 __all__ = ["ImageAnomalyDetector"]
 
@@ -37,6 +38,9 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
 
     Parameters
     ----------
+    size : (int, int) or None
+        `(height, width)` that the pictures of a folder are resized to, in training and later; `None` if all have the
+        same size. Arrays are taken as they are.
     architecture : {"dense", "conv", "transformer"}
         Kind of the encoder/decoder pair.
     latent_dim : "auto" or int
@@ -44,30 +48,43 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         most 32; beside a linear path, that path gets them, and the network 16 more.
     linear_path : bool
         Add the network's output to a principal-component reconstruction, so that it only learns the rest.
-    hidden : tuple of int or None
-        Widths of the dense encoder's layers; the decoder mirrors them. `None` takes them from the image.
-    n_blocks : int
-        Strided stages (conv) or stacked blocks (transformer).
+    hidden, decoder_hidden : tuple of int or None
+        Widths of the dense encoder's layers, and of the decoder's. `None` takes them from the image, and mirrors them.
+    n_blocks, width, n_heads, kernel_size : int
+        Strided stages (conv) or stacked blocks (transformer); channels of the first stage or numbers a token (a patch);
+        attention heads (transformer); pixels a side of a kernel (conv).
+    activation : {"auto", "gelu", "relu", "tanh", "sigmoid", "silu"}
+        Of the hidden layers; "auto" takes "gelu", and "sigmoid" with pre-training.
+    dropout : float
+        Share of hidden units dropped in training.
     bottleneck : {"deterministic", "gaussian"}
         "gaussian" makes the autoencoder variational.
-    kl_weight : "auto" or float
-        Weight of the KL divergence in the variational objective. "auto" takes 1 for a likelihood ("bernoulli",
-        "gaussian") and 0.01 otherwise; with "l2" it is twice the variance of the noise that pixels are taken to have.
+    kl_weight, kl_warm_up : "auto" or float, float
+        Weight of its KL divergence, and share of the steps over which it rises from 0. "auto" takes 1 for a likelihood
+        ("bernoulli", "gaussian") and 0.01 otherwise; with "l2" it is twice the variance of the noise.
     corruption : None, "gaussian", "mask_points", "mask_channels", "mask_blocks" or "salt_pepper"
         What is done to inputs in training while the target stays clean (a denoising autoencoder).
     corruption_level : float
         Standard deviation of the noise, 1 being the range of the pixels, or share of hidden pixels.
     loss : {"l2", "l1", "huber", "bernoulli", "gaussian"}
-        What the network minimises. "gaussian" learns the variance of each pixel too.
+        What the network minimises.
+    variance : "learned" or float
+        Of loss="gaussian": learned for every pixel, or fixed, 1 being the square of the range of the pixels.
+    sparsity, contraction : float
+        Weights of the mean absolute code, and of the squared norm of the encoder's Jacobian.
     pretraining : {None, "rbm"}
-        "rbm" starts a dense network, with sigmoid units, from a stack of restricted Boltzmann machines, each trained
-        for `max_steps`.
-    score : {"auto", "error", "probability", "elbo"}
-        What makes an image anomalous: its squared error, its improbability under `loss` (averaged over the
-        posterior if variational), or the negative evidence lower bound. "auto" takes "elbo" if variational, else
-        "error".
+        "rbm" starts a dense network, without linear path, from a stack of restricted Boltzmann machines.
+    rbm : dict or None
+        How these are trained: `n_steps` (else `max_steps`), `batch_size`, `n_gibbs` (the k of CD-k), `persistent`,
+        `learning_rate`, `momentum`, `weight_decay`; see `tsae.nn.rbm_options`.
+    score_by : {"auto", "error", "probability", "elbo", "masked"}
+        What makes an image anomalous: its squared error; its improbability under `loss`; the negative evidence lower
+        bound; the error of pixels that masks as in `corruption` hide. "auto": "elbo" if variational, else "error".
+    local_score : bool
+        Also judge an image by its most unusual place, the largest value of its heatmap: small defects hardly show in
+        a mean over all pixels. The score is then the larger one of the two.
     n_samples : int
-        Draws from the posterior for a variational "probability" or "elbo".
+        Draws from the posterior for a variational "probability" or "elbo", or least masks.
     max_steps : "auto" or int
         Most training steps, 600 if "auto"; early stopping may end before.
     batch_size : int
@@ -115,18 +132,31 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
     def __init__(
         self,
         *,
+        size: Sequence[int] | None = None,
         architecture: str = "dense",
         latent_dim: str | int = "auto",
         linear_path: bool = False,
         hidden: Sequence[int] | None = None,
+        decoder_hidden: Sequence[int] | None = None,
         n_blocks: int = 2,
+        width: int = 32,
+        n_heads: int = 4,
+        kernel_size: int = 5,
+        activation: str = "auto",
+        dropout: float = 0.0,
         bottleneck: str = "deterministic",
         kl_weight: str | float = "auto",
+        kl_warm_up: float = 0.3,
         corruption: str | None = None,
         corruption_level: float = 0.1,
         loss: str = "l2",
+        variance: str | float = "learned",
+        sparsity: float = 0.0,
+        contraction: float = 0.0,
         pretraining: str | None = None,
-        score: str = "auto",
+        rbm: Mapping[str, Any] | None = None,
+        score_by: str = "auto",
+        local_score: bool = True,
         n_samples: int = 16,
         max_steps: str | int = "auto",
         batch_size: int = 128,
@@ -139,19 +169,15 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         precision: str = "32-true",
         random_state: Any = None,
     ) -> None:
-        self.architecture = architecture
-        self.latent_dim = latent_dim
-        self.linear_path = linear_path
-        self.hidden = hidden
-        self.n_blocks = n_blocks
-        self.bottleneck = bottleneck
-        self.kl_weight = kl_weight
-        self.corruption = corruption
-        self.corruption_level = corruption_level
-        self.loss = loss
-        self.pretraining = pretraining
-        self.score = score
-        self.n_samples = n_samples
+        self.size, self.local_score = size, local_score
+        self.architecture, self.latent_dim, self.linear_path = architecture, latent_dim, linear_path
+        self.hidden, self.decoder_hidden = hidden, decoder_hidden
+        self.n_blocks, self.width, self.n_heads, self.kernel_size = n_blocks, width, n_heads, kernel_size
+        self.activation, self.dropout = activation, dropout
+        self.bottleneck, self.kl_weight, self.kl_warm_up = bottleneck, kl_weight, kl_warm_up
+        self.corruption, self.corruption_level = corruption, corruption_level
+        self.loss, self.variance, self.sparsity, self.contraction = loss, variance, sparsity, contraction
+        self.pretraining, self.rbm, self.score_by, self.n_samples = pretraining, rbm, score_by, n_samples
         self.max_steps = max_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -167,7 +193,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         """Learn from normal pictures; `y` is ignored, scikit-learn's convention."""
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = image_options(self.get_params(), seed=seed)
-        images = images_of(X)
+        images = images_of(X, size=self.size)
         training, held_out = (images[rows] for rows in split_images(len(images), self.held_out, random_state=seed))
         self.model_, self.fit_report_ = fit_image_model(training, held_out, options, random_state=seed)
         self.codes_ = study_images(self.model_.network, training, held_out, random_state=seed)
@@ -206,6 +232,21 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         """1 for normal images and -1 for flagged ones, `(n,)`."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
+    def detect(self, X: Any) -> ImageDetection:
+        """Scores, labels and severities, with the names of the files if `X` is an `ImageTable` or a folder."""
+        check_is_fitted(self, "model_")
+        table = table_of(X, size=self.size, channels=self.image_shape_[0])
+        return image_detection(-self.score_samples(table), self.threshold_, table.names)
+
+    def heatmaps(self, X: Any) -> Images:
+        """Where pictures are unusual, `(n, height, width)`: 1 is usual, higher = more anomalous.
+
+        The squared error of a pixel, averaged over channels and a little over its neighbours, over the usual one at
+        its place. 1 in 1000 pixels of normal pictures exceeds `heat_level_`.
+        """
+        images = self._checked(X)
+        return self.model_.heatmaps(images)
+
     def errors(self, X: Any) -> Images:
         """Heatmaps `(n, channels, height, width)`: squared error over the usual one of a pixel; 1 is usual."""
         images = self._checked(X)
@@ -241,6 +282,11 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         save_image_detector(self, path)
 
     @property
+    def heat_level_(self) -> float:
+        """What 1 in 1000 pixels of normal pictures exceeds in `heatmaps`; below it nothing is unusual."""
+        return self.model_.levels.heat.level
+
+    @property
     def image_shape_(self) -> tuple[int, int, int]:
         """`(channels, height, width)` of an image."""
         return self.model_.network.shape
@@ -249,6 +295,11 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
     def latent_dim_(self) -> int:
         """Length of a code."""
         return self.model_.network.code_length
+
+    @property
+    def receptive_field_(self) -> int:
+        """Pixels a side that one feature of the encoder depends on: all of an image, unless convolutional."""
+        return self.model_.network.options.receptive_field(self.image_shape_)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -270,11 +321,12 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         return code
 
     def _with_noise(self, inputs: Images, rng: np.random.Generator) -> Images:
-        size = np.sqrt(self.codes_.left) * np.float32(self.model_.network.scale.width)
-        return inputs + rng.standard_normal(inputs.shape, dtype=np.float32) * size
+        scale = self.model_.network.scale
+        noise = rng.standard_normal(inputs.shape, dtype=np.float32) * np.sqrt(self.codes_.left)
+        return np.clip(inputs + noise * np.float32(scale.width), scale.low, scale.high)
 
     def _checked(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self, "model_")
-        images = images_of(X)
+        images = images_of(X, size=self.size, channels=self.image_shape_[0])
         check_images(images, self.image_shape_, self.model_.network.scale)
         return images

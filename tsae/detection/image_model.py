@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.calibration import LogTail
+from tsae.detection.image_heat import HeatScale
 from tsae.detection.image_network import ImageNetwork
 
 __all__ = ["ImageLevels", "ImageModel"]
@@ -25,6 +27,10 @@ class ImageLevels:
     lowest: float
     """Subtracted from divergences before the tail; 0 unless likelihoods make them negative."""
     tail: LogTail
+    """Of divergences."""
+    heat: HeatScale
+    peak_tail: LogTail
+    """Of the largest heat of each image."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +39,31 @@ class ImageModel:
 
     network: ImageNetwork
     levels: ImageLevels
+    local_score: bool
+    """Whether the largest heat of an image counts beside the judge's mean over all pixels."""
 
     def scores(self, images: NDArray[Any]) -> NDArray[np.float64]:
         """Scores `(n,)` in units of −log p, higher = more anomalous."""
-        return self.levels.tail(self.network.divergence(images) - self.levels.lowest)
+        whole = self.levels.tail(self.network.divergence(images) - self.levels.lowest)
+        if not self.local_score:
+            return whole
+        return np.maximum(whole, self.levels.peak_tail(self._in_blocks(images, self._peaks).astype(np.float64)))
+
+    def heatmaps(self, images: NDArray[Any]) -> FloatArray:
+        """Heat of every pixel, `(n, height, width)`; see `HeatScale`."""
+        return self._in_blocks(images, self._heat)
 
     def relative_errors(self, images: NDArray[Any]) -> FloatArray:
         """Squared error of every pixel over the usual one of a pixel: 1 is usual; shaped like `images`."""
         return self.network.squared_errors(images) / np.float32(self.levels.error)
+
+    def _heat(self, images: NDArray[Any]) -> FloatArray:
+        return self.levels.heat.heat(self.network.squared_errors(images))
+
+    def _peaks(self, images: NDArray[Any]) -> FloatArray:
+        return np.asarray(self._heat(images).max(axis=(1, 2)))
+
+    def _in_blocks(self, images: NDArray[Any], answer: Callable[[NDArray[Any]], FloatArray]) -> FloatArray:
+        """Errors of all images at once would be larger than the images."""
+        size = self.network.block_size
+        return np.concatenate([answer(images[first : first + size]) for first in range(0, len(images), size)])

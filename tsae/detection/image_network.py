@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,33 +11,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tsae.detection.codes import towards
+from tsae.detection.judge import Judge
+from tsae.detection.judging import entry_errors, rebuilt_values
 from tsae.images.arrays import ImageScale
-from tsae.nn.autoencoder import AutoEncoder, Reconstruction
+from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.options import NetworkOptions
-from tsae.training.objectives import entry_loss, kl_divergence
 
-__all__ = ["ImageJudge", "ImageNetwork", "JudgeKind"]
+__all__ = ["ImageNetwork"]
 
-JudgeKind = Literal["error", "probability", "elbo"]
 FloatArray = NDArray[np.float32]
 Pixels = NDArray[Any]
 Scores = NDArray[np.float64]
 _BYTES_AT_ONCE = 4 * 2**20  # of images; hidden layers need a multiple of it
-
-
-@dataclass(frozen=True)
-class ImageJudge:
-    """What makes an image anomalous. Each is a mean over pixels, higher = more anomalous."""
-
-    kind: JudgeKind
-    """"error": squared error. "probability": negative log-likelihood (`loss`) of the image. "elbo": the same plus
-    the KL divergence between posterior and prior, which together bound the evidence of the image."""
-    loss: str
-    kl_weight: float
-    n_samples: int
-    """Draws from the posterior that a variational likelihood is averaged over."""
-    seed: int
-    """Of these draws; they are the same for every image, so that its score depends on nothing else."""
 
 
 class ImageNetwork:
@@ -61,7 +45,7 @@ class ImageNetwork:
         autoencoder: AutoEncoder,
         options: NetworkOptions,
         scale: ImageScale,
-        judge: ImageJudge,
+        judge: Judge,
         shape: tuple[int, int, int],
     ) -> None:
         self.autoencoder = autoencoder.eval().requires_grad_(False)
@@ -78,7 +62,7 @@ class ImageNetwork:
     @torch.inference_mode()
     def rebuilt(self, inputs: Tensor) -> Tensor:
         """What the network makes of inputs `(batch, channels, height, width)`, both in its own values."""
-        return self._squashed(self.autoencoder(inputs).mean)
+        return rebuilt_values(self.judge, self.autoencoder(inputs).mean)
 
     def cleaned(self, images: Pixels, *, noise: NDArray[np.float64] | None, left: FloatArray) -> FloatArray:
         """Images `(n, channels, height, width)` in their values, drawn towards what the network makes of them.
@@ -104,53 +88,30 @@ class ImageNetwork:
     @torch.inference_mode()
     def decode(self, codes: FloatArray) -> FloatArray:
         """Codes `(n, latent_dim)` → images `(n, channels, height, width)` in the user's values."""
-        batches = torch.split(torch.from_numpy(np.asarray(codes, dtype=np.float32)), self._batch_size)
-        decoded = torch.cat([self._squashed(self.autoencoder.decode(batch)) for batch in batches])
+        batches = torch.split(torch.from_numpy(np.asarray(codes, dtype=np.float32)), self.block_size)
+        decoded = torch.cat([rebuilt_values(self.judge, self.autoencoder.decode(batch)) for batch in batches])
         return self.scale.restored(decoded.numpy())
 
     def divergence(self, images: Pixels) -> Scores:
         """How unusual each image is on the judge's own scale, `(n,)`."""
-        judged = self._squared_error if self.judge.kind == "error" else self._negative_likelihood
-        return self._each_batch(images, judged).astype(np.float64)
+        answers = self._each_batch(
+            images, lambda inputs: entry_errors(self.judge, self.autoencoder, inputs).flatten(1).mean(1)
+        )
+        return answers.astype(np.float64)
 
     @property
     def code_length(self) -> int:
         """Numbers in a code, the linear path's included."""
         return self.autoencoder.n_linear + self.options.latent_dim
 
-    def _squared_error(self, inputs: Tensor) -> Tensor:
-        return (self.rebuilt(inputs) - inputs).square().flatten(1).mean(1)
-
-    def _negative_likelihood(self, inputs: Tensor) -> Tensor:
-        judge = self.judge
-        target = inputs.clamp(0, 1) if judge.loss == "bernoulli" else inputs
-        total = torch.zeros(len(inputs))
-        n_draws = 0
-        for reconstruction in self._reconstructions(inputs):
-            total += entry_loss(reconstruction, target, judge.loss).flatten(1).mean(1)
-            n_draws += 1
-        total /= n_draws
-        if judge.kind == "elbo":
-            total += judge.kl_weight * kl_divergence(reconstruction.latent) / inputs[0].numel()
-        return total
-
-    def _reconstructions(self, inputs: Tensor) -> Iterator[Reconstruction]:
-        if self.options.bottleneck != "gaussian":
-            return iter([self.autoencoder(inputs)])
-        generator = torch.Generator().manual_seed(self.judge.seed)
-        return self.autoencoder.posterior(inputs, self.judge.n_samples, generator=generator)
-
-    def _squashed(self, mean: Tensor) -> Tensor:
-        """A Bernoulli likelihood works on logits."""
-        return mean.sigmoid() if self.judge.loss == "bernoulli" else mean
-
     @property
-    def _batch_size(self) -> int:
+    def block_size(self) -> int:
+        """How many images are taken at once."""
         return max(1, _BYTES_AT_ONCE // (4 * int(np.prod(self.shape))))
 
     @torch.inference_mode()
     def _each_batch(self, images: Pixels, answer: Callable[[Tensor], Tensor]) -> FloatArray:
-        size = self._batch_size
+        size = self.block_size
         batches = (images[first : first + size] for first in range(0, len(images), size))
         answers = [answer(torch.from_numpy(self.scale.scaled(batch))) for batch in batches]
         return torch.cat(answers).numpy()

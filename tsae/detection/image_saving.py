@@ -8,8 +8,10 @@ from typing import Any
 
 from tsae.detection.calibration import LogTail
 from tsae.detection.image_detector import ImageAnomalyDetector
+from tsae.detection.image_heat import HeatScale
 from tsae.detection.image_model import ImageLevels, ImageModel
-from tsae.detection.image_network import ImageJudge, ImageNetwork
+from tsae.detection.image_network import ImageNetwork
+from tsae.detection.judge import Judge
 from tsae.detection.packing import (
     Arrays,
     fit_report,
@@ -32,7 +34,12 @@ __all__ = ["save_image_detector", "unpack_image_detector"]
 def save_image_detector(detector: ImageAnomalyDetector, path: str | os.PathLike[str]) -> None:
     """Write a fitted detector into one file, atomically."""
     network, levels = detector.model_.network, detector.model_.levels
-    tensors: Arrays = {"held_out.scores": detector.held_out_scores_, "tail.knots": levels.tail.knots}
+    tensors: Arrays = {
+        "held_out.scores": detector.held_out_scores_,
+        "tail.knots": levels.tail.knots,
+        "peak_tail.knots": levels.peak_tail.knots,
+        "heat.usual": levels.heat.usual,
+    }
     put_state(network.autoencoder, "network.", tensors)
     manifest = {
         "kind": "ImageAnomalyDetector",
@@ -45,6 +52,8 @@ def save_image_detector(detector: ImageAnomalyDetector, path: str | os.PathLike[
         "levels": {"error": levels.error, "lowest": levels.lowest},
         "codes": pack_codes(detector.codes_, tensors),
         "tail": {"floor": levels.tail.floor, "excess": levels.tail.excess},
+        "peak_tail": {"floor": levels.peak_tail.floor, "excess": levels.peak_tail.excess},
+        "heat": {"level": levels.heat.level},
         "threshold": asdict(detector.learned_threshold_),
         "fit_report": asdict(detector.fit_report_),
         "packages": package_versions(),
@@ -61,11 +70,16 @@ def unpack_image_detector(tensors: Arrays, manifest: dict[str, Any]) -> ImageAno
         rebuild_autoencoder(options, tuple(shape), state_of("network.", tensors)),
         options,
         ImageScale(**manifest["scale"]),
-        ImageJudge(**manifest["judge"]),
+        Judge(**manifest["judge"]),
         (channels, height, width),
     )
-    levels = ImageLevels(**manifest["levels"], tail=LogTail(knots=tensors["tail.knots"], **manifest["tail"]))
-    detector.model_ = ImageModel(network, levels)
+    levels = ImageLevels(
+        **manifest["levels"],
+        heat=HeatScale(usual=tensors["heat.usual"], **manifest["heat"]),
+        tail=LogTail(knots=tensors["tail.knots"], **manifest["tail"]),
+        peak_tail=LogTail(knots=tensors["peak_tail.knots"], **manifest["peak_tail"]),
+    )
+    detector.model_ = ImageModel(network, levels, detector.local_score)
     detector.codes_ = unpack_codes(manifest["codes"], tensors)
     detector.data_hash_ = manifest["data_hash"]
     detector.fit_report_ = fit_report(manifest["fit_report"])

@@ -9,6 +9,8 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.judge import Judge
+
 __all__ = ["LinearBlocks", "MaskedModel", "Network", "ReconstructionModel", "WindowModel", "block_of"]
 
 Array = NDArray[np.float32]
@@ -31,6 +33,12 @@ class Network(Protocol):
 
     def decode(self, codes: Array) -> Array:
         """Windows of codes."""
+
+    def judged(self, windows: Array, judge: Judge) -> Array:
+        """How unusual every entry of the windows is, shaped like them; see `tsae.detection.judging`."""
+
+    def each_block_hidden(self, centred: Array, left: Array, block: int) -> Array:
+        """Predictions of a masked autoencoder's network; see `tsae.nn.masked.hide_each_block`."""
 
     def state(self) -> Mapping[str, Array]:
         """The arrays that a model file keeps of it."""
@@ -57,10 +65,22 @@ class WindowModel(Protocol):
 
 
 class ReconstructionModel:
-    """Judges a window by the squared difference to what the autoencoder makes of it."""
+    """Judges a window by how far it is from what the autoencoder makes of it.
 
-    def __init__(self, network: Network) -> None:
+    Parameters
+    ----------
+    network
+        The autoencoder.
+    judge
+        What makes an entry anomalous; `None` takes the squared difference.
+    lowest
+        Subtracted from every channel's errors, `(n_channels,)`; of likelihoods, which have no natural zero.
+    """
+
+    def __init__(self, network: Network, judge: Judge | None = None, lowest: Array | None = None) -> None:
         self._network = network
+        self.judge = Judge() if judge is None else judge
+        self.lowest = lowest
 
     @property
     def network(self) -> Network:
@@ -68,10 +88,14 @@ class ReconstructionModel:
         return self._network
 
     def errors(self, windows: Array, *, n_last: int | None = None) -> Array:
-        """Squared differences between windows and their reconstructions."""
+        """Errors of the entries, none negative: squared differences unless the judge goes by something else."""
         steps = slice(0 if n_last is None else windows.shape[1] - n_last, None)
-        errors: Array = np.square(self._network(windows)[:, steps] - windows[:, steps])
-        return errors
+        if self.judge.kind == "error":
+            errors = self._network(windows)[:, steps]
+            errors -= windows[:, steps]
+            return np.square(errors, out=errors)
+        judged = self._network.judged(windows, self.judge)[:, steps]
+        return judged if self.lowest is None else np.maximum(judged - self.lowest, 0.0)
 
     def reconstruct(self, windows: Array) -> Array:
         """Reconstructions, shaped like `windows`."""
@@ -134,16 +158,7 @@ class MaskedModel:
         left = cast(Array, product.reshape(n_windows, -1, n_channels))
         if self._network is None:
             return left
-        centred = flat.reshape(windows.shape)
-        seen = np.concatenate([centred, np.zeros((n_windows, n_steps, 1), np.float32)], axis=2)
-        for start in range(first, n_steps, block):
-            steps, own = slice(start, start + block), slice(start - first, start - first + block)
-            seen[:, steps, :-1] -= left[:, own]
-            seen[:, steps, -1] = 1
-            left[:, own] -= self._network(seen)[:, steps, :-1]
-            seen[:, steps, :-1] = centred[:, steps]
-            seen[:, steps, -1] = 0
-        return left
+        return left - self._network.each_block_hidden(flat.reshape(windows.shape), left, block)
 
     def state(self) -> dict[str, Array]:
         """The arrays of the linear part and of the network."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
+from tsae.detection.judge import Judge
 from tsae.nn.options import NetworkOptions
 from tsae.training.options import TrainingOptions
 
@@ -17,8 +19,12 @@ class ModelOptions:
 
     network: NetworkOptions
     training: TrainingOptions
+    judge: Judge
     window_size: str | int | Sequence[int]
     latent_dim: str | int
     max_steps: str | int
     linear_path: bool
     preset: str
+    pretraining: Literal["rbm"] | None
+    machines: Mapping[str, Any]
+    """What is stated of the training of restricted Boltzmann machines, by the names of `RBMOptions`."""

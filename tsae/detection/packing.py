@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tsae.detection.bottleneck import BottleneckFacts
 from tsae.detection.codes import CodeCloud, CodeFacts, Compression
 from tsae.detection.parameters import plain
 from tsae.training.report import FitReport
@@ -63,7 +65,7 @@ def pack_codes(codes: CodeFacts, tensors: Arrays) -> dict[str, Any]:
     tensors |= {"codes.left": codes.left, "codes.left_by_row": codes.left_by_row}
     if codes.cloud is not None:
         tensors |= {f"codes.cloud.{name}": array for name, array in vars(codes.cloud).items()}
-    return {"compression": codes.compression._asdict()}
+    return {"compression": codes.compression._asdict(), "bottleneck": asdict(codes.bottleneck)}
 
 
 def unpack_codes(facts: Mapping[str, Any], tensors: Arrays) -> CodeFacts:
@@ -72,4 +74,4 @@ def unpack_codes(facts: Mapping[str, Any], tensors: Arrays) -> CodeFacts:
     if "codes.cloud.weights" in tensors:
         cloud = CodeCloud(*(tensors[f"codes.cloud.{name}"] for name in ("weights", "means", "factors")))
     left = tensors["codes.left"], tensors["codes.left_by_row"]
-    return CodeFacts(Compression(**facts["compression"]), *left, cloud)
+    return CodeFacts(Compression(**facts["compression"]), *left, cloud, BottleneckFacts.of(facts["bottleneck"]))

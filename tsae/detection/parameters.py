@@ -13,16 +13,19 @@ from tsae.errors import ParameterError
 
 __all__ = ["checked_parameters", "is_number", "plain", "shared_parameters"]
 
-_WHOLE = {"n_blocks": 1, "batch_size": 1, "devices": 1, "max_fill": 0, "n_samples": 1}
+_WHOLE = {"n_blocks": 1, "width": 1, "n_heads": 1, "batch_size": 1, "devices": 1, "max_fill": 0, "n_samples": 1}
 _WHOLE_OR_AUTO = {"latent_dim": 1, "max_steps": 1, "lag": 0}
 _POSITIVE = {"learning_rate": 2e-3, "corruption_level": 0.1}
-_LOSSES = ("l2", "l1", "huber", "gaussian")  # a Bernoulli likelihood needs values in [0, 1], scaled ones are not
+_NOT_NEGATIVE = ("kl_warm_up", "sparsity", "contraction", "dropout")
+_LOSSES = ("l2", "l1", "huber", "gaussian")
 
 
 def plain(value: Any) -> Any:
-    """NumPy's numbers and arrays, and sequences of them, as Python's own; everything else as it is."""
+    """NumPy's numbers and arrays, and sequences and mappings of them, as Python's own; everything else as it is."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
@@ -35,6 +38,9 @@ def checked_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
         If one is of the wrong kind or out of range. What only a network or its training knows is checked there.
     """
     values = shared_parameters(parameters)
+    if values["loss"] == "bernoulli":
+        rule = "needs values in [0, 1], and sensors are standardised"
+        raise ParameterError(f"`loss` (='bernoulli') {rule}; use 'gaussian', the likelihood of real values")
     if values["loss"] not in _LOSSES:
         raise ParameterError(f"`loss` (={values['loss']!r}) is unknown; choose one of {', '.join(_LOSSES)}")
     _check_window_size(values["window_size"])
@@ -59,10 +65,14 @@ def shared_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     for name, example in _POSITIVE.items():
         if not is_number(values[name]) or not values[name] > 0:
             raise ParameterError(f"`{name}` (={values[name]!r}) must be a positive number, such as {example}")
+    for name in _NOT_NEGATIVE:
+        if not is_number(values[name]) or values[name] < 0:
+            raise ParameterError(f"`{name}` (={values[name]!r}) must be a number of at least 0")
     if not is_number(values["held_out"]) or not 0 < values["held_out"] < 1:
         raise ParameterError(f"`held_out` (={values['held_out']!r}) must lie between 0 and 1, such as 0.15")
-    if not isinstance(values["linear_path"], bool):
-        raise ParameterError(f"`linear_path` (={values['linear_path']!r}) must be True or False")
+    for name in ("linear_path", "robust"):
+        if not isinstance(values.get(name, False), bool):
+            raise ParameterError(f"`{name}` (={values[name]!r}) must be True or False")
     return values
 
 

@@ -14,7 +14,7 @@ Mask = NDArray[np.bool_]
 WindowErrors = Callable[[Array], Array]
 """Windows `(batch, window_size, n_channels)` → errors `(batch, steps, n_channels)`, none negative."""
 
-_BYTES_AT_ONCE = 4 * 2**20  # of windows; about what stays in a processor's cache pays best
+_BYTES_AT_ONCE = 2 * 2**20  # of windows; about what stays in a processor's cache pays best
 
 
 class RowErrors:
@@ -95,13 +95,6 @@ class RowErrors:
             self._sum = np.concatenate([self._sum, np.zeros_like(values)])
             self._count = np.concatenate([self._count, np.zeros(len(values), dtype=np.float32)])
 
-    def _windows(self, starts: range) -> Array:
-        """Windows that start at these rows, as a view `(n, window_size, n_channels)`."""
-        values = self._values[starts.start :]  # type: ignore[index]
-        row, cell = values.strides
-        shape = (len(starts), self.window_size, values.shape[1])
-        return np.lib.stride_tricks.as_strided(values, shape, (starts.step * row, row, cell))
-
     def _batches(self, starts: range) -> list[range]:
         n_bytes = 4 * self.window_size * self._values.shape[1]  # type: ignore[union-attr]
         size = max(1, _BYTES_AT_ONCE // n_bytes)
@@ -111,7 +104,7 @@ class RowErrors:
         past = self.window_size - 1
         out = []
         for batch in self._batches(range(n_old - past, len(self._values) - past)):  # type: ignore[arg-type]
-            errors = self.last_errors(self._windows(batch))  # type: ignore[misc]
+            errors = self.last_errors(_runs(self._values, batch, self.window_size))  # type: ignore[misc, arg-type]
             n_last = errors.shape[1]
             rows = np.arange(batch.start, batch.stop)[:, None] + np.arange(self.window_size - n_last, self.window_size)
             seen = self._observed[rows]
@@ -130,12 +123,13 @@ class RowErrors:
 
     def _cover(self, starts: range) -> None:
         """Add the errors of these windows to the rows they cover."""
-        errors = self.window_errors(self._windows(starts))  # type: ignore[misc]
+        errors = self.window_errors(_runs(self._values, starts, self.window_size))  # type: ignore[misc, arg-type]
         self._last = starts[-1]
-        for offset in range(self.window_size):
-            rows = slice(starts[0] + offset, starts[-1] + offset + 1, starts.step)
-            self._sum[rows] += errors[:, offset]
-            self._count[rows] += 1
+        apart = -(-self.window_size // starts.step)  # windows so many places apart share no row
+        for first in range(min(apart, len(starts))):
+            group = starts[first::apart]
+            _runs(self._sum, group, self.window_size)[:] += errors[first::apart]
+            _runs(self._count, group, self.window_size)[:] += 1
 
     def _mean(self, stop: int) -> Array:
         """Settled errors of the rows from the last settled one up to `stop`."""
@@ -158,3 +152,11 @@ class RowErrors:
             self._next -= drop
             self._emitted -= drop
             self._last = None if self._last is None else self._last - drop
+
+
+def _runs(rows: Array, starts: range, length: int) -> Array:
+    """Runs of rows `(n, ...)` that begin at `starts`, as a view `(len(starts), length, ...)`."""
+    rows = rows[starts.start :]
+    step, *within = rows.strides
+    shape = (len(starts), length, *rows.shape[1:])
+    return np.lib.stride_tricks.as_strided(rows, shape, (starts.step * step, step, *within))

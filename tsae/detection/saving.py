@@ -9,26 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from tsae.detection.calibration import LogTail
 from tsae.detection.detector import AnomalyDetector
-from tsae.detection.engine import ScoreModel
 from tsae.detection.image_detector import ImageAnomalyDetector
 from tsae.detection.image_saving import unpack_image_detector
-from tsae.detection.member import Member, MemberScale
-from tsae.detection.models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
 from tsae.detection.packing import Arrays, fit_report, pack_codes, package_versions, plain_parameters, unpack_codes
+from tsae.detection.score_packing import pack_score_model, reading_parts, unpack_score_model
 from tsae.detection.scoring import CalibrationScores
-from tsae.detection.stored_network import StoredNetwork
-from tsae.detection.switches import SwitchModel
 from tsae.detection.thresholds import Threshold
-from tsae.errors import ModelFileError
-from tsae.nn.options import NetworkOptions
-from tsae.series.channels import ChannelScaler
 from tsae.store import read_model, write_model
 
 __all__ = ["load", "save_detector"]
 
-_FITTED = ("period_", "lag_", "units_", "data_hash_", "n_features_in_")
+_FITTED = ("period_", "lag_", "units_", "data_hash_", "n_features_in_", "rejected_")
 
 
 def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> None:
@@ -42,16 +34,10 @@ def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> No
         "fitted": {name: getattr(detector, name) for name in _FITTED},
         "thresholds": [asdict(detector.learned_threshold_), asdict(detector.learned_immediate_threshold_)],
         "fit_reports": [asdict(report) for report in detector.fit_reports_],
-        "members": [
-            _pack_member(member, f"members.{number}.", tensors) for number, member in enumerate(detector.model_.members)
-        ],
+        "members": pack_score_model(detector.model_, tensors),
         "codes": pack_codes(detector.codes_, tensors),
         "packages": package_versions(),
     }
-    scaler = detector.model_.scaler
-    tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
-    if detector.model_.switches is not None:
-        tensors |= {f"switches.{name}": array for name, array in vars(detector.model_.switches).items()}
     tensors |= {f"calibration.{name}": scores for name, scores in detector.calibration_._asdict().items()}
     write_model(path, tensors, manifest)
 
@@ -65,10 +51,8 @@ def load(path: str | os.PathLike[str]) -> AnomalyDetector | ImageAnomalyDetector
         If the file is not a tsae model, is damaged, or of a newer format.
     """
     tensors, manifest = read_model(path)
-    try:
+    with reading_parts(path):
         return _KINDS[manifest["kind"]](tensors, manifest)
-    except (KeyError, TypeError, IndexError, AttributeError, RuntimeError, ValueError) as error:
-        raise ModelFileError(f"model file {str(path)!r} lacks a part ({error}); fit again") from error
 
 
 def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
@@ -77,14 +61,7 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
         setattr(detector, name, manifest["fitted"][name])
     if manifest["named_channels"]:
         detector.feature_names_in_ = np.array(manifest["channels"], dtype=object)
-    scaler = ChannelScaler(tensors["scaler.mean"], tensors["scaler.scale"], tensors["scaler.role"])
-    members = [
-        _unpack_member(member, f"members.{number}.", tensors) for number, member in enumerate(manifest["members"])
-    ]
-    switches = None
-    if "switches.weights" in tensors:
-        switches = SwitchModel(**{name: tensors[f"switches.{name}"] for name in ("weights", "bias", "worst")})
-    detector.model_ = ScoreModel(scaler, tuple(members), switches)
+    detector.model_ = unpack_score_model(tensors, manifest)
     detector.codes_ = unpack_codes(manifest["codes"], tensors)
     detector.fit_reports_ = [fit_report(report) for report in manifest["fit_reports"]]
     detector.calibration_ = CalibrationScores(*(tensors[f"calibration.{name}"] for name in CalibrationScores._fields))
@@ -93,59 +70,6 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
     detector.threshold_ = settled.value
     detector.offset_ = -settled.value
     return detector
-
-
-def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
-    """Put a member's arrays into `tensors`; return what goes into the manifest."""
-    state = member.model.state()
-    tensors |= {f"{prefix}network.{name}": array for name, array in state.items()}
-    graph = None if member.model.network is None else member.model.network.graph()
-    if graph is not None:
-        tensors[f"{prefix}graph"] = np.frombuffer(graph, dtype=np.uint8)
-    tails = {}
-    for kind, scale in (("settled", member.settled), ("immediate", member.immediate)):
-        tensors[f"{prefix}{kind}.levels"] = scale.levels
-        tensors[f"{prefix}{kind}.knots"] = np.stack([tail.knots for tail in scale.tails])
-        tails[kind] = [{"floor": tail.floor, "excess": tail.excess} for tail in scale.tails]
-    return {
-        "window_size": member.window_size,
-        "stride": member.stride,
-        "n_last": member.n_last,
-        "block": block_of(member.model),
-        "state": list(state),
-        "graph": graph is not None,
-        "network": asdict(member.options),
-        "tails": tails,
-    }
-
-
-def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Member:
-    options = NetworkOptions(**facts["network"])
-    settled, immediate = (
-        _unpack_scale(facts["tails"][kind], f"{prefix}{kind}.", tensors) for kind in ("settled", "immediate")
-    )
-    shape = (facts["window_size"], len(settled.levels))
-    state = {name: tensors[f"{prefix}network.{name}"] for name in facts["state"]}
-    graph = tensors[f"{prefix}graph"].tobytes() if facts["graph"] else None
-    model = _unpack_model(options, shape, state, graph, block=facts["block"])
-    return Member(model, options, facts["window_size"], facts["n_last"], facts["stride"], settled, immediate)
-
-
-def _unpack_model(
-    options: NetworkOptions, shape: tuple[int, int], state: Arrays, graph: bytes | None, *, block: int | None
-) -> WindowModel:
-    if block is None:
-        return ReconstructionModel(StoredNetwork(options, shape, state, graph))
-    centre, operator, variance = (state.pop(f"linear.{name}") for name in ("centre", "operator", "variance"))
-    linear = LinearBlocks(centre, operator, variance, block)
-    inner = {name.removeprefix("network."): array for name, array in state.items()}
-    shape = (shape[0], shape[1] + 1)
-    return MaskedModel(linear, StoredNetwork(options, shape, inner, graph) if inner else None)
-
-
-def _unpack_scale(tails: list[dict[str, float]], prefix: str, tensors: Arrays) -> MemberScale:
-    pairs = zip(tensors[f"{prefix}knots"], tails, strict=True)
-    return MemberScale(tensors[f"{prefix}levels"], tuple(LogTail(knots=knots, **tail) for knots, tail in pairs))
 
 
 _KINDS: dict[str, Callable[[Arrays, dict[str, Any]], AnomalyDetector | ImageAnomalyDetector]] = {

@@ -7,14 +7,15 @@ from typing import Any
 
 from tsae.detection.options import ModelOptions
 from tsae.detection.parameters import checked_parameters
-from tsae.detection.thresholds import check_threshold
-from tsae.nn.options import NetworkOptions
-from tsae.training.options import TrainingOptions
+from tsae.detection.parts import check_parts, judge_of, kl_weight_of, network_of, training_of
+from tsae.errors import ParameterError
 
 __all__ = ["series_options"]
 
+_KL_WEIGHT_OF_DISTANCES = 0.05  # twice the variance of noise, 1 being a channel's own
 
-def series_options(parameters: Mapping[str, Any]) -> ModelOptions:
+
+def series_options(parameters: Mapping[str, Any], *, seed: int) -> ModelOptions:
     """Check the parameters of `AnomalyDetector`, each and against each other.
 
     Raises
@@ -23,12 +24,16 @@ def series_options(parameters: Mapping[str, Any]) -> ModelOptions:
         If one is unknown, out of range, or clashes with another.
     """
     values = checked_parameters(parameters)
-    check_threshold(values["threshold"], values["false_alarm_rate"])
-    of_network = ("architecture", "hidden", "n_blocks", "bottleneck", "corruption", "corruption_level")
-    of_training = ("loss", "batch_size", "learning_rate", "accelerator", "devices", "precision")
-    network = NetworkOptions(
-        **{name: values[name] for name in of_network}, learned_variance=values["loss"] == "gaussian"
+    check_parts(values)
+    if values["pretraining"] == "rbm" and values["hidden"] == []:
+        rule = "leaves one machine between two Gaussian layers, whose energy has no minimum"
+        raise ParameterError(f"`hidden` (=()) {rule}; pass a width, or pretraining=None")
+    kl_weight = kl_weight_of(values, of_distances=_KL_WEIGHT_OF_DISTANCES)
+    rest = ("window_size", "latent_dim", "max_steps", "linear_path", "preset", "pretraining")
+    return ModelOptions(
+        network=network_of(values, bounded=False),
+        training=training_of(values, kl_weight=kl_weight),
+        judge=judge_of(values, kl_weight=kl_weight, seed=seed),
+        machines=values["rbm"] or {},
+        **{name: values[name] for name in rest},
     )
-    training = TrainingOptions(**{name: values[name] for name in of_training})
-    rest = ("window_size", "latent_dim", "max_steps", "linear_path", "preset")
-    return ModelOptions(network, training, **{name: values[name] for name in rest})

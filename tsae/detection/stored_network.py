@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.judge import Judge
 from tsae.nn.options import NetworkOptions
 
 if TYPE_CHECKING:
@@ -55,6 +56,22 @@ class StoredNetwork:
 
     def decode(self, codes: Array) -> Array:
         return self._torch.decode(codes)
+
+    def judged(self, windows: Array, judge: Judge) -> Array:
+        return self._torch.judged(windows, judge)
+
+    def each_block_hidden(self, centred: Array, left: Array, block: int) -> Array:
+        predicted = np.empty_like(left)
+        first = centred.shape[1] - left.shape[1]
+        seen = np.concatenate([centred, np.zeros((*centred.shape[:2], 1), np.float32)], axis=2)
+        for start in range(first, centred.shape[1], block):
+            steps, own = slice(start, start + block), slice(start - first, start - first + block)
+            seen[:, steps, :-1] -= left[:, own]
+            seen[:, steps, -1] = 1
+            predicted[:, own] = self._rebuild(seen)[:, steps, :-1]
+            seen[:, steps, :-1] = centred[:, steps]
+            seen[:, steps, -1] = 0
+        return predicted
 
     def state(self) -> Mapping[str, Array]:
         return self._state

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HabitWatch", "SwitchHabits", "fit_habits"]
+__all__ = ["MEMORY", "HabitWatch", "SwitchHabits", "fit_habits", "unusual"]
 
 FloatArray = NDArray[np.float64]
-_MEMORY = 16  # rows that changes are counted in
+MEMORY = 16  # rows that changes are counted in
 _FEWEST = 15  # stays in a state below which nothing is known about their lengths
 _LEAST_SPREAD = 0.05  # of log lengths; a twentieth longer than ever is one nat
 _RATE_SPREAD = 0.25  # of log counts; twice as many changes as ever are three nats
@@ -35,9 +35,7 @@ class SwitchHabits:
 class HabitWatch:
     """Surprise at how long a switch has not changed and at how often it has, row by row, for one segment.
 
-    A stay longer than any in training counts `log(stay / longest) / spread`, and more changes than ever within 16 rows
-    count `log(changes / most_changes) / 0.25`: nats under an exponential tail of logarithms, at most 9.2. Missing states
-    are the last ones.
+    Missing states are the last known ones.
     """
 
     def __init__(self, habits: SwitchHabits) -> None:
@@ -45,24 +43,33 @@ class HabitWatch:
         n_switches = len(habits.most_changes)
         self._state: NDArray[np.bool_] | None = None
         self._stay = np.zeros(n_switches, dtype=np.int64)
-        self._changes = np.zeros((_MEMORY - 1, n_switches), dtype=np.int64)
+        self._changes = np.zeros((MEMORY - 1, n_switches), dtype=np.int64)
 
     def push(self, values: NDArray[np.floating]) -> FloatArray:
         """Take the next values `(n, n_switches)`, NaN where missing; return nats of the same shape."""
         if not len(values):
             return np.zeros(values.shape)
-        habits = self._habits
         states, changed = _states_and_changes(values, self._state)
         stays = _stays(changed, self._stay)
         changes = np.concatenate([self._changes, changed])
         total = np.cumsum(np.concatenate([np.zeros((1, values.shape[1]), dtype=np.int64), changes]), axis=0)
-        recent = total[_MEMORY:] - total[:-_MEMORY]
-        self._state, self._stay, self._changes = states[-1], stays[-1], changes[len(changes) - _MEMORY + 1 :]
-        columns = np.arange(values.shape[1])
-        side = states.astype(np.int64)
-        too_long = np.log(np.maximum(stays / habits.longest[columns, side], 1)) / habits.spread[columns, side]
-        too_often = np.log(np.maximum(recent / habits.most_changes, 1)) / _RATE_SPREAD
-        return np.minimum(np.maximum(too_long, too_often), _MOST)
+        recent = total[MEMORY:] - total[:-MEMORY]
+        self._state, self._stay, self._changes = states[-1], stays[-1], changes[len(changes) - MEMORY + 1 :]
+        return unusual(self._habits, states, stays, recent)
+
+
+def unusual(
+    habits: SwitchHabits, states: NDArray[np.bool_], stays: NDArray[np.int64], changes: NDArray[np.int64]
+) -> FloatArray:
+    """Surprise in nats `(n, n_switches)` at states, rows since the last change, and changes within the last 16 rows.
+
+    A stay longer than any in training counts `log(stay / longest) / spread`, and more changes than ever
+    `log(changes / most_changes) / 0.25`: an exponential tail of logarithms, at most 9.2.
+    """
+    columns, side = np.arange(states.shape[1]), states.astype(np.int64)
+    too_long = np.log(np.maximum(stays / habits.longest[columns, side], 1)) / habits.spread[columns, side]
+    too_often = np.log(np.maximum(changes / habits.most_changes, 1)) / _RATE_SPREAD
+    return np.minimum(np.maximum(too_long, too_often), _MOST)
 
 
 def fit_habits(segments: Sequence[NDArray[np.floating]], n_switches: int) -> SwitchHabits:
@@ -90,7 +97,7 @@ def _habits(segments: Sequence[NDArray[np.floating]], n_switches: int) -> Switch
         states, changed = _states_and_changes(values, None)
         lengths = _stays(changed, np.zeros(n_switches, dtype=np.int64))
         for switch in range(n_switches):
-            counts = np.convolve(changed[:, switch], np.ones(_MEMORY))
+            counts = np.convolve(changed[:, switch], np.ones(MEMORY))
             most_changes[switch] = max(most_changes[switch], counts.max())
             for side in (0, 1):
                 here = lengths[states[:, switch] == bool(side), switch]

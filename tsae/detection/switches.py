@@ -10,23 +10,35 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from tsae.detection.filters import MovingAverage, trailing_kernel
 from tsae.detection.switch_habits import HabitWatch, SwitchHabits, fit_habits
-from tsae.detection.training_rows import FitRows
 from tsae.series.channels import ChannelScaler
 
-__all__ = ["SwitchModel", "SwitchWatch", "fit_switches"]
+if TYPE_CHECKING:
+    from tsae.detection.training_rows import FitRows
+
+__all__ = [
+    "MEMORY",
+    "SwitchModel",
+    "SwitchWatch",
+    "clipped",
+    "errors_of",
+    "features_of",
+    "fit_switches",
+    "surprise_of",
+    "term_of",
+]
 
 FloatArray = NDArray[np.float64]
-_MEMORY = 16  # rows that surprise and features are averaged over
+MEMORY = 16  # rows that surprise and features are averaged over
 _MOST_ROWS = 5000  # for the regressions
 _LEAST_PROBABILITY = 1e-4
+_CLIP = 5.0  # standard deviations of analog channels
 _FLOOR = 1.0  # nats; a surprise below it is none
 
 
@@ -48,51 +60,81 @@ class SwitchWatch:
 
     def __init__(self, scaler: ChannelScaler, model: SwitchModel | None) -> None:
         self._model = model
-        self._means = [MovingAverage(trailing_kernel(_MEMORY), lookahead=0) for _ in scaler.network_channels]
-        self._averages = [MovingAverage(trailing_kernel(_MEMORY), lookahead=0) for _ in scaler.switch_channels]
+        self._means = [MovingAverage(trailing_kernel(MEMORY), lookahead=0) for _ in scaler.network_channels]
+        self._averages = [MovingAverage(trailing_kernel(MEMORY), lookahead=0) for _ in scaler.switch_channels]
         self._habits = None if model is None else HabitWatch(model.habits)
 
     def push(self, analog: NDArray[np.float32], values: NDArray[np.floating]) -> FloatArray:
         """Surprise over the worst of training, `(n, n_switches)`, NaN where a switch was not observed.
-
-        The larger of the surprise at a switch's state and, on top of the worst of that, at its habits.
 
         `analog` holds the scaled and filled network channels `(n, n_network_channels)`, `values` the switches'
         values `(n, n_switches)` with NaN.
         """
         if self._model is None or self._habits is None:
             return np.full(values.shape, np.nan)
-        unusual = self._habits.push(values)
-        surprise = np.maximum(self.surprise(analog, values), np.where(unusual > 0, self._model.worst + unusual, 0.0))
-        return np.asarray(np.where(np.isnan(values), np.nan, surprise / self._model.worst), dtype=np.float64)
+        return errors_of(self._model, self.surprise(analog, values), self._habits.push(values), values)
 
     def term(self, errors: FloatArray) -> FloatArray:
-        """What the switches add to a score `(n,)`: the largest surprise beyond the worst of training, in nats.
-
-        Surprise is bounded, so that it can alarm alone and drowns nothing.
-        """
+        """What the switches add to a score, `(n,)`."""
         if self._model is None or not errors.shape[1]:
             return np.zeros(len(errors))
-        beyond = (np.nan_to_num(errors) - 1) * self._model.worst
-        return np.asarray(np.maximum(beyond.max(axis=1), 0.0), dtype=np.float64)
+        return term_of(self._model, errors)
 
     def surprise(self, analog: NDArray[np.float32], values: NDArray[np.floating]) -> FloatArray:
         """Averaged surprise in nats, `(n, n_switches)`."""
-        model = self._model
-        states = np.clip(np.nan_to_num(values, nan=0.5), 0, 1)
-        logits = self.features(analog, states) @ model.weights.T + model.bias  # type: ignore[union-attr]
-        probability = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
-        surprise = -np.log(np.maximum(np.where(states > 0.5, probability, 1 - probability), _LEAST_PROBABILITY))
+        surprise = surprise_of(cast(SwitchModel, self._model), self.features(analog, values), values)
         known = (~np.isnan(values)).astype(np.float64)
         averaged = [average.push(surprise[:, i], known[:, i]) for i, average in enumerate(self._averages)]
         return np.column_stack(averaged) if averaged else np.zeros(values.shape)
 
-    def features(self, analog: NDArray[np.float32], states: NDArray[np.floating]) -> FloatArray:
-        """Analog channels, clipped, their trailing means, and the switches, `(n, n_features)`."""
-        now = np.clip(analog.astype(np.float64), -5, 5)
+    def features(self, analog: NDArray[np.float32], values: NDArray[np.floating]) -> FloatArray:
+        """What switches are predicted from, `(n, n_features)`."""
+        now = clipped(analog)
         weights = np.ones(len(now))
         means = [mean.push(now[:, i], weights) for i, mean in enumerate(self._means)]
-        return np.column_stack([now, *means, states])
+        return features_of(analog, np.column_stack(means), values)
+
+
+def clipped(analog: NDArray[np.float32]) -> FloatArray:
+    """Analog channels as switches are predicted from them, `(n, n_network_channels)`."""
+    return np.clip(analog.astype(np.float64), -_CLIP, _CLIP)
+
+
+def features_of(analog: NDArray[np.float32], means: FloatArray, values: NDArray[np.floating]) -> FloatArray:
+    """Analog channels, clipped, their trailing means, and the switches, `(n, n_features)`."""
+    return np.column_stack([clipped(analog), means, _states(values)])
+
+
+def surprise_of(model: SwitchModel, features: FloatArray, values: NDArray[np.floating]) -> FloatArray:
+    """Surprise of every row on its own, in nats, `(n, n_switches)`."""
+    probability = 1 / (1 + np.exp(-np.clip(features @ model.weights.T + model.bias, -30, 30)))
+    of_state = np.where(_states(values) > 0.5, probability, 1 - probability)
+    return np.asarray(-np.log(np.maximum(of_state, _LEAST_PROBABILITY)), dtype=np.float64)
+
+
+def errors_of(
+    model: SwitchModel, surprise: FloatArray, unusual: FloatArray, values: NDArray[np.floating]
+) -> FloatArray:
+    """Surprise over the worst of training, `(n, n_switches)`, NaN where a switch was not observed.
+
+    The larger of the averaged surprise at a switch's state and, on top of the worst of that, at its habits.
+    """
+    total = np.maximum(surprise, np.where(unusual > 0, model.worst + unusual, 0.0))
+    return np.asarray(np.where(np.isnan(values), np.nan, total / model.worst), dtype=np.float64)
+
+
+def term_of(model: SwitchModel, errors: FloatArray) -> FloatArray:
+    """What the switches add to a score `(n,)`: the largest surprise beyond the worst of training, in nats.
+
+    Surprise is bounded, so that it can alarm alone and drowns nothing.
+    """
+    beyond = (np.nan_to_num(errors) - 1) * model.worst
+    return np.asarray(np.maximum(beyond.max(axis=1), 0.0), dtype=np.float64)
+
+
+def _states(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """0, 1, or 0.5 where a switch was not observed."""
+    return np.asarray(np.clip(np.nan_to_num(values, nan=0.5), 0, 1))
 
 
 def fit_switches(scaler: ChannelScaler, rows: FitRows) -> SwitchModel | None:
@@ -119,6 +161,9 @@ def fit_switches(scaler: ChannelScaler, rows: FitRows) -> SwitchModel | None:
 
 def _regression(features: FloatArray, on: NDArray[np.bool_]) -> tuple[FloatArray, float]:
     """Weights and bias; the base rate alone if the rows hold one state only."""
+    from sklearn.exceptions import ConvergenceWarning  # loads much that scoring does without
+    from sklearn.linear_model import LogisticRegression
+
     rate = (on.sum() + 0.5) / (len(on) + 1)
     if on.all() or not on.any():
         return np.zeros(features.shape[1]), float(np.log(rate / (1 - rate)))

@@ -7,16 +7,19 @@ import torch
 from numpy.typing import NDArray
 
 from tsae.detection.graph import graph_of
+from tsae.detection.judge import Judge
+from tsae.detection.judging import entry_errors
 from tsae.detection.models import LinearBlocks, MaskedModel
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath
-from tsae.nn.masked import MaskedAutoEncoder
+from tsae.nn.masked import MaskedAutoEncoder, hide_each_block
 from tsae.nn.options import NetworkOptions
 
 __all__ = ["TorchNetwork", "masked_model", "rebuild_autoencoder"]
 
 Array = NDArray[np.float32]
+_WINDOWS_AT_ONCE = 256  # times the blocks of a window
 
 
 class TorchNetwork:
@@ -32,7 +35,7 @@ class TorchNetwork:
 
     @torch.inference_mode()
     def __call__(self, windows: Array) -> Array:
-        return self.module(torch.from_numpy(windows)).mean.numpy()  # type: ignore[no-any-return]
+        return self.module(torch.from_numpy(np.ascontiguousarray(windows))).mean.numpy()  # type: ignore[no-any-return]
 
     @torch.inference_mode()
     def encode(self, windows: Array) -> Array:
@@ -41,6 +44,15 @@ class TorchNetwork:
     @torch.inference_mode()
     def decode(self, codes: Array) -> Array:
         return self.module.decode(torch.from_numpy(codes)).numpy()
+
+    @torch.inference_mode()
+    def judged(self, windows: Array, judge: Judge) -> Array:
+        return entry_errors(judge, self.module, torch.from_numpy(windows)).numpy()
+
+    @torch.inference_mode()
+    def each_block_hidden(self, centred: Array, left: Array, block: int) -> Array:
+        parts = zip(*(torch.split(torch.from_numpy(each), _WINDOWS_AT_ONCE) for each in (centred, left)), strict=True)
+        return torch.cat([hide_each_block(self.module, *part, block=block) for part in parts]).numpy()
 
     def state(self) -> dict[str, Array]:
         return {name: tensor.numpy() for name, tensor in self.module.state_dict().items()}

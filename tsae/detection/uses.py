@@ -11,6 +11,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from tsae.detection.bottleneck import Advice, advise
 from tsae.detection.codes import CodeFacts, Compression
 from tsae.detection.parameters import plain
 from tsae.errors import DataError, ParameterError
@@ -124,6 +125,14 @@ class CodesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):  # type: ig
         """How much smaller codes are than inputs, and what that costs on those the network was not trained on."""
         check_is_fitted(self, "model_")
         return self.codes_.compression
+
+    def advice(self) -> Advice:
+        """What a code leaves against its length, and whether it is too short or long, or the data too few or dirty.
+
+        Measured in `fit`, on windows of the longest member, or on images; `print` shows it.
+        """
+        check_is_fitted(self, "model_")
+        return advise(self.codes_.bottleneck)
 
     @property
     def _n_features_out(self) -> int:

@@ -13,6 +13,7 @@ from tsae.evaluation.point_adjusted import PointAdjustedF1, pa_percent_k, point_
 from tsae.evaluation.precision_recall import PrecisionRecall, point_precision_recall
 from tsae.evaluation.range_based import range_precision_recall
 from tsae.evaluation.ranking import OracleF1, auc_pr, auc_roc, oracle_f1
+from tsae.evaluation.resemblance import Resemblance, resemblance
 from tsae.evaluation.summary import evaluate
 from tsae.evaluation.vus import VolumeUnderSurface, vus, vus_pr, vus_roc
 
@@ -21,6 +22,7 @@ __all__ = [
     "OracleF1",
     "PointAdjustedF1",
     "PrecisionRecall",
+    "Resemblance",
     "VolumeUnderSurface",
     "affiliation_precision_recall",
     "auc_pr",
@@ -32,6 +34,7 @@ __all__ = [
     "point_adjusted_f1",
     "point_precision_recall",
     "range_precision_recall",
+    "resemblance",
     "time_to_detect",
     "vus",
     "vus_pr",

@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, get_args
+from typing import Any
 
 from tsae.detection.plan import PRESETS
+from tsae.detection.recipes import RECIPES, recipe
 from tsae.errors import ParameterError
 from tsae.evaluation.baselines import PcaWindows, RandomScore, ZScore
-from tsae.nn.options import Architecture
 
 __all__ = ["ModelSpec", "parse_model"]
 
@@ -21,7 +21,7 @@ _BASELINES: dict[str, Callable[..., Any]] = {"random": RandomScore, "zscore": ZS
 _OWN = {
     "AnomalyDetector": {},
     **{preset: {"preset": preset} for preset in PRESETS},
-    **{architecture: {"architecture": architecture} for architecture in get_args(Architecture)},
+    **{kind: recipe(kind) for kind in RECIPES},
 }
 _CALL = re.compile(r"(?P<name>[\w.-]+)\s*(\((?P<arguments>.*)\))?", re.DOTALL)
 
@@ -91,8 +91,9 @@ def parse_model(text: str) -> ModelSpec:
     Parameters
     ----------
     text : str
-        A preset or an architecture of tsae or `AnomalyDetector`, a baseline (random, zscore, pca-windows), or
-        the import path of a class, or of a function that makes a detector, with keyword arguments in brackets.
+        A preset, a kind of autoencoder (see `tsae.recipe`) or `AnomalyDetector`, a baseline (random, zscore,
+        pca-windows), or the import path of a class, or of a function that makes a detector, with keyword arguments in
+        brackets.
 
     Raises
     ------

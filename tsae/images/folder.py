@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from tsae.errors import DataError, ParameterError
 from tsae.images.arrays import as_images
 
-__all__ = ["ImageTable", "images_of", "read_images"]
+__all__ = ["ImageTable", "check_size", "images_of", "picture_paths", "read_images", "read_picture", "table_of"]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _GREY_MODES = ("1", "L", "LA", "La")
@@ -31,7 +31,9 @@ class ImageTable(NamedTuple):
     """File names, sorted, `(n,)`."""
 
 
-def read_images(folder: str | os.PathLike[str], *, size: tuple[int, int] | None = None) -> ImageTable:
+def read_images(
+    folder: str | os.PathLike[str], *, size: Sequence[int] | None = None, channels: int | None = None
+) -> ImageTable:
     """Read all PNG and JPEG files of a folder, sorted by name; other files and folders in it are left alone.
 
     Cameras that store a picture on its side say so in it (EXIF), and it is turned upright. Transparency is dropped.
@@ -42,31 +44,60 @@ def read_images(folder: str | os.PathLike[str], *, size: tuple[int, int] | None 
         Where the pictures are.
     size
         `(height, width)` that every picture is resized to; `None` if they all have the same size.
+    channels
+        1 for grey or 3 for red, green and blue, as a fitted detector needs them: grey pictures are repeated, and
+        coloured ones whose colours are equal count as grey. `None` takes 3 if any picture is coloured.
 
     Raises
     ------
     DataError
-        If the folder is missing or holds no picture, or a file is unreadable or of another size than the first.
+        If the folder is missing or holds no picture, a file is unreadable or of another size than the first, or a
+        picture is coloured where grey ones are needed.
     ParameterError
         If `size` is not two whole numbers of at least 1.
     """
-    if size is not None and (len(size) != 2 or not all(isinstance(side, int) and side >= 1 for side in size)):
-        raise ParameterError(f"`size` (={size!r}) must be (height, width) in pixels; pass something like (64, 64)")
-    paths = _pictures(Path(folder))
+    size = check_size(size)
+    paths = picture_paths(folder)
     pictures = list(_same_sized(paths, size))
-    channels = max(picture.shape[0] for picture in pictures)
-    values = np.stack([np.broadcast_to(picture, (channels, *picture.shape[1:])) for picture in pictures])
+    if channels == 1:
+        pictures = [_grey(picture, path) for picture, path in zip(pictures, paths, strict=True)]
+    most = max(channels or 1, *(picture.shape[0] for picture in pictures))
+    values = np.stack([np.broadcast_to(picture, (most, *picture.shape[1:])) for picture in pictures])
     return ImageTable(values, tuple(path.name for path in paths))
 
 
-def images_of(source: Any) -> NDArray[Any]:
-    """Pictures `(n, channels, height, width)` of an array, an `ImageTable` or a folder; see `as_images`."""
+def images_of(source: Any, *, size: Sequence[int] | None = None, channels: int | None = None) -> NDArray[Any]:
+    """Pictures `(n, channels, height, width)` of an array, an `ImageTable` or a folder; see `as_images`.
+
+    `size` and `channels` are for folders, see `read_images`; arrays are taken as they are.
+    """
+    return table_of(source, size=size, channels=channels).values
+
+
+def table_of(source: Any, *, size: Sequence[int] | None = None, channels: int | None = None) -> ImageTable:
+    """The same as an `ImageTable`; pictures of an array are called by their numbers, "0" on."""
+    size = check_size(size)
     if isinstance(source, str | os.PathLike):
-        source = read_images(source)
-    return as_images(source.values if isinstance(source, ImageTable) else source)
+        source = read_images(source, size=size, channels=channels)
+    if isinstance(source, ImageTable):
+        return ImageTable(as_images(source.values), source.names)
+    images = as_images(source)
+    return ImageTable(images, tuple(map(str, range(len(images)))))
 
 
-def _pictures(folder: Path) -> list[Path]:
+def check_size(size: Sequence[int] | None) -> tuple[int, int] | None:
+    """`(height, width)`, or `None` if nothing was stated; refuses everything else by name."""
+    if size is None:
+        return None
+    sides = tuple(size)
+    if len(sides) != 2 or not all(type(side) is int and side >= 1 for side in sides):
+        raise ParameterError(f"`size` (={size!r}) must be (height, width) in pixels; pass something like (64, 64)")
+    return sides[0], sides[1]
+
+
+def picture_paths(folder: str | os.PathLike[str]) -> list[Path]:
+    """PNG and JPEG files in a folder, sorted by name; refuses a folder that is missing or has none."""
+    folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{str(folder)!r} is not a folder; pass the folder that holds the pictures")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
@@ -80,7 +111,7 @@ def _pictures(folder: Path) -> list[Path]:
 def _same_sized(paths: list[Path], size: tuple[int, int] | None) -> Iterator[NDArray[Any]]:
     first: tuple[int, ...] | None = None
     for path in paths:
-        picture = _read(path, size)
+        picture = read_picture(path, size)
         first = picture.shape[1:] if first is None else first
         if picture.shape[1:] != first:
             raise DataError(
@@ -90,8 +121,23 @@ def _same_sized(paths: list[Path], size: tuple[int, int] | None) -> Iterator[NDA
         yield picture
 
 
-def _read(path: Path, size: tuple[int, int] | None) -> NDArray[Any]:
-    """One picture, `(channels, height, width)`."""
+def _grey(picture: NDArray[Any], path: Path) -> NDArray[Any]:
+    if picture.shape[0] > 1 and (picture != picture[:1]).any():
+        raise DataError(
+            f"picture {str(path)!r} is coloured, the detector was fitted on grey ones; convert it to grey, or fit on "
+            "coloured pictures"
+        )
+    return picture[:1]
+
+
+def read_picture(path: Path, size: tuple[int, int] | None = None) -> NDArray[Any]:
+    """One picture, `(channels, height, width)`, resized if `size` says so.
+
+    Raises
+    ------
+    DataError
+        If the file is unreadable.
+    """
     try:
         with Image.open(path) as file:
             picture = _upright(file)

@@ -118,7 +118,7 @@ class AutoEncoder(nn.Module):
         decoded = self.decoder(code)
         mean, log_var = (decoded[:, 0], decoded[:, 1]) if self.learned_variance else (decoded, None)
         if linear is not None:
-            mean = mean + linear
+            mean = mean + linear if torch.is_grad_enabled() else mean.add_(linear)
         if self.output_activation is not None:
             mean = self.output_activation(mean)
         return mean, log_var

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tsae.errors import ParameterError
 from tsae.nn.layers import start_at_zero
+from tsae.nn.stages import receptive_field, stages
 
 __all__ = ["ConvDecoder", "ConvEncoder"]
 
@@ -59,11 +60,10 @@ class ConvEncoder(nn.Module):
     ) -> None:
         super().__init__()
         channels, sides = _channels_and_sides(input_shape)
-        stages = _stages(sides, n_blocks)
-        widths = _widths(channels, width, len(stages) - 1)
-        self.out_features = widths[-1] * math.prod(stages[-1])
-        # Each stage's stride is 2, so a kernel of stage i reaches over (kernel_size − 1)·2^i inputs.
-        self.receptive_field = 1 + (kernel_size - 1) * (2 ** (len(stages) - 1) - 1)
+        n_stages = len(stages(sides, n_blocks)) - 1
+        widths = _widths(channels, width, n_stages)
+        self.out_features = widths[-1] * math.prod(stages(sides, n_blocks)[-1])
+        self.receptive_field = receptive_field(sides, n_blocks, kernel_size)
         self._is_series = len(sides) == 1
         convolution = nn.Conv1d if self._is_series else nn.Conv2d
         layers: list[nn.Module] = []
@@ -121,17 +121,17 @@ class ConvDecoder(nn.Module):
     ) -> None:
         super().__init__()
         channels, sides = _channels_and_sides(output_shape)
-        stages = _stages(sides, n_blocks)[::-1]
+        growing = stages(sides, n_blocks)[::-1]
         n_maps = 2 if learned_variance else 1
-        widths = _widths(n_maps * channels, width, len(stages) - 1)[::-1]
+        widths = _widths(n_maps * channels, width, len(growing) - 1)[::-1]
         self._is_series = len(sides) == 1
         self._maps = (n_maps, channels) if learned_variance else None
         convolution = nn.ConvTranspose1d if self._is_series else nn.ConvTranspose2d
         layers: list[nn.Module] = [
-            nn.Linear(latent_dim, widths[0] * math.prod(stages[0])),
-            nn.Unflatten(1, (widths[0], *stages[0])),
+            nn.Linear(latent_dim, widths[0] * math.prod(growing[0])),
+            nn.Unflatten(1, (widths[0], *growing[0])),
         ]
-        for (n_in, n_out), (small, large) in zip(pairwise(widths), pairwise(stages), strict=True):
+        for (n_in, n_out), (small, large) in zip(pairwise(widths), pairwise(growing), strict=True):
             # A stride of 2 maps m to 2m − 1; an even side needs one more.
             missing = tuple(side - (2 * half - 1) for half, side in zip(small, large, strict=True))
             layers += _after_stage(activation, dropout)
@@ -155,14 +155,6 @@ def _channels_and_sides(shape: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
         rule = "is too short to be convolved: time steps, height and width must be at least 4"
         raise ParameterError(f"input shape (={shape}) {rule}; use a longer window, or architecture='dense'")
     return channels, sides
-
-
-def _stages(sides: tuple[int, ...], n_blocks: int) -> list[tuple[int, ...]]:
-    """Sides before the first stage and after each one; stages stop before a side gets shorter than two."""
-    stages = [sides]
-    while len(stages) <= n_blocks and min(stages[-1]) >= 4:
-        stages.append(tuple((side + 1) // 2 for side in stages[-1]))
-    return stages
 
 
 def _widths(channels: int, width: int, n_stages: int) -> list[int]:

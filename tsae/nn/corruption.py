@@ -6,12 +6,13 @@ Without a generator, torch's global one is used.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
-__all__ = ["GaussianNoise", "MaskPattern", "Masking", "SaltAndPepper", "draw_mask"]
+__all__ = ["GaussianNoise", "MaskPattern", "Masking", "SaltAndPepper", "covering_masks", "draw_mask"]
 
 MaskPattern = Literal["points", "channels", "blocks"]
 
@@ -101,6 +102,69 @@ def draw_mask(pattern: MaskPattern, inputs: Tensor, level: float, *, generator: 
         rows, columns = (_hidden_runs(inputs, dim, level**0.5, generator) for dim in (2, 3))
         hidden = (rows[:, :, None] & columns[:, None, :])[:, None]
     return hidden.expand(inputs.shape)
+
+
+def covering_masks(
+    pattern: MaskPattern, shape: tuple[int, ...], level: float, *, at_least: int = 1, generator: Generator
+) -> Tensor:
+    """Masks that together hide every entry of an input equally often.
+
+    Parameters
+    ----------
+    pattern
+        As for `draw_mask`. Entries, channels, runs of time steps or rectangles are dealt out in random order.
+    shape
+        `(time, channels)` or `(channels, height, width)`.
+    level
+        Share of the entries that one mask hides, at most; at least one unit is hidden.
+    at_least
+        How many masks are wanted. Whole rounds are dealt, so there may be more.
+
+    Returns
+    -------
+    Tensor
+        Booleans `(n_masks, *shape)`; True is hidden.
+
+    Examples
+    --------
+    >>> masks = covering_masks("blocks", (10, 2), 0.25, generator=Generator().manual_seed(0))
+    >>> masks.shape, masks.sum(0).unique().tolist()
+    (torch.Size([5, 10, 2]), [1])
+    """
+    rounds: list[Tensor] = []
+    while sum(map(len, rounds)) < at_least:
+        rounds.append(_one_round(pattern, shape, level, generator))
+    return torch.cat(rounds)
+
+
+def _one_round(pattern: MaskPattern, shape: tuple[int, ...], level: float, generator: Generator) -> Tensor:
+    """Masks `(n_masks, *shape)` that hide every entry once."""
+    is_series = len(shape) == 2
+    if pattern == "points":
+        number = _dealt(math.prod(shape), level, generator).reshape(shape)
+    elif pattern == "channels":
+        dealt = _dealt(shape[1] if is_series else shape[0], level, generator)
+        number = dealt[None, :] if is_series else dealt[:, None, None]
+    elif is_series:
+        number = _runs(shape[0], level, generator)[:, None]
+    else:
+        rows, columns = (_runs(side, level**0.5, generator) for side in shape[1:])
+        number = (rows[:, None] * (columns.max() + 1) + columns)[None]
+    each = torch.arange(int(number.max()) + 1).reshape(-1, *[1] * number.ndim)
+    return (number == each).expand(-1, *shape)
+
+
+def _dealt(n_units: int, level: float, generator: Generator) -> Tensor:
+    """Number of the mask that hides each unit, `(n_units,)`: as many units a mask as `level` allows."""
+    n_masks = min(n_units, math.ceil(n_units / max(1, int(level * n_units))))
+    return torch.randperm(n_units, generator=generator) % n_masks
+
+
+def _runs(length: int, share: float, generator: Generator) -> Tensor:
+    """Number of the mask that hides each position, `(length,)`: neighbours share one, from a random start on."""
+    n_masks = math.ceil(length / min(max(1, int(share * length)), max(1, length - 1)))
+    start = int(torch.randint(length, (), generator=generator))
+    return (torch.arange(length).roll(start) * n_masks) // length
 
 
 def _hidden_channels(inputs: Tensor, level: float, generator: Generator | None) -> Tensor:

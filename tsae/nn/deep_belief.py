@@ -14,7 +14,8 @@ from tsae.errors import ParameterError
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.bottleneck import Deterministic, Gaussian
 from tsae.nn.dense import DenseDecoder, DenseEncoder
-from tsae.nn.rbm import RBM, RBMOptions, UnitKind, train_rbm
+from tsae.nn.rbm import RBM, UnitKind, train_rbm
+from tsae.nn.rbm_options import RBMOptions
 
 __all__ = ["stack", "unroll_into"]
 

@@ -9,7 +9,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from tsae.nn.layers import start_at_zero
+from tsae.nn.layers import linear_by_group, start_at_zero
 
 __all__ = ["DenseDecoder", "DenseEncoder"]
 
@@ -84,6 +84,17 @@ class DenseDecoder(nn.Module):
 
     def forward(self, code: Tensor) -> Tensor:
         return cast(Tensor, self.layers(code))
+
+    def blocks(self, code: Tensor, chosen: Tensor, block: int) -> Tensor:
+        """Only the block `chosen` `(batch,)` of each series that `forward` returns, `(batch, block, channels)`.
+
+        The time steps are counted in blocks of `block`, which divides their number; not for a learned variance.
+        """
+        last = cast(nn.Linear, self.layers[-2])
+        n_channels = cast(tuple[int, ...], cast(nn.Unflatten, self.layers[-1]).unflattened_size)[-1]
+        weight = last.weight.view(-1, block * n_channels, last.in_features)
+        found = linear_by_group(self.layers[:-2](code), chosen, weight, last.bias.view(weight.shape[:2]))
+        return found.view(-1, block, n_channels)
 
 
 def _hidden_layers(widths: Sequence[int], activation: Callable[[], nn.Module], dropout: float) -> list[nn.Module]:

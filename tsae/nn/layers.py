@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-__all__ = ["positional_encoding", "start_at_zero"]
+__all__ = ["linear_by_group", "positional_encoding", "start_at_zero"]
 
 
 def start_at_zero(layer: nn.Module) -> None:
@@ -24,3 +25,15 @@ def positional_encoding(n_positions: int, width: int) -> Tensor:
     frequencies = 10_000.0 ** (-2 * (columns // 2) / width)
     angles = positions * frequencies
     return torch.where(columns % 2 == 0, angles.sin(), angles.cos())
+
+
+def linear_by_group(inputs: Tensor, group: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Inputs `(batch, n_in)`, each through the layer of its group, `(batch,)` whole numbers: `(batch, n_out)`.
+
+    `weight` is `(n_groups, n_out, n_in)`, `bias` `(n_groups, n_out)`. Inputs of one group are multiplied together.
+    """
+    order = group.argsort(stable=True)
+    sizes = group.bincount(minlength=len(weight)).tolist()
+    biases = [None] * len(weight) if bias is None else bias.unbind()
+    parts = zip(torch.split(inputs.index_select(0, order), sizes), weight.unbind(), biases, strict=True)
+    return torch.cat([functional.linear(*part) for part in parts]).index_select(0, order.argsort())

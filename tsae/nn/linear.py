@@ -44,7 +44,8 @@ class LinearPath(nn.Module):
 
     def encode(self, inputs: Tensor) -> Tensor:
         """Inputs `(batch, *input_shape)` → coordinates `(batch, n_components)`."""
-        return (inputs.flatten(1) - self.centre) @ self.components.T
+        offset = self.components @ self.centre
+        return torch.addmm(offset, inputs.flatten(1), self.components.T, alpha=1, beta=-1)
 
     def decode(self, coordinates: Tensor) -> Tensor:
         """Coordinates `(batch, n_components)` → reconstructions `(batch, *input_shape)`."""

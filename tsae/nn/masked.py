@@ -11,11 +11,14 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tsae.nn.autoencoder import AutoEncoder
+from tsae.nn.dense import DenseDecoder, DenseEncoder
+from tsae.nn.layers import linear_by_group
 from tsae.nn.linear import moments
 
-__all__ = ["BlockPredictor", "MaskedAutoEncoder", "fit_block_predictor"]
+__all__ = ["BlockPredictor", "MaskedAutoEncoder", "block_predictor", "fit_block_predictor", "hide_each_block"]
 
 
 class BlockPredictor(nn.Module):
@@ -48,6 +51,15 @@ class BlockPredictor(nn.Module):
         """Windows `(batch, time, channels)` → actual minus predicted values, same shape."""
         return ((windows.flatten(1) - self.centre) @ self.operator.T).view(windows.shape)
 
+    def of_blocks(self, centred: Tensor, chosen: Tensor) -> Tensor:
+        """What `forward` gives for the blocks `chosen` `(batch,)` alone, `(batch, block, channels)`.
+
+        Takes windows `(batch, time, channels)` from which the mean window is already subtracted.
+        """
+        width = self.block * centred.shape[2]
+        rows = self.operator.view(-1, width, len(self.centre))
+        return linear_by_group(centred.flatten(1), chosen, rows).view(-1, self.block, centred.shape[2])
+
 
 def fit_block_predictor(
     batches: Iterable[Tensor], n_channels: int, *, block: int, ridge: float = 0.01
@@ -57,6 +69,13 @@ def fit_block_predictor(
     `ridge` is added to the covariance, as a share of the mean variance.
     """
     centre, covariance = moments(windows.flatten(1) for windows in batches)
+    return block_predictor(centre, covariance, n_channels, block=block, ridge=ridge)
+
+
+def block_predictor(
+    centre: Tensor, covariance: Tensor, n_channels: int, *, block: int, ridge: float = 0.01
+) -> BlockPredictor:
+    """The predictor for windows with this mean `(n_features,)` and covariance, which is overwritten."""
     n_features = covariance.shape[0]
     covariance.diagonal().add_(ridge * covariance.diagonal().mean().clamp_min(1e-6))
     torch.linalg.cholesky(covariance, out=covariance)
@@ -90,11 +109,69 @@ class MaskedAutoEncoder(nn.Module):
         self.linear = linear
         self.network = network
 
-    def correction(self, windows: Tensor, left: Tensor, hidden: Tensor, *, noise: float = 0.0) -> Tensor:
-        """The network's prediction of the linear residuals `left`, for steps `hidden` `(time,)` or `(batch, time)`."""
-        mask = hidden.to(windows.dtype).expand(windows.shape[:2]).unsqueeze(2)
+    def block_residuals(self, windows: Tensor, chosen: Tensor, *, noise: float = 0.0) -> Tensor:
+        """Actual minus predicted values of one hidden block a window, `(batch, block, channels)`.
+
+        `chosen` `(batch,)` is the number of the hidden block. `noise` is the standard deviation of what is added to
+        the rest of the window that the network sees.
+        """
+        block = self.linear.block
         centred = windows - self.linear.centre.view(windows.shape[1:])
-        if noise:
-            centred = centred + noise * torch.randn_like(centred) * (1 - mask)
-        seen = torch.cat([centred - left * mask, mask], dim=2)
-        return cast(Tensor, cast(AutoEncoder, self.network)(seen).mean)[:, :, :-1]
+        left = self.linear.of_blocks(centred, chosen)
+        if self.network is None:
+            return left
+        rest = centred + noise * torch.randn_like(centred) if noise else centred
+        seen = functional.pad(rest, (0, 1))
+        blocks = seen.view(len(seen), -1, block, seen.shape[2])
+        rows = torch.arange(len(windows), device=windows.device)
+        blocks[rows, chosen, :, :-1] = centred.reshape(*blocks.shape[:3], -1)[rows, chosen] - left
+        blocks[rows, chosen, :, -1] = 1
+        return left - self._prediction(seen, chosen)
+
+    def _prediction(self, seen: Tensor, chosen: Tensor) -> Tensor:
+        """The network's prediction of the linear residuals in the chosen blocks, `(batch, block, channels)`."""
+        network = cast(AutoEncoder, self.network)
+        code = network.latent(seen).code
+        if isinstance(network.decoder, DenseDecoder):
+            return network.decoder.blocks(code, chosen, self.linear.block)[..., :-1]
+        rows = torch.arange(len(seen), device=seen.device)
+        blocks = network.decoder(code).reshape(len(seen), -1, self.linear.block, seen.shape[2])
+        return cast(Tensor, blocks[rows, chosen, :, :-1])
+
+
+def hide_each_block(network: AutoEncoder, centred: Tensor, left: Tensor, *, block: int) -> Tensor:
+    """What the network of a masked autoencoder predicts for `left` with each of its blocks hidden in turn.
+
+    `centred` holds windows `(batch, time, channels)` minus the mean window, `left` `(batch, steps, channels)` the
+    linear residuals of their last steps, a whole number of blocks; the result is shaped like `left`. Windows that
+    differ in one block only differ little after a dense first layer, so that it is worked out once and corrected
+    for each block, and the last layer only rebuilds the hidden block.
+    """
+    n_windows, n_steps, n_channels = centred.shape
+    n_blocks = left.shape[1] // block
+    chosen = torch.arange(n_steps // block - n_blocks, n_steps // block).repeat_interleave(n_windows)
+    encoder, decoder = network.encoder, network.decoder
+    if not (isinstance(encoder, DenseEncoder) and isinstance(decoder, DenseDecoder) and len(encoder.layers) > 1):
+        return _each_block_whole(network, centred, left, chosen, block)
+    layer = cast(nn.Linear, encoder.layers[1])
+    weight = layer.weight.view(-1, n_steps, n_channels + 1)
+    shared = functional.linear(centred.flatten(1), weight[:, :, :-1].flatten(1), layer.bias)
+    of_blocks = weight[:, n_steps - left.shape[1] :].reshape(-1, n_blocks, block, n_channels + 1)
+    told = shared + of_blocks[..., -1].sum(2).T.unsqueeze(1)  # (n_blocks, batch, n_out): the mask's share added
+    values = of_blocks[..., :-1].permute(1, 2, 3, 0).flatten(1, 2)
+    blocks = left.reshape(n_windows, n_blocks, -1).transpose(0, 1)
+    hidden = torch.baddbmm(told, blocks, values, alpha=-1).flatten(0, 1)
+    code = network.bottleneck(encoder.layers[2:](hidden)).code
+    found = decoder.blocks(code, chosen, block)[..., :-1]
+    return found.reshape(n_blocks, n_windows, block, n_channels).transpose(0, 1).reshape(left.shape)
+
+
+def _each_block_whole(network: AutoEncoder, centred: Tensor, left: Tensor, chosen: Tensor, block: int) -> Tensor:
+    """The same for any network: it sees as many windows as there are hidden blocks."""
+    n_windows, n_steps, _ = centred.shape
+    own = torch.arange(n_steps).div(block, rounding_mode="floor") == chosen[::n_windows].unsqueeze(1)
+    padded = functional.pad(left, (0, 0, n_steps - left.shape[1], 0))
+    hidden = own.to(centred.dtype)[:, None, :, None].expand(-1, n_windows, -1, 1)
+    seen = torch.cat([centred - padded * hidden, hidden], dim=3)
+    found = network(seen.flatten(0, 1)).mean.view(seen.shape)[..., :-1]
+    return cast(Tensor, (found * hidden).sum(0)[:, n_steps - left.shape[1] :])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from tsae.errors import ParameterError
+from tsae.nn.stages import receptive_field
 
 __all__ = [
     "Activation",
@@ -111,6 +112,13 @@ class NetworkOptions:
         h = min(256, max(128, math.prod(input_shape) // 4))
         encoder = (h, h // 2) if self.hidden is None else self.hidden
         return encoder, encoder[::-1] if self.decoder_hidden is None else self.decoder_hidden
+
+    def receptive_field(self, input_shape: tuple[int, ...]) -> int:
+        """How many time steps, or pixels a side, one feature before the code depends on: all unless convolutional."""
+        sides = input_shape[:1] if len(input_shape) == 2 else input_shape[1:]
+        if self.architecture != "conv":
+            return max(sides)
+        return min(max(sides), receptive_field(sides, self.n_blocks, self.kernel_size))
 
     def _check_names(self) -> None:
         _check_choice("architecture", self.architecture, get_args(Architecture))

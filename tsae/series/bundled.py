@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tsae.errors import DataError, ParameterError
 
-__all__ = ["BUNDLED_DATASETS", "BundledDataset", "bundled_dataset"]
+__all__ = ["BUNDLED_DATASETS", "BundledDataset", "bundled_dataset", "bundled_folder"]
 
 BUNDLED_DATASETS = ("pump",)
 """Names that `bundled_dataset` knows."""
@@ -47,7 +47,7 @@ def bundled_dataset(name: str = "pump") -> BundledDataset:
     if name not in BUNDLED_DATASETS:
         known = ", ".join(repr(each) for each in BUNDLED_DATASETS)
         raise ParameterError(f"`name` (={name!r}) is not a bundled data set; choose one of {known}")
-    folder = _folder(name)
+    folder = bundled_folder(name, "train.csv")
     return BundledDataset(
         train=folder / "train.csv",
         later=folder / "later.csv",
@@ -56,10 +56,11 @@ def bundled_dataset(name: str = "pump") -> BundledDataset:
     )
 
 
-def _folder(name: str) -> Path:
+def bundled_folder(name: str, file: str) -> Path:
+    """The folder of a bundled data set, which must hold `file`; raises `DataError` if it is not there."""
     package = Path(__file__).resolve().parents[1]
     candidates = (package / "data" / name, package.parent / "datasets" / name)  # wheel, source checkout
     for folder in candidates:
-        if (folder / "train.csv").is_file():
+        if (folder / file).is_file():
             return folder
     raise DataError(f"the bundled data set {name!r} is not in {candidates[0]}; reinstall tsae")

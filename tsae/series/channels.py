@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,18 +30,18 @@ class ChannelScaler:
     role: NDArray[np.int64]
     """ANALOG, SWITCH or CONSTANT, `(n_channels,)`."""
 
-    @property
+    @cached_property
     def network_channels(self) -> NDArray[np.intp]:
         """Numbers of the channels that the network sees."""
         analog = np.flatnonzero(self.role == ANALOG)
         return analog if len(analog) else np.arange(len(self.role))
 
-    @property
+    @cached_property
     def constant_channels(self) -> NDArray[np.intp]:
         """Numbers of the constant channels that no network sees."""
         return np.setdiff1d(np.flatnonzero(self.role == CONSTANT), self.network_channels)
 
-    @property
+    @cached_property
     def switch_channels(self) -> NDArray[np.intp]:
         """Numbers of the switches that no network sees."""
         return np.setdiff1d(np.flatnonzero(self.role == SWITCH), self.network_channels)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from numbers import Real
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from tsae.errors import DataError
 
-__all__ = ["row_values", "timestamp_of"]
+__all__ = ["row_values", "time_ns"]
 
 FloatArray = NDArray[np.float64]
+_EPOCH = datetime(1970, 1, 1)
+_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def row_values(rows: Any, channels: Sequence[str]) -> tuple[FloatArray, int]:
@@ -68,13 +70,14 @@ def row_values(rows: Any, channels: Sequence[str]) -> tuple[FloatArray, int]:
 
 
 def _number(value: Any, channel: str) -> float:
-    if value is None or value is pd.NA:
-        return math.nan
-    if not isinstance(value, Real | np.bool_):
-        raise DataError(
-            f"channel {channel!r} has the value {_shortened(value)}, which is not a number; pass a number, or None "
-            "if nothing was measured"
-        )
+    if type(value) is not float:
+        if value is None or type(value).__name__ == "NAType":  # of pandas, which a stream does without
+            return math.nan
+        if not isinstance(value, Real | np.bool_):
+            raise DataError(
+                f"channel {channel!r} has the value {_shortened(value)}, which is not a number; pass a number, or None "
+                "if nothing was measured"
+            )
     try:
         number = float(value)
     except OverflowError:
@@ -91,8 +94,8 @@ def _not_finite(value: Any, channel: str) -> DataError:
     )
 
 
-def timestamp_of(time: Any) -> pd.Timestamp:
-    """One time as a timestamp in nanoseconds.
+def time_ns(time: Any) -> tuple[int, bool]:
+    """One time in nanoseconds since 1970, and whether it has a time zone.
 
     Parameters
     ----------
@@ -107,19 +110,34 @@ def timestamp_of(time: Any) -> pd.Timestamp:
 
     Examples
     --------
-    >>> timestamp_of("2026-11-24 10:00")
-    Timestamp('2026-11-24 10:00:00')
+    >>> time_ns("1970-01-01T00:00:01.5")
+    (1500000000, False)
     """
-    if not isinstance(time, Real):
-        try:
-            timestamp = pd.Timestamp(time)
-            if not pd.isna(timestamp):
-                return timestamp.as_unit("ns")
-        except (ValueError, TypeError, OverflowError):
-            pass
+    try:
+        if isinstance(time, datetime) and time == time:  # NaT is not
+            return _of_datetime(time)
+        if (isinstance(time, str) and len(time) <= 26) or (isinstance(time, str) and "." not in time):
+            return _of_datetime(datetime.fromisoformat(time))
+        if isinstance(time, str):  # finer than microseconds
+            import pandas as pd
+
+            return _of_datetime(pd.Timestamp(time).as_unit("ns"))
+        if isinstance(time, np.datetime64) and not np.isnat(time):
+            return int(time.astype("datetime64[ns]").astype(np.int64)), False
+    except (ValueError, TypeError, OverflowError):
+        pass
     raise DataError(
         f"`timestamp` (={_shortened(time)}) is no time; pass a datetime or an ISO string such as '2026-11-24T10:00:00'"
     )
+
+
+def _of_datetime(time: datetime) -> tuple[int, bool]:
+    ns = getattr(time, "value", None)  # of pandas
+    zoned = time.tzinfo is not None
+    if ns is None:
+        since = time - (_EPOCH_UTC if zoned else _EPOCH)
+        ns = (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
+    return int(ns), zoned
 
 
 def _shortened(value: Any) -> str:

@@ -2,81 +2,51 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
-from tsae.detection.detector import AnomalyDetector
-from tsae.detection.engine import ScoredRows, SegmentScorer
-from tsae.detection.inputs import check_period
+from tsae.detection.stream_model import StreamModel
 from tsae.errors import DataError, ParameterError
-from tsae.series.clock import grid_steps
-from tsae.streaming.rows import row_values, timestamp_of
+from tsae.streaming.answers import RowScore, StreamScores
+from tsae.streaming.clock import Arrival, EntityClock, StreamCounts
+from tsae.streaming.lanes import Lanes
+from tsae.streaming.rows import row_values, time_ns
 
 __all__ = ["RowScore", "StreamScorer", "StreamScores"]
 
 FloatArray = NDArray[np.float64]
-_ROWS_AT_ONCE = 4096
-_ROWS_OF_PERIOD_CHECK = 16
-
-
-@dataclass(frozen=True)
-class RowScore:
-    """One row's score."""
-
-    row: int
-    """Number of the row in the stream, from 0; dropped rows do not count."""
-    timestamp: pd.Timestamp | None
-    score: float
-    """Higher = more anomalous, in units of −log p."""
-    label: bool
-    """Whether the score exceeds its threshold; false for immediate scores while the scorer warms up."""
-    errors: FloatArray | None = field(default=None, compare=False)
-    """Of a settled score: error of each channel in usual errors, `(n_channels,)`, NaN where missing."""
-
-
-@dataclass(frozen=True)
-class StreamScores:
-    """What one call brought."""
-
-    immediate: tuple[RowScore, ...] = ()
-    """Scores at lag 0 of the rows just handed in; a dropped row has none."""
-    settled: tuple[RowScore, ...] = ()
-    """Scores of the oldest rows not yet returned; no row comes twice, none is left out."""
-
-
-class _Row(NamedTuple):
-    number: int
-    timestamp: pd.Timestamp | None
+_FILLED, _END = -1, -2  # rows of a lane's queue that are none
 
 
 class StreamScorer:
     """Scores of rows that keep arriving, equal to those of the whole file.
 
     Every row gets an immediate score, which depends on this row and earlier ones, and at most `lag` rows later a
-    settled score, the one of `detector.score_samples` (with the sign turned: higher = more anomalous). Memory does
-    not grow with the stream.
+    settled score, the one of `detector.score_samples` (with the sign turned: higher = more anomalous). Each entity
+    (machine) is a stream of its own, in memory of fixed size.
 
     After the start and after a long gap the first rows have no full window behind them. Their immediate scores are
     rough and far too often high, so they are not labelled; their settled scores are as good as any.
 
     Rows with timestamps are laid out on the detector's clock: a gap of up to `detector.max_fill` rows is bridged
-    with missing rows, a longer one ends the segment, which settles all rows before it.
+    with missing rows, a longer one ends the segment, which settles all rows before it. Of rows of the same time the
+    first wins, a row that is late is dropped; 16 rising late rows in a row say that the clock was set back, and a
+    new segment begins with the last of them.
 
     Parameters
     ----------
     detector
-        A fitted detector.
+        A fitted detector, or the `StreamModel` of a model file.
     lag
         Rows a settled score may wait for, at least 0; `None` takes `detector.lag_`.
+    reorder
+        Rows of an entity that wait for earlier ones that come late, at least 0; they delay every answer.
+    max_entities
+        Most entities; rows of further ones are refused, so that no sender can fill the memory.
 
     Attributes
     ----------
@@ -84,16 +54,8 @@ class StreamScorer:
         Rows a settled score may wait for.
     warm_up : int
         Rows at the start of a segment whose immediate scores are not labelled: one less than the longest window.
-    n_rows : int
-        Rows that were scored.
-    n_late : int
-        Rows that were dropped, because their timestamp was not later than that of the row before.
-    n_gaps : int
-        Gaps that ended a segment.
-    n_filled : int
-        Missing rows that bridged shorter gaps.
-    n_absent : int
-        Channels that rows did not name, summed over the rows.
+    counts : StreamCounts
+        What happened to the rows of all entities.
 
     Examples
     --------
@@ -108,28 +70,27 @@ class StreamScorer:
     (100, 99)
     """
 
-    def __init__(self, detector: AnomalyDetector, *, lag: int | None = None) -> None:
-        check_is_fitted(detector)
+    def __init__(self, detector: Any, *, lag: int | None = None, reorder: int = 0, max_entities: int = 10_000) -> None:
+        model = StreamModel.of(detector)
         if lag is not None and lag < 0:
             raise ParameterError(f"`lag` (={lag}) must be 0 or more rows, or None for the detector's own")
-        full_lag = detector.model_.full_lag
-        self.lag = detector.lag_ if lag is None else min(lag, full_lag)
-        self.immediate_threshold = detector.learned_immediate_threshold_.value
+        if reorder < 0:
+            raise ParameterError(f"`reorder` (={reorder}) must be 0 or more rows")
+        full_lag = model.score_model.full_lag
+        self.model = model
+        self.lag = model.lag if lag is None else min(lag, full_lag)
+        self.immediate_threshold = model.immediate_threshold
         # A score that waits for less than the full lag is an immediate score of a few rows later.
-        own = self.lag in (detector.lag_, full_lag)
-        self.settled_threshold = detector.threshold_ if own else self.immediate_threshold
-        self.warm_up = max(member.window_size for member in detector.model_.members) - 1
-        self.channels = detector.channels_
-        self.n_rows = self.n_late = self.n_gaps = self.n_filled = self.n_absent = 0
-        self._model = detector.model_
-        self._period, self._max_fill = detector.period_, detector.max_fill
-        self._segment: SegmentScorer | None = None
-        self._n_in_segment = 0
-        self._waiting: deque[_Row | None] = deque()  # rows of the segment that are not settled; None was filled in
-        self._newest: pd.Timestamp | None = None
-        self._first_times: list[pd.Timestamp] = []
+        own = self.lag in (model.lag, full_lag)
+        self.settled_threshold = model.threshold if own else self.immediate_threshold
+        self.warm_up = max(member.window_size for member in model.score_model.members) - 1
+        self.channels = model.channels
+        self.reorder, self.max_entities = reorder, max_entities
+        self.counts = StreamCounts()
+        self.lanes = Lanes(model.score_model, lag=self.lag)
+        self.entities: dict[str, Entity] = {}
 
-    def update(self, row: Any, timestamp: Any = None) -> StreamScores:
+    def update(self, row: Any, timestamp: Any = None, entity: str | None = None) -> StreamScores:
         """Take the next row.
 
         Parameters
@@ -137,17 +98,22 @@ class StreamScorer:
         row
             A mapping from channel to value, or the values in the order of `channels`; `None` and NaN are missing.
         timestamp
-            Its time, as a datetime or ISO string: of every row of the stream, or of none.
+            Its time, as a datetime or ISO string: of every row of an entity, or of none.
+        entity
+            The machine it is from, if there are several.
 
         Raises
         ------
         DataError
             If the row or its time cannot be used; the scorer then is as it was before.
         """
-        return self.update_many([row], None if timestamp is None else [timestamp])
+        stamps = None if timestamp is None else [timestamp]
+        return self.update_many([row], stamps, None if entity is None else [entity])
 
-    def update_many(self, rows: Any, timestamps: Sequence[Any] | pd.DatetimeIndex | None = None) -> StreamScores:
-        """Take the next rows, which is faster than one by one and gives the same numbers.
+    def update_many(
+        self, rows: Any, timestamps: Sequence[Any] | None = None, entities: Sequence[str] | None = None
+    ) -> StreamScores:
+        """Take the next rows; those of many entities are scored together, which is much faster than one by one.
 
         Parameters
         ----------
@@ -155,6 +121,8 @@ class StreamScorer:
             Array `(n, n_channels)`, or a sequence of rows as `update` takes them.
         timestamps
             Their times, `(n,)`; `None` for a stream without.
+        entities
+            The machines they are from, `(n,)`; `None` if there is one.
 
         Raises
         ------
@@ -162,112 +130,172 @@ class StreamScorer:
             If a row or its time cannot be used; none of the rows is taken then.
         """
         values, n_absent = row_values(rows, self.channels)
-        times = self._checked_times(timestamps, len(values))
-        kept, steps = self._steps(times, len(values))
-        self.n_absent += n_absent
-        self.n_late += len(values) - len(kept)
-        numbered = [_Row(self.n_rows + place, times[row] if times else None) for place, row in enumerate(kept)]
-        self.n_rows += len(kept)
-        if times and len(kept):
-            self._newest = times[kept[-1]]
-            self._check_period([times[row] for row in kept])
-        immediate: list[RowScore] = []
-        settled: list[RowScore] = []
-        for start, stop in _pieces(steps):
-            if steps[start] == 0:
-                settled += self._begin_segment()
-            for first in range(start, stop, _ROWS_AT_ONCE):
-                block = slice(first, min(stop, first + _ROWS_AT_ONCE))
-                scores = self._push(values[kept[block]], np.maximum(steps[block], 1), numbered[block])
-                immediate += scores.immediate
-                settled += scores.settled
-        return StreamScores(tuple(immediate), tuple(settled))
+        n_rows = len(values)
+        for name, given in (("timestamps", timestamps), ("entities", entities)):
+            if given is not None and len(given) != n_rows:
+                raise DataError(f"`{name}` has {len(given)} entries for {n_rows} rows; pass one for each row, or None")
+        names = [""] * n_rows if entities is None else entities
+        times = self._checked_times(timestamps, names)
+        taken = [self._entity(name) for name in names]
+        self.counts.n_absent += n_absent
+        batch = _Batch(self)
+        for row, (entity, time) in enumerate(zip(taken, times, strict=True)):
+            stamp = None if timestamps is None else timestamps[row]
+            for steps, arrival in entity.clock.admit(Arrival(time, entity.n_arrived, (values[row], stamp))):
+                batch.put(entity, steps, *arrival.row)
+            entity.n_arrived += 1
+        return batch.run()
 
-    def flush(self) -> StreamScores:
-        """End the segment: settled scores of the rows still waiting. A row that follows starts a new segment."""
-        if self._segment is None:
-            return StreamScores()
-        scored, self._segment = self._segment.flush(), None
-        return StreamScores(settled=self._settled(scored))
+    def flush(self, entity: str | None = None) -> StreamScores:
+        """End the segment of one or of all entities: settled scores of the rows still waiting.
 
-    def _checked_times(self, timestamps: Sequence[Any] | pd.DatetimeIndex | None, n_rows: int) -> list[pd.Timestamp]:
-        """Timestamps `(n_rows,)`, empty for a stream without."""
-        times = [] if timestamps is None else [timestamp_of(time) for time in timestamps]
-        if timestamps is not None and len(times) != n_rows:
-            raise DataError(f"`timestamps` has {len(times)} times for {n_rows} rows; pass one for each row, or None")
-        if self.n_rows and n_rows and bool(times) != (self._newest is not None):
-            had = "had none" if self._newest is None else "had one"
-            raise DataError(f"the rows before {had}, so `timestamp` must be given for every row or for none")
-        zones = {time.tz is None for time in ([self._newest] if self._newest is not None else []) + times}
-        if len(zones) > 1:
-            raise DataError("some `timestamp` carry a time zone and some do not; pass all of them with a zone, or none")
+        A row that follows starts a new segment.
+        """
+        batch = _Batch(self)
+        for each in self.entities.values() if entity is None else [self.entities[entity]]:
+            for steps, arrival in each.clock.drain():
+                batch.put(each, steps, *arrival.row)
+            batch.end(each)
+        return batch.run()
+
+    def _checked_times(self, timestamps: Sequence[Any] | None, names: Sequence[str]) -> list[int | None]:
+        """Nanoseconds of all rows, `None` for a stream without."""
+        if timestamps is None:
+            for name in names:
+                known = self.entities.get(name)
+                if known is not None and known.clock.zoned is not None:
+                    raise DataError("the rows before had one, so `timestamp` must be given for every row or for none")
+            return [None] * len(names)
+        times: list[int | None] = []
+        zones: dict[str, bool] = {}
+        for name, stamp in zip(names, timestamps, strict=True):
+            ns, zoned = time_ns(stamp)
+            known = self.entities.get(name)
+            if known is not None and known.n_arrived and known.clock.zoned is None:
+                raise DataError("the rows before had none, so `timestamp` must be given for every row or for none")
+            before = None if known is None else known.clock.zoned
+            if zones.setdefault(name, zoned if before is None else before) is not zoned:
+                raise DataError(
+                    "some `timestamp` carry a time zone and some do not; pass all of them with a zone, or none"
+                )
+            times.append(ns)
+        for name, zoned in zones.items():
+            self._entity(name).clock.zoned = zoned
         return times
 
-    def _steps(self, times: list[pd.Timestamp], n_rows: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-        """Which rows are kept, and their steps on the grid; 0 starts a segment."""
-        kept = np.arange(n_rows)
-        steps = np.ones(n_rows, dtype=np.int64)
-        if times:
-            ns = np.array([time.value for time in ([self._newest] if self._newest is not None else []) + times])
-            n_before = len(ns) - n_rows
-            is_later = np.append(True, ns[1:] > np.maximum.accumulate(ns)[:-1])
-            kept = np.flatnonzero(is_later[n_before:])
-            steps = grid_steps(ns[is_later], self._period, self._max_fill)[n_before:]
-        if self._segment is None:
-            steps[:1] = 0
-        return kept, steps
+    def _entity(self, name: str) -> Entity:
+        entity = self.entities.get(name)
+        if entity is None:
+            if len(self.entities) >= self.max_entities:
+                raise DataError(
+                    f"entity {str(name)[:60]!r} would be one more than `max_entities` (={self.max_entities}); allow "
+                    "more, or check what the sender takes for an entity"
+                )
+            entity = self.entities[name] = Entity(name, self.lanes.open(), self.new_clock())
+        return entity
 
-    def _begin_segment(self) -> tuple[RowScore, ...]:
-        self.n_gaps += self._segment is not None
-        settled = self.flush().settled
-        self._segment = SegmentScorer(self._model, lag=self.lag, immediate=True)
-        self._n_in_segment = 0
-        return settled
+    def new_clock(self) -> EntityClock:
+        """The clock of an entity without rows."""
+        return EntityClock(self.model.period, self.model.max_fill, self.reorder, self.counts)
 
-    def _push(self, values: FloatArray, steps: NDArray[np.int64], rows: list[_Row]) -> StreamScores:
-        """Take rows that continue the segment, after `steps - 1` missing rows each."""
-        places = np.cumsum(steps) - 1
-        grid = np.full((int(places[-1]) + 1, values.shape[1]), np.nan)
-        grid[places] = values
-        on_grid: list[_Row | None] = [None] * len(grid)
-        for place, row in zip(places.tolist(), rows, strict=True):
-            on_grid[place] = row
-        self._waiting.extend(on_grid)
-        self.n_filled += len(grid) - len(rows)
-        scored = self._segment.push(grid)  # type: ignore[union-attr]  # `update_many` has begun one
-        scores = scored.immediate[places]
-        labels = (scores > self.immediate_threshold) & (self._n_in_segment + places >= self.warm_up)
-        self._n_in_segment += len(grid)
-        immediate = tuple(
-            RowScore(*row, score, label)
-            for row, score, label in zip(rows, scores.tolist(), labels.tolist(), strict=True)
-        )
-        return StreamScores(immediate, self._settled(scored))
 
-    def _settled(self, scored: ScoredRows) -> tuple[RowScore, ...]:
+class Entity:
+    """One machine: its lane, its clock, and its rows that are not settled."""
+
+    def __init__(self, name: str, lane: int, clock: EntityClock) -> None:
+        self.name, self.lane, self.clock = name, lane, clock
+        self.n_rows = self.n_arrived = 0
+        self.in_segment = False
+        self.waiting: deque[tuple[int, Any] | None] = deque()  # number and time as handed in; None was filled in
+
+
+class _Batch:
+    """Rows of many entities, worked off so that each step takes one row of every entity that has one left."""
+
+    def __init__(self, scorer: StreamScorer) -> None:
+        self._scorer = scorer
+        self._queues: dict[int, tuple[Entity, list[int]]] = {}
+        self._values: list[FloatArray] = []
+        self._stamps: list[Any] = []
+
+    def put(self, entity: Entity, steps: int, values: FloatArray, stamp: Any) -> None:
+        """Add a row after `steps - 1` missing ones; 0 begins a segment."""
+        queue = self._queue(entity)
+        if entity.in_segment and steps == 0:
+            queue.append(_END)
+            self._scorer.counts.n_gaps += 1
+        elif entity.in_segment and steps > 1:
+            queue += [_FILLED] * (steps - 1)
+            self._scorer.counts.n_filled += steps - 1
+        queue.append(len(self._values))
+        entity.in_segment = True
+        self._values.append(values)
+        self._stamps.append(stamp)
+
+    def end(self, entity: Entity) -> None:
+        """End the entity's segment after its rows so far."""
+        if entity.in_segment:
+            self._queue(entity).append(_END)
+            entity.in_segment = False
+
+    def run(self) -> StreamScores:
+        """Score everything."""
+        values = np.stack([*self._values, np.full(len(self._scorer.channels), np.nan)])
+        immediate: list[RowScore | None] = [None] * len(self._values)
+        settled: list[RowScore] = []
+        queues = [self._queues[lane] for lane in sorted(self._queues)]
+        place = 0
+        while queues:
+            for entity, queue in queues:
+                while place < len(queue) and queue[place] == _END:
+                    settled += self._flushed(entity)
+                    del queue[place]
+            queues = [each for each in queues if place < len(each[1])]
+            if queues:
+                rows = [queue[place] for _, queue in queues]
+                self._step([entity for entity, _ in queues], rows, values, immediate, settled)
+            place += 1
+        return StreamScores(tuple(row for row in immediate if row is not None), tuple(settled))
+
+    def _queue(self, entity: Entity) -> list[int]:
+        return self._queues.setdefault(entity.lane, (entity, []))[1]
+
+    def _step(
+        self,
+        entities: list[Entity],
+        rows: list[int],
+        values: FloatArray,
+        immediate: list[RowScore | None],
+        settled: list[RowScore],
+    ) -> None:
+        scorer = self._scorer
+        lanes = np.array([entity.lane for entity in entities])
+        is_warm = (scorer.lanes.arrays["n_rows"][lanes] >= scorer.warm_up).tolist()
+        step = scorer.lanes.step(lanes, values[rows])
+        threshold = scorer.immediate_threshold
+        for entity, row, score, warm in zip(entities, rows, step.immediate.tolist(), is_warm, strict=True):
+            if row == _FILLED:
+                entity.waiting.append(None)
+                continue
+            stamp = self._stamps[row]
+            immediate[row] = RowScore(entity.n_rows, stamp, score, warm and score > threshold, None, entity.name)
+            entity.waiting.append((entity.n_rows, stamp))
+            entity.n_rows += 1
+            scorer.counts.n_rows += 1
+        done = np.flatnonzero(step.is_settled).tolist()
+        scores = step.settled.tolist()
+        for place in done:
+            settled += self._settled(entities[place], [(scores[place], step.errors[place])])
+
+    def _flushed(self, entity: Entity) -> Iterable[RowScore]:
+        flushed = self._scorer.lanes.flush(entity.lane)
+        return self._settled(entity, zip(flushed.settled.tolist(), flushed.errors, strict=True))
+
+    def _settled(self, entity: Entity, rows: Iterable[tuple[float, FloatArray]]) -> list[RowScore]:
+        threshold = self._scorer.settled_threshold
         out = []
-        for score, errors in zip(scored.settled.tolist(), scored.errors, strict=True):
-            row = self._waiting.popleft()
+        for score, errors in rows:
+            row = entity.waiting.popleft()
             if row is not None:
-                out.append(RowScore(*row, score, score > self.settled_threshold, errors.copy()))
-        return tuple(out)
-
-    def _check_period(self, times: list[pd.Timestamp]) -> None:
-        """Warn once if the first rows come at another pace than in training."""
-        n_missing = _ROWS_OF_PERIOD_CHECK - len(self._first_times)
-        if n_missing <= 0:
-            return
-        self._first_times += times[:n_missing]
-        if len(self._first_times) == _ROWS_OF_PERIOD_CHECK:
-            try:
-                check_period(pd.DatetimeIndex(self._first_times), self._period)
-            except DataError as error:
-                warnings.warn(str(error), UserWarning, stacklevel=4)
-
-
-def _pieces(steps: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Start and stop of the rows that belong to one segment."""
-    if not len(steps):
-        return []
-    bounds = np.unique(np.concatenate([[0], np.flatnonzero(steps == 0), [len(steps)]])).tolist()
-    return list(pairwise(bounds))
+                out.append(RowScore(*row, score, score > threshold, errors, entity.name))
+        return out

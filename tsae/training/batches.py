@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -45,17 +45,31 @@ class WindowSource:
 
     def __init__(self, values: Tensor, observed: Tensor | None, starts: Tensor, window_size: int) -> None:
         self.values = values
-        self.observed = observed
         self.starts = starts
-        self._offsets = torch.arange(window_size)
+        self._shape = (window_size, values.shape[1])
+        self._inputs = _every_window(values, window_size)
+        self._observed = None if observed is None else _every_window(observed, window_size)
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def take(self, index: Tensor) -> Batch:
         """The windows with these numbers, `(batch, window_size, n_channels)`."""
-        rows = self.starts[index].unsqueeze(1) + self._offsets
-        return Batch(self.values[rows], None if self.observed is None else self.observed[rows])
+        inputs, observed = (
+            None if windows is None else windows.index_select(0, self.starts[index]).view(-1, *self._shape)
+            for windows in (self._inputs, self._observed)
+        )
+        return Batch(cast(Tensor, inputs), observed)
+
+
+def _every_window(rows: Tensor, window_size: int) -> Tensor:
+    """The windows that start at each row, flat, as a view `(n_timesteps - window_size + 1, window_size * n_channels)`.
+
+    Cutting a window out of it copies one piece of memory.
+    """
+    rows = rows.contiguous()
+    n_channels = rows.shape[1]
+    return rows.as_strided((len(rows) - window_size + 1, window_size * n_channels), (n_channels, 1))
 
 
 class ArraySource:

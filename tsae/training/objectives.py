@@ -24,21 +24,24 @@ Loss = Callable[[Batch, float], Tensor]
 _LOG_2PI = math.log(2 * math.pi)
 
 
-def entry_loss(reconstruction: Reconstruction, target: Tensor, loss: str) -> Tensor:
+def entry_loss(reconstruction: Reconstruction, target: Tensor, loss: str, *, variance: float = 1.0) -> Tensor:
     """Loss of every entry, shaped like `target`; a negative log-likelihood for "bernoulli" and "gaussian".
 
-    "gaussian" uses the decoder's log-variance when it has one and unit variance otherwise.
+    "gaussian" uses the decoder's log-variance when it has one and the fixed `variance` otherwise.
     """
     mean = reconstruction.mean
     if loss == "l2":
-        return (mean - target).square()
+        return functional.mse_loss(mean, target, reduction="none")
     if loss == "l1":
         return (mean - target).abs()
     if loss == "huber":
         return functional.huber_loss(mean, target, reduction="none")
     if loss == "bernoulli":
         return functional.binary_cross_entropy_with_logits(mean, target, reduction="none")
-    log_var = torch.zeros_like(mean) if reconstruction.log_var is None else reconstruction.log_var.clamp(-8, 8)
+    if reconstruction.log_var is None:
+        log_var = torch.full_like(mean, math.log(variance))
+    else:
+        log_var = reconstruction.log_var.clamp(-8, 8)
     return 0.5 * (log_var + (mean - target).square() * torch.exp(-log_var) + _LOG_2PI)
 
 
@@ -71,25 +74,22 @@ def masked_loss(network: MaskedAutoEncoder, *, noise: float = 0.05) -> Loss:
 
 
 def _masked_loss(network: MaskedAutoEncoder, noise: float, batch: Batch, kl_weight: float) -> Tensor:  # noqa: ARG001
-    windows = batch.inputs
-    block = network.linear.block
-    n_windows, n_steps, _ = windows.shape
-    n_blocks = n_steps // block
-    chosen = torch.randint(n_blocks, (n_windows,)) if network.training else torch.arange(n_windows) % n_blocks
-    hidden = (torch.arange(n_steps) // block).to(windows.device) == chosen.to(windows.device).unsqueeze(1)
-    left = network.linear(windows)
-    predicted = network.correction(windows, left, hidden, noise=noise if network.training else 0.0)
-    counted = hidden.unsqueeze(2).expand_as(windows)
-    if batch.observed is not None:
-        counted = counted & batch.observed
-    errors = (left - predicted).square() / network.linear.variance
+    windows, block = batch.inputs, network.linear.block
+    n_blocks = windows.shape[1] // block
+    chosen = torch.randint(n_blocks, windows.shape[:1]) if network.training else torch.arange(len(windows)) % n_blocks
+    chosen = chosen.to(windows.device)
+    residuals = network.block_residuals(windows, chosen, noise=noise if network.training else 0.0)
+    errors = residuals.square() / network.linear.variance
+    if batch.observed is None:
+        return errors.mean()
+    counted = batch.observed.view(len(windows), n_blocks, block, -1)[torch.arange(len(windows)), chosen]
     total: Tensor = (errors * counted).sum() / counted.sum().clamp_min(1)
     return total
 
 
 def _reconstruction_loss(network: AutoEncoder, options: TrainingOptions, batch: Batch, kl_weight: float) -> Tensor:
     reconstruction = network(batch.inputs)
-    losses = entry_loss(reconstruction, batch.inputs, options.loss)
+    losses = entry_loss(reconstruction, batch.inputs, options.loss, variance=options.variance)
     if batch.observed is None:
         total = losses.mean()
     else:

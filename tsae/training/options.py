@@ -18,6 +18,8 @@ class TrainingOptions:
 
     loss: str = "l2"
     """One of `LOSSES`; "bernoulli" expects targets in [0, 1] and a decoder that returns logits."""
+    variance: float = 1.0
+    """Variance of the "gaussian" likelihood when the decoder does not return one."""
     kl_weight: float = 1.0
     """Weight β of the Kullback–Leibler term of a Gaussian bottleneck."""
     kl_warm_up: float = 0.3
@@ -53,5 +55,8 @@ class TrainingOptions:
         for name in ("kl_weight", "sparsity", "contraction", "weight_decay"):
             if getattr(self, name) < 0:
                 raise ParameterError(f"`{name}` (={getattr(self, name)}) must not be negative")
-        if not self.learning_rate > 0:
-            raise ParameterError(f"`learning_rate` (={self.learning_rate}) must be positive")
+        for name in ("learning_rate", "variance"):
+            if not getattr(self, name) > 0:
+                raise ParameterError(f"`{name}` (={getattr(self, name)}) must be positive")
+        if not 0 <= self.kl_warm_up <= 1:
+            raise ParameterError(f"`kl_warm_up` (={self.kl_warm_up}) must lie in [0, 1]; it is a share of the steps")

@@ -1,0 +1,210 @@
+"""How far tsae is from the machine's limit: `python -m tests.benchmarks.speed`, or `make bench`.
+
+Every line holds one processor time against another one that was measured in the same run on one thread.
+
+    python -m tests.benchmarks.speed                                    10^4, 10^5 and 10^6 rows
+    python -m tests.benchmarks.speed --rows 10000 100000                shorter series only
+    python -m tests.benchmarks.speed --only fit command                 some parts only
+    python -m tests.benchmarks.speed --peers /path/to/their/python      other packages, where that python has them
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from tests.benchmarks.memory import table
+from tests.benchmarks.peer import PEERS
+from tests.benchmarks.timing import Line, child_seconds, heading, seconds
+from tests.benchmarks.training_loop import against_a_bare_loop
+from tsae import AnomalyDetector, read_table
+from tsae.cli.outputs import scores_frame, write_frame
+from tsae.detection.torch_network import TorchNetwork
+from tsae.evaluation.vus import vus_pr
+
+_N_CHANNELS = 8
+_WINDOW = 64
+_TRAINING_ROWS = 4000
+_STEPS = 60  # what a network costs does not depend on how well it is trained
+_TABLE_CHANNELS = 20
+_EPOCHS = 2
+
+
+def fitted(n_channels: int = _N_CHANNELS, **parameters: Any) -> AnomalyDetector:
+    values = table(_TRAINING_ROWS, n_channels)
+    return AnomalyDetector(**{"max_steps": _STEPS, "random_state": 0, **parameters}).fit(pd.DataFrame(values))
+
+
+def matrix_product_rate() -> float:
+    """Operations a second of a float32 matrix product, two for each multiplication."""
+    size = 1024
+    left, right = torch.randn(size, size), torch.randn(size, size)
+    return 2 * size**3 / seconds(lambda: left @ right, repeats=20)
+
+
+def operations(detector: AnomalyDetector) -> float:
+    """Multiplications and additions of the only member's network, a window."""
+    network = detector.model_.longest.model.network
+    assert isinstance(network, TorchNetwork)
+    layers = sum(2 * layer.weight.numel() for layer in network.module.modules() if isinstance(layer, nn.Linear))
+    path = network.module.linear_path
+    return layers + (0 if path is None else 4 * path.components.numel())
+
+
+def dense_scoring(sizes: Sequence[int]) -> Iterator[Line]:
+    detector = fitted(preset="fast", window_size=_WINDOW)
+    rate = matrix_product_rate()
+    a_row = {}
+    for n_rows in sizes:
+        frame = pd.DataFrame(table(n_rows, _N_CHANNELS))
+        spent = seconds(partial(detector.score_samples, frame), repeats=3 if n_rows < 10**6 else 1)
+        a_row[n_rows] = spent / n_rows
+        share = operations(detector) * n_rows / spent / rate
+        what = f"dense scoring, {n_rows:,} x {_N_CHANNELS}, window {_WINDOW}"
+        against = f"{rate / 1e9:.0f} GFLOP/s of a matrix product"
+        yield Line(what, f"{n_rows / spent:,.0f} rows/s", against, share, ">= 0.5")
+    for shorter, longer in pairwise(sizes):
+        what = f"dense scoring, a row of {longer:,}"
+        against = f"{a_row[shorter] * 1e6:.2f} us a row of {shorter:,}"
+        yield Line(what, f"{a_row[longer] * 1e6:.2f} us", against, a_row[longer] / a_row[shorter], "<= 1.2")
+
+
+def window_length(sizes: Sequence[int]) -> Iterator[Line]:
+    """Cost of a row with a window of 512 rows, against one of 64."""
+    frame = pd.DataFrame(table(min(sizes), _N_CHANNELS))
+    for architecture in ("dense", "conv", "transformer"):
+        rows = frame if architecture != "transformer" else frame[:2000]
+        short, long = (
+            seconds(partial(scorer.score_samples, rows), repeats=1) / len(rows) * 1e6
+            for scorer in (
+                fitted(preset="fast", architecture=architecture, window_size=size, max_steps=2) for size in (64, 512)
+            )
+        )
+        what = f"{architecture} scoring, a row, window 512"
+        wanted = "<= 1.3" if architecture == "conv" else ""
+        yield Line(what, f"{long:.0f} us", f"{short:.0f} us a row, window 64", long / short, wanted)
+
+
+def training(sizes: Sequence[int]) -> Iterator[Line]:
+    for window_size, n_channels in ((16, 1), (_WINDOW, 1), (_WINDOW, _N_CHANNELS)):
+        yield against_a_bare_loop(torch.from_numpy(table(5000, n_channels)), window_size)
+
+
+def command(sizes: Sequence[int]) -> Iterator[Line]:
+    """What `tsae score` does with a CSV, against reading it and writing as many scores."""
+    detectors = {
+        "a single dense member": fitted(_TABLE_CHANNELS, preset="fast", window_size=_WINDOW),
+        "the default model": fitted(_TABLE_CHANNELS),
+    }
+    n_rows = sizes[-1]
+    with tempfile.TemporaryDirectory() as folder:
+        path, out = Path(folder, "table.csv"), Path(folder, "scores.csv")
+        names = [str(name) for name in detectors["the default model"].channels_]
+        pd.DataFrame(table(n_rows, _TABLE_CHANNELS), columns=names).round(4).to_csv(path, index=False)
+        reading = seconds(lambda: read_table(path), repeats=1)
+        frame = read_table(path).frames[""].set_axis(range(_TABLE_CHANNELS), axis=1)
+        for name, detector in detectors.items():
+            found = []
+            scoring = seconds(lambda each=detector, found=found: found.append(each.detect(frame)), repeats=1)
+            writing = seconds(lambda found=found: write_frame(scores_frame({"": found[0]}, None), out), repeats=1)
+            alone = reading + writing
+            what = f"CSV {n_rows:,} x {_TABLE_CHANNELS}: read, score, write; {name}"
+            against = f"{alone:.1f} s for reading and writing"
+            yield Line(what, f"{alone + scoring:.1f} s", against, (alone + scoring) / alone, "<= 2")
+
+
+def start_up(sizes: Sequence[int]) -> Iterator[Line]:
+    python = [sys.executable, "-c"]
+    bare, numpy = child_seconds([*python, "pass"]), child_seconds([*python, "import numpy"])
+    for what, spent, most in (
+        ("import tsae", child_seconds([*python, "import tsae"]) - bare, 0.1),
+        (
+            "tsae --help",
+            child_seconds([*python, "import sys; sys.argv = ['tsae', '--help']; from tsae.cli import main; main()"]),
+            0.3,
+        ),
+    ):
+        against = f"{numpy - bare:.2f} s for import numpy"
+        yield Line(what, f"{spent:.2f} s", against, spent / (numpy - bare), f"under {most} s")
+
+
+def metrics(sizes: Sequence[int]) -> Iterator[Line]:
+    for n_rows in sizes:
+        generator = np.random.default_rng(0)
+        labels = np.zeros(n_rows, dtype=int)
+        for first in generator.integers(0, n_rows - 100, max(1, n_rows // 5000)):
+            labels[first : first + 60] = 1
+        scores = generator.standard_normal(n_rows) + labels
+        spent, sorting = (
+            seconds(call, repeats=2) for call in (partial(vus_pr, labels, scores), partial(np.sort, scores))
+        )
+        against = f"{sorting * 1e3:.1f} ms for sorting the scores"
+        yield Line(f"VUS-PR of {n_rows:,} rows", f"{spent:.2f} s", against, spent / sorting, "under 1 s at 100,000")
+
+
+def peers(sizes: Sequence[int], python: str) -> Iterator[Line]:
+    """Fit on half of the shortest series and score the other half; as many windows and epochs for both."""
+    values = table(min(sizes), _N_CHANNELS)
+    half = len(values) // 2
+    steps = _EPOCHS * math.ceil(0.85 * half / 128)
+    ours = AnomalyDetector(preset="fast", window_size=_WINDOW, max_steps=steps, random_state=0)
+    fit = seconds(lambda: ours.fit(values[:half]), repeats=1)
+    score = seconds(lambda: ours.score_samples(values[half:]))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "values.npy")
+        np.save(path, values.astype(np.float64))
+        script = Path(__file__).with_name("peer.py")
+        for name in PEERS:
+            call = [python, str(script), name, str(path), str(_WINDOW), str(_EPOCHS)]
+            done = subprocess.run(call, capture_output=True, text=True, check=False)
+            if done.returncode:
+                print(f"{name}: not measured ({(done.stderr.strip().splitlines() or ['no answer'])[-1]})")
+                continue
+            theirs = json.loads(done.stdout.strip().splitlines()[-1])
+            for what, own, wanted in (("fit", fit, ">= 5"), ("score", score, ">= 20")):
+                against = f"{theirs[what]:.2f} s: {name}"
+                line = f"{what}, {half:,} x {_N_CHANNELS}, {_EPOCHS} epochs; theirs over ours"
+                yield Line(line, f"{own:.2f} s", against, theirs[what] / own, wanted)
+
+
+PARTS: dict[str, Callable[[Sequence[int]], Iterator[Line]]] = {
+    "dense": dense_scoring,
+    "window": window_length,
+    "fit": training,
+    "command": command,
+    "start": start_up,
+    "metrics": metrics,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[10**4, 10**5, 10**6])
+    parser.add_argument("--only", nargs="+", default=list(PARTS), choices=[*PARTS, "peers"])
+    parser.add_argument("--peers", metavar="PYTHON", help="interpreter that has PyOD, TSB-AD or DeepOD installed")
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    print(heading(), flush=True)
+    for name in given.only:
+        for line in PARTS[name](sorted(given.rows)) if name in PARTS else ():
+            print(line, flush=True)
+    for line in peers(given.rows, given.peers) if given.peers else ():
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

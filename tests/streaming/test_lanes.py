@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.detection.plants import COMPOSITIONS, Composition, fitted, today
+from tsae.detection.engine import SegmentScorer
+from tsae.streaming.lanes import Lanes
+
+LAGS = (10_000, 0, 5)
+
+
+@pytest.mark.parametrize("composition", COMPOSITIONS, ids=str)
+def test_rows_of_many_lanes_in_turn_are_scored_like_a_segment_at_once(composition: Composition) -> None:
+    model, values = fitted(composition).model_, today(composition, 75)
+    lag = LAGS[COMPOSITIONS.index(composition) % 3]
+    lanes = Lanes(model, lag=lag)
+    first, _, third = (lanes.open() for _ in range(3))
+    shifted = 7  # the third lane begins later, so that windows of the two are not complete at the same rows
+    settled, errors, immediate = [], [], []
+    for row in range(len(values) + shifted):
+        ours = range(max(0, row - shifted), min(row - shifted + 1, len(values)))
+        both = np.array([lane for lane, is_in in ((first, row < len(values)), (third, len(ours))) if is_in])
+        step = lanes.step(both, np.stack([values[row] if lane == first else values[ours[0]] for lane in both]))
+        if len(ours):
+            immediate.append(step.immediate[-1])
+            settled += step.settled[-1:][step.is_settled[-1:]].tolist()
+            errors += list(step.errors[-1:][step.is_settled[-1:]])
+    rest = lanes.flush(third)
+    scorer = SegmentScorer(model, lag=lag, immediate=True)
+    parts = [scorer.push(values), scorer.flush()]
+    close = {"rtol": 1e-3, "atol": 1e-3}
+    np.testing.assert_allclose(immediate, parts[0].immediate, **close)
+    np.testing.assert_allclose([*settled, *rest.settled], np.concatenate([part.settled for part in parts]), **close)
+    np.testing.assert_allclose([*errors, *rest.errors], np.concatenate([part.errors for part in parts]), **close)
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 3, 20])
+@pytest.mark.parametrize("lag", LAGS)
+def test_a_segment_shorter_than_a_window_and_the_one_after_it(n_rows: int, lag: int) -> None:
+    composition = COMPOSITIONS[12]
+    model, values = fitted(composition).model_, today(composition, 40)
+    lanes = Lanes(model, lag=lag)
+    lane = np.array([lanes.open()])
+    for segment in (values[:n_rows], values[n_rows:]):
+        steps = [lanes.step(lane, row[None]) for row in segment]
+        rest = lanes.flush(0)
+        settled = [score for step in steps for score in step.settled[step.is_settled].tolist()]
+        scorer = SegmentScorer(model, lag=lag)
+        parts = [scorer.push(segment), scorer.flush()] if len(segment) else []
+        expected = [score for part in parts for score in part.settled.tolist()]
+        np.testing.assert_allclose([*settled, *rest.settled], expected, rtol=1e-3, atol=1e-3)

@@ -1,0 +1,60 @@
+"""`tsae fit` on a folder of pictures."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tsae.cli.console import notice, progress, results
+from tsae.cli.pictures.sources import folder_name, option_name, refuse_options
+from tsae.cli.tables import facts_table
+
+if TYPE_CHECKING:
+    from tsae.detection.image_detector import ImageAnomalyDetector
+
+__all__ = ["fit_pictures"]
+
+
+def fit_pictures(folder: str, output: Path | None, size: tuple[int, int] | None, parameters: dict[str, Any]) -> None:
+    """Learn what normal pictures look like, and write a model file."""
+    from tsae.detection.image_detector import ImageAnomalyDetector
+    from tsae.images.folder import read_images
+    from tsae.store import check_writable
+
+    known = ImageAnomalyDetector().get_params()
+    refuse_options(folder, [option_name(name) for name in parameters if name not in known])
+    path = output or Path(f"{folder_name(folder)}.tsae")
+    check_writable(path)
+    started = time.monotonic()
+    pictures = read_images(folder, size=size)
+    n, channels, height, width = pictures.values.shape
+    progress(f"training on {n:,} pictures of {height} x {width} pixels …")
+    detector = ImageAnomalyDetector(size=size, **parameters).fit(pictures)
+    detector.save(path)
+    facts = {"pictures": f"{n:,} of {height} x {width} pixels, {'grey' if channels == 1 else 'in colour'}"}
+    results().print(facts_table(_facts(detector, path) | facts | _seconds(started)))
+    if detector.learned_threshold_.note:
+        notice(detector.learned_threshold_.note)
+
+
+def _facts(detector: ImageAnomalyDetector, path: Path) -> dict[str, str]:
+    from tsae.report.wording import percent
+
+    threshold, compression = detector.learned_threshold_, detector.compression()
+    how = "as stated"
+    if threshold.false_alarm_rate is not None:
+        how = f"{threshold.method}, {percent(threshold.false_alarm_rate)} of normal pictures may exceed it"
+        how += f", learned from {threshold.n_rows:,} held-out pictures"
+    return {
+        "model": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
+        "code": f"{detector.latent_dim_} numbers, {compression.ratio:.3g} times fewer than pixel values",
+        "rebuilt": f"{percent(1 - min(compression.unexplained, 1.0))} of the variance of held-out pictures",
+        "threshold": f"{threshold.value:.3g} ({how})",
+    }
+
+
+def _seconds(started: float) -> dict[str, str]:
+    from tsae.report.wording import duration
+
+    return {"time": duration(time.monotonic() - started, 0)}

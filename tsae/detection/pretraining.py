@@ -1,0 +1,53 @@
+"""Start a dense autoencoder from a stack of restricted Boltzmann machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tsae.nn.autoencoder import AutoEncoder
+from tsae.nn.deep_belief import stack, unroll_into
+from tsae.nn.options import NetworkOptions
+from tsae.nn.rbm import UnitKind
+from tsae.nn.rbm_options import RBMOptions
+
+__all__ = ["deep_options", "pretrain"]
+
+
+def deep_options(options: NetworkOptions, input_shape: tuple[int, ...]) -> NetworkOptions:
+    """State layer widths if there are none: three and the code make up the four layers of a deep belief network."""
+    if options.hidden is not None:
+        return options
+    first, second = options.hidden_widths(input_shape)[0]
+    return replace(options, hidden=(first, second, second // 2))
+
+
+def pretrain(
+    autoencoder: AutoEncoder,
+    options: NetworkOptions,
+    inputs: Tensor,
+    *,
+    visible: UnitKind,
+    machines: Mapping[str, Any],
+    n_steps: int,
+    random_state: int,
+) -> None:
+    """Train a stack on `inputs` `(n, *input_shape)` and copy it into the autoencoder.
+
+    Parameters
+    ----------
+    visible
+        "gaussian" for standardised inputs, "bernoulli" for those in [0, 1].
+    machines
+        What is stated of the machines' training, by the names of `RBMOptions`.
+    n_steps
+        Steps of each machine, unless `machines` states them.
+    """
+    widths = [*options.hidden_widths(tuple(inputs.shape[1:]))[0], options.latent_dim]
+    generator = torch.Generator().manual_seed(random_state)
+    training = RBMOptions(**{"n_steps": n_steps, **machines})
+    unroll_into(autoencoder, stack(inputs.flatten(1), widths, visible=visible, options=training, generator=generator))

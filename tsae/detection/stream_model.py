@@ -1,0 +1,90 @@
+"""What a stream needs to know of a fitted detector; loads neither torch nor scikit-learn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tsae.detection.engine import ScoreModel
+from tsae.detection.score_packing import reading_parts, unpack_score_model
+from tsae.errors import ModelFileError, ParameterError
+from tsae.store import read_model
+
+__all__ = ["StreamModel"]
+
+
+@dataclass(frozen=True)
+class StreamModel:
+    """A fitted detector, as far as a stream needs it.
+
+    Examples
+    --------
+    >>> StreamModel.load("missing.tsae")
+    Traceback (most recent call last):
+    tsae.errors.ModelFileError: cannot read model 'missing.tsae': No such file or directory; check the path
+    """
+
+    score_model: ScoreModel
+    lag: int
+    """Rows a settled score waits for."""
+    threshold: float
+    """Of settled scores."""
+    immediate_threshold: float
+    channels: Sequence[str]
+    units: Mapping[str, str]
+    period: float | None
+    """Seconds from row to row."""
+    max_fill: int
+    """Longest gap, in rows, that windows may cross."""
+    checksum: str = ""
+    """Of the model file; empty if it came from none."""
+
+    @classmethod
+    def of(cls, detector: Any) -> StreamModel:
+        """The part of a fitted detector that a stream needs."""
+        if isinstance(detector, cls):
+            return detector
+        if not hasattr(detector, "model_"):
+            from sklearn.utils.validation import check_is_fitted
+
+            check_is_fitted(detector, "model_")
+        if not isinstance(getattr(detector, "model_", None), ScoreModel):
+            raise ParameterError(f"`detector` (={type(detector).__name__}) scores no series; pass an AnomalyDetector")
+        return cls(
+            score_model=detector.model_,
+            lag=detector.lag_,
+            threshold=detector.threshold_,
+            immediate_threshold=detector.learned_immediate_threshold_.value,
+            channels=detector.channels_,
+            units=detector.units_,
+            period=detector.period_,
+            max_fill=detector.max_fill,
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> StreamModel:
+        """Read it from a model file.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is no model of a detector for series, is damaged, or of a newer format.
+        """
+        tensors, manifest = read_model(path)
+        if manifest.get("kind") != "AnomalyDetector":
+            raise ModelFileError(f"model file {str(path)!r} holds {manifest.get('kind')}, which scores no series")
+        with reading_parts(path):
+            settled, immediate = manifest["thresholds"]
+            return cls(
+                score_model=unpack_score_model(tensors, manifest),
+                lag=manifest["fitted"]["lag_"],
+                threshold=settled["value"],
+                immediate_threshold=immediate["value"],
+                channels=manifest["channels"],
+                units=manifest["fitted"]["units_"],
+                period=manifest["fitted"]["period_"],
+                max_fill=manifest["parameters"]["max_fill"],
+                checksum=manifest["sha256"],
+            )

@@ -1,0 +1,45 @@
+"""What a stream answers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["RowScore", "StreamScores"]
+
+
+@dataclass(slots=True)
+class RowScore:
+    """One row's score."""
+
+    row: int
+    """Number of the row among those of its entity, from 0; dropped rows do not count."""
+    timestamp: Any
+    """Its time as it was handed in."""
+    score: float
+    """Higher = more anomalous, in units of −log p."""
+    label: bool
+    """Whether the score exceeds its threshold; false for immediate scores while the entity warms up."""
+    errors: NDArray[np.float64] | None = field(default=None, compare=False)
+    """Of a settled score: error of each channel in usual errors, `(n_channels,)`, NaN where missing."""
+    entity: str = ""
+
+    @property
+    def tail_probability(self) -> float:
+        """About the share of normal rows that score higher, in (0, 1]."""
+        return math.exp(-max(self.score, 0.0))
+
+
+@dataclass(frozen=True)
+class StreamScores:
+    """What one call brought."""
+
+    immediate: tuple[RowScore, ...] = ()
+    """Scores at lag 0 of the rows just taken, in their order; a dropped row has none, one that waits to be put in
+    order gets it later."""
+    settled: tuple[RowScore, ...] = ()
+    """Scores of the oldest rows not yet returned; of each entity no row comes twice, none is left out."""

@@ -1,0 +1,166 @@
+"""Which rows of a stream are taken, in which order, and where they fall on the clock of one entity."""
+
+from __future__ import annotations
+
+import heapq
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["Arrival", "EntityClock", "StreamCounts"]
+
+_ROWS_OF_PERIOD_CHECK = 16
+ROWS_OF_A_CLOCK_STEP = 16
+"""So many late rows in a row, each later than the one before: the clock was set back."""
+
+
+@dataclass
+class StreamCounts:
+    """What happened to the rows of a stream so far."""
+
+    n_rows: int = 0
+    """Rows that were scored."""
+    n_late: int = 0
+    """Rows that were dropped, because a later one had been scored."""
+    n_duplicates: int = 0
+    """Rows that were dropped, because one with the same time had come before: the first one wins."""
+    n_clock_steps: int = 0
+    """How often a clock was set back; a new segment begins then."""
+    n_gaps: int = 0
+    """Gaps that ended a segment."""
+    n_filled: int = 0
+    """Missing rows that bridged shorter gaps."""
+    n_absent: int = 0
+    """Channels that rows did not name, summed over the rows."""
+
+
+class Arrival(NamedTuple):
+    """A row on its way to the clock."""
+
+    time: int | None
+    """Nanoseconds since 1970."""
+    order: int
+    """Breaks ties in a heap."""
+    row: Any
+    """Whatever the caller needs to know it by."""
+
+
+class EntityClock:
+    """Orders the rows of one entity and counts the steps between them.
+
+    Parameters
+    ----------
+    period
+        Seconds from row to row; `None` if every row follows the one before.
+    max_fill
+        Longest gap to bridge, in rows.
+    reorder
+        Rows that wait for earlier ones; 0 takes each row as it comes.
+    """
+
+    def __init__(self, period: float | None, max_fill: int, reorder: int, counts: StreamCounts) -> None:
+        self._length = None if period is None else max(1, round(period * 1e9))
+        self._max_fill, self._reorder, self._counts = max_fill, reorder, counts
+        self.newest: int | None = None
+        self.zoned: bool | None = None
+        self.waiting: list[Arrival] = []
+        self._late_run: list[int] = []
+        self._first_times: list[int] = []
+
+    def admit(self, arrival: Arrival) -> Iterator[tuple[int, Arrival]]:
+        """Take a row; give the rows whose turn it is with their steps on the grid.
+
+        Steps: 1 follows the row before, k bridges k − 1 missing rows, 0 begins a segment.
+        """
+        if arrival.time is None or not self._reorder:
+            steps = self._steps(arrival.time)
+            if steps is not None:
+                yield steps, arrival
+            return
+        if self._is_known(arrival.time):
+            return
+        heapq.heappush(self.waiting, arrival)
+        if len(self.waiting) > self._reorder:
+            yield from self._release(1)
+
+    def drain(self) -> Iterator[tuple[int, Arrival]]:
+        """The rows that still wait."""
+        yield from self._release(len(self.waiting))
+
+    def state(self) -> dict[str, Any]:
+        """Everything but the rows that wait."""
+        return {"newest": self.newest, "zoned": self.zoned, "late": self._late_run, "first": self._first_times}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
+        self.newest, self.zoned = state["newest"], state["zoned"]
+        self._late_run, self._first_times = list(state["late"]), list(state["first"])
+
+    def _release(self, n_rows: int) -> Iterator[tuple[int, Arrival]]:
+        for _ in range(n_rows):
+            arrival = heapq.heappop(self.waiting)
+            steps = self._steps(arrival.time)
+            if steps is not None:
+                yield steps, arrival
+
+    def _is_known(self, time: int) -> bool:
+        """Whether a row of this time waits already."""
+        if any(time == other.time for other in self.waiting):
+            self._counts.n_duplicates += 1
+            return True
+        return False
+
+    def _steps(self, time: int | None) -> int | None:
+        """Steps from the row before; `None` drops the row."""
+        newest = self.newest
+        if time is None:
+            return 1
+        if newest is not None and time <= newest:
+            return self._late(time, newest)
+        self._late_run.clear()
+        self.newest = time
+        self._watch_period(time)
+        if newest is None:
+            return 0
+        if self._length is None:
+            return 1
+        whole, rest = divmod(time - newest, self._length)
+        counted = max(1, whole + (rest > self._length - rest))
+        return 0 if counted > self._max_fill + 1 else counted
+
+    def _late(self, time: int, newest: int) -> int | None:
+        if time == newest:
+            self._counts.n_duplicates += 1
+            return None
+        run = self._late_run
+        if run and time <= run[-1]:
+            run.clear()
+        run.append(time)
+        if len(run) < ROWS_OF_A_CLOCK_STEP:
+            self._counts.n_late += 1
+            return None
+        run.clear()
+        self._counts.n_clock_steps += 1
+        self.newest = time
+        return 0
+
+    def _watch_period(self, time: int) -> None:
+        """Warn once if the first rows come at another pace than in training."""
+        if self._length is None or len(self._first_times) >= _ROWS_OF_PERIOD_CHECK:
+            return
+        self._first_times.append(time)
+        if len(self._first_times) < _ROWS_OF_PERIOD_CHECK:
+            return
+        steps = np.diff(self._first_times)
+        pace = float(np.median(steps))
+        regular = np.mean(np.abs(steps - pace) <= pace / 2) >= 0.8
+        if regular and not 0.75 < pace / self._length < 1.33:
+            warnings.warn(
+                f"the rows come every {pace / 1e9:g} s, in training every {self._length / 1e9:g} s; send them at this "
+                "pace or fit a detector for theirs",
+                UserWarning,
+                stacklevel=6,
+            )
