@@ -17,7 +17,15 @@ from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save
 
 from tsae.errors import ModelFileError, OutputError
-from tsae.store import FORMAT_VERSION, check_writable, read_manifest, read_model, write_atomically, write_model
+from tsae.store import (
+    FORMAT_VERSION,
+    check_writable,
+    open_atomically,
+    read_manifest,
+    read_model,
+    write_atomically,
+    write_model,
+)
 
 TENSORS = {
     "weight": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -239,6 +247,19 @@ def test_a_path_may_be_text_and_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_atomically("plain.txt", b"hello")
     assert Path("plain.txt").read_bytes() == b"hello"
+
+
+def test_a_file_written_in_pieces_is_put_in_place_as_a_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "scores.csv"
+    with open_atomically(path) as file:
+        file.write(b"time,")
+        assert not path.exists()
+        file.write(b"score\n")
+    assert path.read_bytes() == b"time,score\n"
+    with pytest.raises(TypeError), open_atomically(path) as file:
+        file.writelines([b"half", None])
+    assert path.read_bytes() == b"time,score\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["scores.csv"]
 
 
 _FULL_DISK = """

@@ -10,9 +10,10 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,15 @@ from safetensors.numpy import load, save
 
 from tsae.errors import ModelFileError, OutputError
 
-__all__ = ["FORMAT_VERSION", "check_writable", "read_manifest", "read_model", "write_atomically", "write_model"]
+__all__ = [
+    "FORMAT_VERSION",
+    "check_writable",
+    "open_atomically",
+    "read_manifest",
+    "read_model",
+    "write_atomically",
+    "write_model",
+]
 
 FORMAT_VERSION = 1
 _KEY = "tsae"  # the only one in the header's metadata, which is written in no certain order
@@ -49,13 +58,28 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write `data` beside `path`, flush it to the disk, then put it in place; the old file survives any failure."""
+    """Write `data` to `path` as `open_atomically` does."""
+    with open_atomically(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def open_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file beside `path` to write into; flushed to the disk and put in place if all goes well, gone otherwise.
+
+    The old file survives any failure.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
     target = Path(path)
     check_writable(target)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)

@@ -31,7 +31,7 @@ from tests.benchmarks.memory import table
 from tests.benchmarks.peer import PEERS
 from tests.benchmarks.timing import Line, child_seconds, heading, seconds
 from tests.benchmarks.training_loop import against_a_bare_loop
-from tsae import AnomalyDetector, read_table
+from tsae import AnomalyDetector, load, read_table
 from tsae.cli.outputs import scores_frame, write_frame
 from tsae.detection.torch_network import TorchNetwork
 from tsae.evaluation.vus import vus_pr
@@ -118,8 +118,10 @@ def command(sizes: Sequence[int]) -> Iterator[Line]:
         reading = seconds(lambda: read_table(path), repeats=1)
         frame = read_table(path).frames[""].set_axis(range(_TABLE_CHANNELS), axis=1)
         for name, detector in detectors.items():
+            detector.save(Path(folder, "model.tsae"))
+            stored = load(Path(folder, "model.tsae"))  # as the command does
             found = []
-            scoring = seconds(lambda each=detector, found=found: found.append(each.detect(frame)), repeats=1)
+            scoring = seconds(lambda each=stored, found=found: found.append(each.detect(frame)), repeats=1)
             writing = seconds(lambda found=found: write_frame(scores_frame({"": found[0]}, None), out), repeats=1)
             alone = reading + writing
             what = f"CSV {n_rows:,} x {_TABLE_CHANNELS}: read, score, write; {name}"

@@ -73,8 +73,7 @@ DATA = {"waves": waves, "pump": pump, "digits": digits}
 def fitted(name: str, data: str, training: Array) -> Any:
     if data == "digits":
         return ImageAnomalyDetector(**recipe(name, "images", random_state=0)).fit(training)
-    settings = {"preset": "fast", "window_size": WINDOW, "random_state": 0}
-    return AnomalyDetector(**settings | recipe(name)).fit(training)
+    return AnomalyDetector(**recipe(name, window_size=WINDOW, random_state=0)).fit(training)
 
 
 def decibels(clean: Array, noisy: Array, cleaned: Array, spread: Array) -> float:

@@ -26,7 +26,7 @@ def test_the_summary_says_what_was_learned(workshop: Path, here: Path) -> None:
         "rows 600 of 4 sensors",
         "one row every 60 s",
         "windows 16 rows (16 min)",
-        "pot, 0.1 % of normal rows may exceed it, learned from 90 held-out rows",
+        "pot, false alarms 1 per 10000 rows; learned from 90 held-out rows",
     ):
         assert fact in words
     assert "times are read from 'timestamp'" in result.stderr
@@ -49,7 +49,7 @@ def test_options_reach_the_detector(workshop: Path, here: Path) -> None:
         "--lag",
         "5",
     ]
-    options += ["--threshold", "7.5", "--false-alarm-rate", "0.01", "--max-fill", "2", "--seed", "3"]
+    options += ["--threshold", "7.5", "--false-alarms", "0.01", "--max-fill", "2", "--seed", "3"]
     assert tsae("fit", workshop / "train.csv", "-o", "m.tsae", *options).exit_code == 0
     stated = package.load(here / "m.tsae").get_params()
     expected = {
@@ -149,7 +149,7 @@ def test_standard_input_needs_an_output(here: Path, workshop: Path) -> None:
         (["--architecture", "lstm"], "`architecture` (='lstm')"),
         (["--window-size", "3"], "`window_size` (=3) must be"),
         (["--threshold", "high"], "`threshold` (='high') is unknown"),
-        (["--false-alarm-rate", "2"], "`false_alarm_rate` (=2.0)"),
+        (["--false-alarms", "2"], "`false_alarm_rate` (=2)"),
         (["--max-steps", "0"], "`max_steps` (=0)"),
         (["--lag", "soon"], "`lag` (='soon')"),
     ],

@@ -108,6 +108,25 @@ def test_colour_follows_the_model(studio: Path, here: Path) -> None:
     assert tsae("score", "coloured.tsae", put(here / "plain", grey)).exit_code == 0
 
 
+def test_options_reach_the_detector(studio: Path, here: Path) -> None:
+    options = [
+        "--kind",
+        "variational",
+        "--latent-dim",
+        "6",
+        "--max-steps",
+        "5",
+        "--seed",
+        "3",
+        "--threshold",
+        "quantile",
+    ]
+    assert tsae("fit", studio / "good", "-o", "m.tsae", *options).exit_code == 0
+    stated = package.load("m.tsae").get_params()
+    expected = {"bottleneck": "gaussian", "latent_dim": 6, "max_steps": 5, "random_state": 3, "threshold": "quantile"}
+    assert {name: stated[name] for name in expected} == expected
+
+
 def test_the_facts_of_an_image_model(studio: Path) -> None:
     words = " ".join(tsae("inspect", studio / "discs.tsae").stdout.split())
     for fact in ("16 x 16 pixels, 1 channel", "threshold 12 (fixed", "error and most unusual place", "0 to 255"):
@@ -141,6 +160,7 @@ def test_models_and_sources_of_different_kinds_are_told_apart(
     ("arguments", "message"),
     [
         (["fit", "FOLDER", "--window-size", "16"], "`--window-size` is for tables, and"),
+        (["fit", "FOLDER", "--robust"], "`--robust` is for tables, and"),
         (["fit", "FOLDER", "--separator", ";", "--drop", "a"], "`--separator`, `--drop` are for tables"),
         (["fit", "FOLDER", "--size", "64"], "`--size` (='64') must be height x width"),
         (["fit", "TABLE", "--size", "64x64"], "`--size` is for folders of pictures, and"),

@@ -42,7 +42,7 @@ def test_events_say_when_how_bad_and_which_sensors(here: Path, model: Path, tabl
     assert worst["duration_s"] == (worst["stop"] - worst["start"]).total_seconds() + 60
     assert worst["severity"] > 50
     assert worst["sensor"] == "pressure"
-    assert worst["sensors"].startswith("pressure 0.")
+    assert worst["sensors"].startswith("pressure ")
     assert worst["unit"] == "bar"
     assert worst["actual"] == later().loc[worst["peak"], "pressure [bar]"]
     assert 0 < worst["expected"] < 10

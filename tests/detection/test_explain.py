@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsae.detection.events import Event
+from tsae.detection.evidence import TrackedEvent
 from tsae.detection.explain import Labels, PeakView, ScoredSeries, make_events
 from tsae.detection.rules import EventRules, severity
 
@@ -25,7 +26,8 @@ def test_severity_grows_with_the_score_from_0_to_100(score, more, threshold):
     assert severity(3 * threshold, threshold) == pytest.approx(75)
 
 
-def view_of(row: int) -> PeakView:
+def view_of(event: TrackedEvent) -> PeakView:
+    row = event.peak.row
     return PeakView(actual=np.array([row, np.nan]), expected=np.array([row + 0.5, 7.0]))
 
 

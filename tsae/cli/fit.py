@@ -19,6 +19,7 @@ from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
+    from tsae.detection.recipes import DataKind
     from tsae.series.table import SensorTable
 
 __all__ = ["Settings", "fit", "fit_detector"]
@@ -46,9 +47,11 @@ class Settings:
     architecture: Annotated[str | None, _option("--architecture", help="dense, conv or transformer.")] = None
     window_size: Annotated[str | None, _option("--window-size", help="Rows a window: auto, 64, or 16,64.")] = None
     latent_dim: Annotated[str | None, _option("--latent-dim", help="Length of the code: auto or a number.")] = None
-    threshold: Annotated[str | None, _option("--threshold", help="pot, quantile, or the score itself.")] = None
+    threshold: Annotated[
+        str | None, _option("--threshold", help="pot, quantile, mad, conformal, or the score itself.")
+    ] = None
     false_alarm_rate: Annotated[
-        float | None, _option("--false-alarm-rate", help="Share of normal rows that may be flagged.")
+        str | None, _option("--false-alarms", help="The budget: '1/week', '2 per 10000 rows', or '0.1%' of the rows.")
     ] = None
     robust: Annotated[
         bool, _option("--robust", help="Leave out rows that are likely faulty: the table may hold unknown faults.")
@@ -59,12 +62,12 @@ class Settings:
     accelerator: Annotated[str | None, _option("--accelerator", help="cpu, gpu, mps or auto.")] = None
     seed: Annotated[int, _option("--seed", help="The same number gives the same model; 0 unless stated.")] = 0
 
-    def parameters(self) -> dict[str, Any]:
-        """The stated ones as the detector takes them."""
+    def parameters(self, data: DataKind = "series") -> dict[str, Any]:
+        """The stated ones as the detector takes them, for tables or for pictures."""
         apart = ("seed", "kind")
         stated = {name: value for name, value in vars(self).items() if name not in apart and value is not None}
         values = {name: _value(text) if isinstance(text, str) else text for name, text in stated.items()}
-        of_kind = {} if self.kind is None else recipe(self.kind)
+        of_kind = {} if self.kind is None else recipe(self.kind, data)
         return {**of_kind, **values, "random_state": self.seed}
 
 
@@ -102,7 +105,7 @@ def fit(
         from tsae.cli.pictures.fit import fit_pictures
 
         refuse_options(table, [*(["--exclude"] if exclude else []), *stated_options(reading)])
-        fit_pictures(table, output, parse_size(size), settings.parameters())
+        fit_pictures(table, output, parse_size(size), settings)
         return
     refuse_options(table, ["--size"] if size else [])
     if output is None and table == "-":
@@ -147,15 +150,15 @@ def _left_out(detector: AnomalyDetector) -> dict[str, str]:
 
 
 def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: float) -> dict[str, str]:
-    from tsae.report.wording import duration, percent
+    from tsae.report.wording import duration
     from tsae.series.clock import infer_clock
 
     threshold = detector.learned_threshold_
     sizes = sorted({member.window_size for member in detector.model_.members})
     how = "as stated"
     if threshold.false_alarm_rate is not None:
-        how = f"{threshold.method}, {percent(threshold.false_alarm_rate)} of normal rows may exceed it"
-        how += f", learned from {threshold.n_rows:,} held-out rows"
+        how = f"{threshold.method}, false alarms {threshold.budget}; learned from {threshold.n_rows:,} held-out rows"
+        how += f", {threshold.n_clusters} independent high runs"
     clocks = {str(infer_clock(frame.index)) for frame in table.frames.values()}
     period = detector.period_
     return {

@@ -109,8 +109,8 @@ def _facts(path: Path, manifest: dict[str, Any]) -> dict[str, str]:
     from tsae.report.wording import duration
 
     fitted, packages = manifest["fitted"], manifest["packages"]
-    settled, immediate = manifest["thresholds"]
-    rate = "" if settled["false_alarm_rate"] is None else f", false alarm rate {settled['false_alarm_rate']:g}"
+    settled, immediate, *_ = manifest["thresholds"]
+    rate = "" if settled["false_alarm_rate"] is None else f", false alarms {settled['budget']}"
     period = fitted["period_"]
     return {
         "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB, format {manifest['format_version']})",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from tsae.detection.events import Event
 from tsae.detection.image_result import ImageDetection
 from tsae.detection.result import Detection
-from tsae.store import write_atomically
+from tsae.store import open_atomically
 
 __all__ = ["event_record", "events_frame", "pictures_frame", "scores_frame", "write_frame"]
 
@@ -126,9 +125,8 @@ def _plain(time: Any) -> str | int:
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
     """Write a CSV, or Parquet if the path says so, as a whole or not at all."""
-    if path.suffix.lower() == ".parquet":
-        buffer = io.BytesIO()
-        frame.to_parquet(buffer, index=False)
-        write_atomically(path, buffer.getvalue())
-    else:
-        write_atomically(path, frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode())
+    with open_atomically(path) as file:
+        if path.suffix.lower() == ".parquet":
+            frame.to_parquet(file, index=False)
+        else:
+            frame.to_csv(file, index=False, float_format="%.6g", lineterminator="\n")

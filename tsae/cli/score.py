@@ -157,16 +157,13 @@ def _write_report(
     path: Path, detector: AnomalyDetector, table: SensorTable, detections: dict[str, Detection], title: str
 ) -> None:
     from tsae.report.html import write_report
-    from tsae.report.wording import percent
 
     frames = {entity: frame[detector.channels_] for entity, frame in table.frames.items()}
     threshold = detector.learned_threshold_
     facts = {
         "threshold": f"{threshold.value:.3g}",
         "learned from": f"{threshold.n_rows:,} held-out rows",
-        "false alarms": "as stated"
-        if threshold.false_alarm_rate is None
-        else f"{percent(threshold.false_alarm_rate)} of normal rows may be flagged",
+        "false alarms": "as stated" if threshold.false_alarm_rate is None else threshold.budget,
     }
     expected = {entity: detector.reconstruct(frame) for entity, frame in frames.items()}
     write_report(path, frames, detections, title=title, facts=facts, units=detector.units_, expected=expected)

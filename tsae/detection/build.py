@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tsae.detection.blame_fit import fit_blame
 from tsae.detection.engine import ScoreModel
 from tsae.detection.judge import Judge
 from tsae.detection.judging import entry_errors
@@ -62,7 +63,7 @@ def fit_model(spans: Sequence[Span], options: ModelOptions, *, random_state: int
         member, report = fit_member(rows, plan, options, random_state=random_state + number)
         members.append(member)
         reports.append(report)
-    return ScoreModel(scaler, tuple(members), fit_switches(scaler, rows)), reports
+    return ScoreModel(scaler, tuple(members), fit_switches(scaler, rows), fit_blame(rows)), reports
 
 
 def fit_member(
@@ -120,8 +121,9 @@ def _pretrain(
     width = plan.window_size * training.values.shape[1]
     n_windows = max(1, min(_MOST_WINDOWS_OF_MACHINES, _MOST_NUMBERS_OF_MACHINES // width))
     windows = training.take(_evenly(len(training), n_windows)).inputs
-    steps: dict[str, Any] = {"n_steps": plan.max_steps, "random_state": random_state}
-    pretrain(network, network_options, windows, visible="gaussian", machines=options.machines, **steps)
+    stated = {} if options.max_steps == "auto" else {"n_steps": plan.max_steps}
+    machines = {**stated, **options.machines}
+    pretrain(network, network_options, windows, visible="gaussian", machines=machines, random_state=random_state)
 
 
 @torch.inference_mode()

@@ -15,6 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsae.detection.detecting import DetectorFacts, detect_entity
 from tsae.detection.inputs import Entity, check_period, checked_entities, data_hash, lay_out
+from tsae.detection.label_series import tuned_thresholds, with_label_classifier, without_anomalies
+from tsae.detection.labels import check_label_parameters, labels_of_parts
 from tsae.detection.parameters import plain
 from tsae.detection.result import Detection
 from tsae.detection.rules import EventRules
@@ -25,7 +27,7 @@ from tsae.detection.scoring import (
 from tsae.detection.screening import without_suspicious_rows
 from tsae.detection.series_options import series_options
 from tsae.detection.series_uses import SeriesUses
-from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
+from tsae.detection.thresholds import Threshold, ThresholdSet, learn_thresholds
 from tsae.detection.training_rows import used_spans
 from tsae.series.clock import infer_clock
 from tsae.series.grid import GridSeries
@@ -84,8 +86,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
     pretraining : {None, "rbm"}
         "rbm" starts a dense network, without linear path, from a stack of restricted Boltzmann machines.
     rbm : dict or None
-        How these are trained: `n_steps` (else `max_steps`), `batch_size`, `n_gibbs` (the k of CD-k), `persistent`,
-        `learning_rate`, `momentum`, `weight_decay`; see `tsae.nn.rbm_options`.
+        How these are trained: `n_steps` (else `max_steps`, or 1000), `n_gibbs` (the k of CD-k), `persistent`,
+        `momentum`, `weight_decay`, `learning_rate`, `batch_size`; see `tsae.nn.rbm_options`.
     score_by : {"auto", "error", "probability", "elbo", "masked"}
         What is anomalous in a window rebuilt as a whole: the squared error; improbability under `loss`; the negative
         evidence lower bound; the error where masks as in `corruption` hide the entry. "auto": "elbo" if variational,
@@ -103,10 +105,16 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         scale of the score and the threshold.
     robust : bool
         Leave out training rows that are likely to be faulty (`rejected_`), if the table may hold unlabelled faults.
-    threshold : {"pot", "quantile"} or float
+    threshold : {"pot", "quantile", "mad", "conformal"} or float
         How the threshold is learned, or the threshold itself.
-    false_alarm_rate : float
-        Share of normal rows that may be flagged.
+    false_alarm_rate : float or str
+        The budget of false alarms. A count, such as "1/week" or "2 per 10000 rows", is one of alarms: runs of flagged
+        rows. A share, such as 0.001 or "0.1%", is one of flagged rows; `detect` keeps it on the unsmoothed score.
+    label_classifier : bool
+        Whether `labels` given to `fit` train a small classifier on codes and errors too, whose evidence −log(1 − p)
+        joins the score. Such a detector scores tables, not streams.
+    label_beta : float
+        Labels choose the threshold with the best F-beta: recall counts as much as `label_beta`² times precision.
     lag : "auto" or int
         Rows after a row that its score may depend on; 0 answers at once. "auto" takes all that helps (`lag_`).
     max_fill : int
@@ -128,6 +136,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         Rows that a score waits for.
     period_ : float or None
         Sampling period in seconds.
+    thresholds_ : ThresholdSet
+        The thresholds of all kinds of score.
     learned_threshold_ : Threshold
         The threshold with what stands behind it.
     rejected_ : list of list of [int, int]
@@ -183,7 +193,9 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         held_out: float = 0.15,
         robust: bool = False,
         threshold: str | float = "pot",
-        false_alarm_rate: float = 0.001,
+        false_alarm_rate: float | str = "1 per 10000 rows",
+        label_classifier: bool = False,
+        label_beta: float = 1.0,
         lag: str | int = "auto",
         max_fill: int = 3,
         accelerator: str = "cpu",
@@ -206,6 +218,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         self.held_out, self.robust = held_out, robust
         self.threshold = threshold
         self.false_alarm_rate = false_alarm_rate
+        self.label_classifier, self.label_beta = label_classifier, label_beta
         self.lag = lag
         self.max_fill = max_fill
         self.accelerator = accelerator
@@ -213,7 +226,15 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         self.precision = precision
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, *, excluded: Any = None, units: Mapping[str, str] | None = None) -> Self:  # noqa: ARG002
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,  # noqa: ARG002
+        *,
+        excluded: Any = None,
+        units: Mapping[str, str] | None = None,
+        labels: Any = None,
+    ) -> Self:
         """Learn from normal rows.
 
         Parameters
@@ -226,48 +247,73 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
             Boolean mask `(n_timesteps,)` of rows to leave out, such as maintenance; a list of masks for a fleet.
         units
             Unit by channel, kept for events and the model file.
+        labels
+            What is known of some rows, `(n_timesteps,)`: 1 anomalous, 0 normal, -1 or NaN unknown; a list for a fleet.
+            Rows labelled anomalous are kept out of training and calibration, and if there are any, the threshold is the
+            one with the best F-beta on labelled and held-out rows, unless `threshold` states a number.
         """
         from tsae.detection.build import fit_model  # loads Lightning, which scoring does without
         from tsae.detection.code_study import study_windows
 
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = series_options(self.get_params(), seed=seed)
-        entities, _ = checked_entities(self, X, excluded, reset=True)
+        check_label_parameters(self.label_classifier, self.label_beta)
+        entities, is_fleet = checked_entities(self, X, excluded, reset=True)
         self.period_ = infer_clock(entities[0].index).period
         for entity in entities:
             check_period(entity.index, self.period_)
+        lengths = [len(entity.values) for entity in entities]
+        known = labels_of_parts(labels, lengths, is_fleet=is_fleet)
+        normal = [without_anomalies(entity, part) for entity, part in zip(entities, known, strict=True)]
         self.rejected_: list[list[list[int]]] = [[] for _ in entities]
         if self.robust:
-            entities, self.rejected_ = without_suspicious_rows(entities, self._grid)
-        grids = [self._grid(entity) for entity in entities]
-        spans = used_spans(grids, [entity.excluded for entity in entities], self.held_out)
+            normal, self.rejected_ = without_suspicious_rows(normal, self._grid)
+        spans = used_spans([self._grid(part) for part in normal], [part.excluded for part in normal], self.held_out)
         self.model_, self.fit_reports_ = fit_model(spans, options, random_state=seed)
         self.codes_ = study_windows(self.model_, spans, random_state=seed)
         self.lag_ = self.model_.full_lag if isinstance(self.lag, str) else min(int(self.lag), self.model_.full_lag)
+        grids, honest = [self._grid(entity) for entity in entities], None
+        if self.label_classifier:
+            self.model_, honest = with_label_classifier(self.model_, grids, known, lag=self.lag_)
         self.calibration_ = held_out_scores(self.model_, spans, lag=self.lag_)
         self.units_ = dict(units or {})
         self.data_hash_ = data_hash(entities)
-        return self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
+        self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
+        if isinstance(self.threshold, str) and any((part == 1).any() for part in known):
+            self._take(
+                tuned_thresholds(
+                    *(self.model_, grids, known, self.calibration_),
+                    lag=self.lag_,
+                    beta=float(self.label_beta),
+                    honest=honest,
+                )
+            )
+        return self
 
-    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | None = None) -> Self:
+    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | str | None = None) -> Self:
         """Learn the threshold anew, or state it, without training again.
 
         `threshold` and `false_alarm_rate` as in the constructor; `None` keeps the rate.
         """
         check_is_fitted(self, "model_")
-        rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
-        threshold = plain(threshold)
-        check_threshold(threshold, rate)
-        learned = [
-            learn_threshold(scores, method=threshold, false_alarm_rate=rate)
-            if isinstance(threshold, str)
-            else fixed_threshold(threshold)
-            for scores in self.calibration_[:2]
-        ]
-        self.learned_threshold_, self.learned_immediate_threshold_ = learned
-        self.threshold_ = self.learned_threshold_.value
+        rate = self.false_alarm_rate if false_alarm_rate is None else plain(false_alarm_rate)
+        return self._take(learn_thresholds(self.calibration_, plain(threshold), rate, self.period_))
+
+    def _take(self, thresholds: ThresholdSet) -> Self:
+        self.thresholds_ = thresholds
+        self.threshold_ = thresholds.settled.value
         self.offset_ = -self.threshold_
         return self
+
+    @property
+    def learned_threshold_(self) -> Threshold:
+        """What stands behind `threshold_`."""
+        return self.thresholds_.settled
+
+    @property
+    def learned_immediate_threshold_(self) -> Threshold:
+        """The threshold of scores at lag 0."""
+        return self.thresholds_.immediate
 
     def score_samples(self, X: Any) -> FloatArray:
         """Scores `(n_timesteps,)` in scikit-learn's sign: the lower, the more abnormal. Fleets are concatenated."""
@@ -283,18 +329,6 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
     def predict(self, X: Any) -> NDArray[np.int64]:
         """1 for normal rows and -1 for flagged ones, `(n_timesteps,)`."""
         return np.where(self.decision_function(X) < 0, -1, 1)
-
-    def errors(self, X: Any) -> Any:
-        """Error of every row and channel, divided by the channel's usual error: 1 is usual, NaN missing.
-
-        Shaped and indexed like `X` (a DataFrame if `X` is one); a list for a fleet.
-        """
-        entities, is_fleet = self._checked(X)
-        tables = [
-            self._like(entity, score_grid(self.model_, self._grid(entity), lag=self.lag_, with_errors=True).errors)
-            for entity in entities
-        ]
-        return tables if is_fleet else tables[0]
 
     def detect(self, X: Any, *, excluded: Any = None, rules: EventRules | None = None) -> Any:
         """Scores, labels and events of a table: `Detection`, or a list of them for a fleet.
@@ -343,12 +377,6 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
 
     def _like(self, entity: Entity, table: NDArray[np.floating] | None) -> Any:
         return table if entity.columns is None else pd.DataFrame(table, index=entity.index, columns=entity.columns)
-
-    @property
-    def channels_(self) -> list[str]:
-        """Names of the channels; `x0`, `x1`, … when fitted on an array."""
-        names = getattr(self, "feature_names_in_", None)
-        return [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(name) for name in names]
 
     def _detect(self, entity: Entity, rules: EventRules, name: str) -> Detection:
         facts = DetectorFacts(

@@ -12,9 +12,11 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.blame import BlameModel
 from tsae.detection.chain import Chain, ChainOutput, Queue
 from tsae.detection.combination import combined
 from tsae.detection.constants import ConstantWatch
+from tsae.detection.label_classifier import LabelClassifier
 from tsae.detection.member import Member, immediate_averages, settled_averages
 from tsae.detection.models import ReconstructionModel
 from tsae.detection.switches import SwitchModel, SwitchWatch
@@ -34,6 +36,9 @@ class ScoreModel:
     scaler: ChannelScaler
     members: tuple[Member, ...]
     switches: SwitchModel | None = None
+    blame: BlameModel | None = None
+    labelled: LabelClassifier | None = None
+    """Joins the scores of whole series (`tsae.detection.scoring`); `SegmentScorer` knows nothing of it."""
 
     @property
     def longest(self) -> Member:

@@ -17,7 +17,7 @@ class SensorShare:
 
     sensor: str
     share: float
-    """Part of the event's error, in [0, 1]; the shares of all sensors sum to one."""
+    """Part of the event that the sensor is to blame for, in [0, 1]; the shares of all sensors sum to one."""
     expected: float | None
     """What the model rebuilt at the peak, in the sensor's unit; `None` if the sensor was not observed."""
     actual: float | None
@@ -57,8 +57,8 @@ class Event:
     sensors: tuple[SensorShare, ...]
     """Ranked, the most responsible first."""
     pattern: tuple[tuple[str, Any], ...] = ()
-    """Sensors and when the error of each first was out of the ordinary, in this order; those where it never was are
-    left out."""
+    """Sensors and when the error of each first was out of the ordinary, in this order; those where it never was, and
+    those with a share below 2 %, are left out."""
     entity: str = ""
     ended: bool = True
     """Whether the event is over; one that goes on in a stream may still change."""

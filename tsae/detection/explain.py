@@ -14,14 +14,12 @@ from tsae.detection.events import Event, SensorShare
 from tsae.detection.evidence import Moment, RowBlock, TrackedEvent
 from tsae.detection.rules import EventRules, severity
 from tsae.detection.tracking import EventTracker
-from tsae.series.channels import ChannelScaler
 
-__all__ = ["Labels", "PeakView", "ScoredSeries", "as_event", "is_told", "join_levels", "make_events", "track_events"]
+__all__ = ["Labels", "PeakView", "ScoredSeries", "as_event", "is_told", "make_events", "track_events"]
 
 FloatArray = NDArray[np.float64]
 _ROWS_AT_ONCE = 4096
-_JOINS = 10.0  # usual errors; about one in a thousand squared normal numbers is larger
-_SWITCH_JOINS = 1.0  # a switch's error counts in the largest of training
+_LEAST_SHARE = 0.02  # of the blame; a sensor with less did not take part, its error is a reflection of others
 
 
 class PeakView(NamedTuple):
@@ -31,6 +29,8 @@ class PeakView(NamedTuple):
     """NaN where nothing was measured."""
     expected: FloatArray
     """NaN where there is no expectation."""
+    blame: FloatArray | None = None
+    """How much each channel is to blame, NaN for those that are judged by their errors alone; `None` for all."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def make_events(
     rules: EventRules,
     labels: Labels,
     joins: FloatArray,
-    view_peak: Callable[[int], PeakView],
+    view_peak: Callable[[TrackedEvent], PeakView],
 ) -> tuple[Event, ...]:
     """Events of one entity in time order.
 
@@ -77,18 +77,11 @@ def make_events(
     joins
         Error from which a channel counts as part of an event, `(n_channels,)`.
     view_peak
-        Row number → what the sensors looked like there.
+        What the sensors looked like at an event's peak, and which are to blame.
     """
     tracked = track_events(series, rules, joins)
-    events = [as_event(each, labels, view_peak(each.peak.row)) for each in tracked]
+    events = [as_event(each, labels, view_peak(each)) for each in tracked]
     return tuple(event for event in events if is_told(event, rules))
-
-
-def join_levels(scaler: ChannelScaler) -> FloatArray:
-    """The error from which a channel counts as part of an event, `(n_channels,)`."""
-    levels = np.full(len(scaler.role), _JOINS)
-    levels[scaler.switch_channels] = _SWITCH_JOINS
-    return levels
 
 
 def track_events(series: ScoredSeries, rules: EventRules, joins: FloatArray) -> list[TrackedEvent]:
@@ -111,6 +104,7 @@ def as_event(tracked: TrackedEvent, labels: Labels, view: PeakView, *, ended: bo
     duration = None
     if isinstance(start, pd.Timestamp):
         duration = (stop - start).total_seconds() + (labels.period or 0.0)
+    shares = _shares(tracked.excess, view.blame)
     prefix = f"{labels.entity}:" if labels.entity else ""
     return Event(
         event_id=f"{prefix}{first.isoformat() if isinstance(first, pd.Timestamp) else first}",
@@ -121,8 +115,8 @@ def as_event(tracked: TrackedEvent, labels: Labels, view: PeakView, *, ended: bo
         peak=labels.time_of(tracked.peak),
         peak_score=tracked.score,
         severity=severity(tracked.score, tracked.threshold),
-        sensors=_ranked(tracked, labels, view),
-        pattern=_pattern(tracked, labels),
+        sensors=_ranked(shares, labels, view),
+        pattern=_pattern(tracked, labels, shares),
         entity=labels.entity,
         ended=ended,
     )
@@ -133,17 +127,28 @@ def is_told(event: Event, rules: EventRules) -> bool:
     return event.severity >= rules.min_severity and rules.direction in ("either", event.direction)
 
 
-def _pattern(tracked: TrackedEvent, labels: Labels) -> tuple[tuple[str, Any], ...]:
-    joined = [(moment, channel) for channel, moment in enumerate(tracked.joined) if moment is not None]
-    joined.sort(key=lambda pair: (pair[0].row, -tracked.excess[pair[1]]))
+def _shares(excess: FloatArray, blame: FloatArray | None) -> FloatArray:
+    """Parts `(n_channels,)` that sum to one: of the errors above the usual, redistributed as `blame` says."""
+    parts = excess.copy()
+    if blame is not None:
+        known = ~np.isnan(blame)
+        whole = float(excess[known].sum()) or 1.0
+        parts[known] = whole * blame[known] / blame[known].sum()
+    total = float(parts.sum())
+    return parts / total if total > 0 else np.full(len(parts), 1 / len(parts))
+
+
+def _pattern(tracked: TrackedEvent, labels: Labels, shares: FloatArray) -> tuple[tuple[str, Any], ...]:
+    joined = [
+        (moment, channel)
+        for channel, moment in enumerate(tracked.joined)
+        if moment is not None and shares[channel] >= _LEAST_SHARE
+    ]
+    joined.sort(key=lambda pair: (pair[0].row, -shares[pair[1]]))
     return tuple((labels.names[channel], labels.time_of(moment)) for moment, channel in joined)
 
 
-def _ranked(tracked: TrackedEvent, labels: Labels, view: PeakView) -> tuple[SensorShare, ...]:
-    """Sensors by their part of the error above the usual."""
-    total = float(tracked.excess.sum())
-    n_channels = len(tracked.excess)
-    shares = tracked.excess / total if total > 0 else np.full(n_channels, 1 / n_channels)
+def _ranked(shares: FloatArray, labels: Labels, view: PeakView) -> tuple[SensorShare, ...]:
     return tuple(
         SensorShare(
             sensor=labels.names[channel],

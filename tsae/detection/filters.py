@@ -66,7 +66,8 @@ class MovingAverage:
         if n_ready <= 0:
             return np.zeros(0)
         total = np.correlate(self._values, self.kernel, mode="valid")
-        mass = np.correlate(self._weights, self.kernel, mode="valid")
+        is_whole = bool((self._weights == 1).all())
+        mass = self.kernel.sum() if is_whole else np.correlate(self._weights, self.kernel, mode="valid")
         self._values, self._weights = self._values[n_ready:], self._weights[n_ready:]
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(mass > 1e-9, total / mass, np.nan)

@@ -15,10 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsae.detection.code_study import study_images
 from tsae.detection.image_build import fit_image_model, split_images
-from tsae.detection.image_options import image_options
+from tsae.detection.image_options import check_image_budget, image_options
 from tsae.detection.image_result import ImageDetection, image_detection
+from tsae.detection.label_images import labelled_scores, with_image_classifier
+from tsae.detection.labels import check_label_parameters, labels_of_parts, tuned_threshold
 from tsae.detection.parameters import plain
-from tsae.detection.thresholds import check_threshold, fixed_threshold, learn_threshold
+from tsae.detection.thresholds import Threshold, fixed_threshold, learn_threshold
 from tsae.detection.uses import CodesMixin, noise_by_channel
 from tsae.errors import DataError
 from tsae.images.arrays import check_images
@@ -94,10 +96,15 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
     held_out : float
         Share of the images, drawn at random, that the network is not trained on: they choose the weights, the scale
         of the score and the threshold.
-    threshold : {"pot", "quantile"} or float
+    threshold : {"pot", "quantile", "mad", "conformal"} or float
         How the threshold is learned, or the threshold itself.
-    false_alarm_rate : float
+    false_alarm_rate : float or str
         Share of normal images that may be flagged.
+    label_classifier : bool
+        Whether `labels` given to `fit` train a small classifier on codes and errors too, whose evidence −log(1 − p)
+        joins the score.
+    label_beta : float
+        Labels choose the threshold with the best F-beta: recall counts as much as `label_beta`² times precision.
     accelerator, devices, precision
         Passed to Lightning's `Trainer`.
     random_state : int, RandomState instance or None
@@ -163,7 +170,9 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         learning_rate: float = 2e-3,
         held_out: float = 0.15,
         threshold: str | float = "pot",
-        false_alarm_rate: float = 0.01,
+        false_alarm_rate: float | str = 0.01,
+        label_classifier: bool = False,
+        label_beta: float = 1.0,
         accelerator: str = "cpu",
         devices: int = 1,
         precision: str = "32-true",
@@ -184,24 +193,47 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         self.held_out = held_out
         self.threshold = threshold
         self.false_alarm_rate = false_alarm_rate
+        self.label_classifier, self.label_beta = label_classifier, label_beta
         self.accelerator = accelerator
         self.devices = devices
         self.precision = precision
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
-        """Learn from normal pictures; `y` is ignored, scikit-learn's convention."""
+    def fit(self, X: Any, y: Any = None, *, labels: Any = None) -> Self:  # noqa: ARG002
+        """Learn from normal pictures.
+
+        Parameters
+        ----------
+        X
+            Pictures.
+        y
+            Ignored; scikit-learn's convention.
+        labels
+            What is known of some images, `(n,)`: 1 anomalous, 0 normal, -1 or NaN unknown. Those labelled anomalous are
+            kept out of training and calibration, and if there are any, the threshold is the one with the best F-beta
+            on labelled and held-out images, unless `threshold` states a number.
+        """
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = image_options(self.get_params(), seed=seed)
+        check_label_parameters(self.label_classifier, self.label_beta)
         images = images_of(X, size=self.size)
-        training, held_out = (images[rows] for rows in split_images(len(images), self.held_out, random_state=seed))
+        (known,) = labels_of_parts(labels, [len(images)], is_fleet=False)
+        normal = images if labels is None else images[known != 1]
+        training, held_out = (normal[rows] for rows in split_images(len(normal), self.held_out, random_state=seed))
         self.model_, self.fit_report_ = fit_image_model(training, held_out, options, random_state=seed)
         self.codes_ = study_images(self.model_.network, training, held_out, random_state=seed)
+        honest = None
+        if self.label_classifier:
+            self.model_, honest = with_image_classifier(self.model_, images, known)
         self.held_out_scores_ = self.model_.scores(held_out)
         self.data_hash_ = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
-        return self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
+        self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
+        if isinstance(self.threshold, str) and (known == 1).any():
+            scores = labelled_scores(self.model_, images, honest)
+            self._take(tuned_threshold(scores, known, self.held_out_scores_, beta=float(self.label_beta)))
+        return self
 
-    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | None = None) -> Self:
+    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | str | None = None) -> Self:
         """Learn the threshold anew, or state it, without training again.
 
         `threshold` and `false_alarm_rate` as in the constructor; `None` keeps the rate.
@@ -209,15 +241,18 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         check_is_fitted(self, "model_")
         rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
         threshold = plain(threshold)
-        check_threshold(threshold, rate)
-        self.learned_threshold_ = (
+        check_image_budget(threshold, rate)
+        self._take(
             learn_threshold(self.held_out_scores_, method=threshold, false_alarm_rate=rate)
             if isinstance(threshold, str)
             else fixed_threshold(threshold)
         )
-        self.threshold_ = self.learned_threshold_.value
-        self.offset_ = -self.threshold_
         return self
+
+    def _take(self, threshold: Threshold) -> None:
+        self.learned_threshold_ = threshold
+        self.threshold_ = threshold.value
+        self.offset_ = -self.threshold_
 
     def score_samples(self, X: Any) -> FloatArray:
         """Scores `(n,)` in scikit-learn's sign: the lower, the more abnormal."""

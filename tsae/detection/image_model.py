@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from tsae.detection.calibration import LogTail
 from tsae.detection.image_heat import HeatScale
 from tsae.detection.image_network import ImageNetwork
+from tsae.detection.label_classifier import LabelClassifier, feature_table
 
 __all__ = ["ImageLevels", "ImageModel"]
 
 FloatArray = NDArray[np.float32]
+_BLOCKS = 8  # a side
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,21 @@ class ImageModel:
     levels: ImageLevels
     local_score: bool
     """Whether the largest heat of an image counts beside the judge's mean over all pixels."""
+    labelled: LabelClassifier | None = None
+    """Joins the scores."""
 
     def scores(self, images: NDArray[Any]) -> NDArray[np.float64]:
         """Scores `(n,)` in units of −log p, higher = more anomalous."""
+        alone = self.scores_alone(images)
+        return alone if self.labelled is None else alone + self.labelled.term(self.features(images))
+
+    def features(self, images: NDArray[Any]) -> NDArray[np.float64]:
+        """What a classifier sees of images, `(n, n_features)`: code, errors of at most 8 x 8 blocks, and score."""
+        blocks = self._in_blocks(images, lambda part: _blocks(self.relative_errors(part)))
+        return feature_table(self.network.encode(images), blocks.reshape(len(images), -1), self.scores_alone(images))
+
+    def scores_alone(self, images: NDArray[Any]) -> NDArray[np.float64]:
+        """Scores `(n,)` without the classifier."""
         whole = self.levels.tail(self.network.divergence(images) - self.levels.lowest)
         if not self.local_score:
             return whole
@@ -67,3 +81,15 @@ class ImageModel:
         """Errors of all images at once would be larger than the images."""
         size = self.network.block_size
         return np.concatenate([answer(images[first : first + size]) for first in range(0, len(images), size)])
+
+
+def _blocks(errors: FloatArray) -> FloatArray:
+    """Means over at most 8 x 8 blocks of pixels, `(n, channels, rows, columns)`."""
+    for axis in (2, 3):
+        side = errors.shape[axis]
+        starts = np.linspace(0, side, min(_BLOCKS, side), endpoint=False).round().astype(int)
+        shape = [1] * errors.ndim
+        shape[axis] = len(starts)
+        sizes = np.diff([*starts, side]).reshape(shape).astype(np.float32)
+        errors = np.asarray(np.add.reduceat(errors, starts, axis=axis) / sizes, dtype=np.float32)
+    return errors

@@ -9,11 +9,12 @@ from typing import Any, Literal
 from tsae.detection.judge import Judge
 from tsae.detection.parameters import shared_parameters
 from tsae.detection.parts import check_parts, judge_of, kl_weight_of, network_of, training_of
+from tsae.detection.thresholds import check_threshold, parse_budget
 from tsae.errors import ParameterError
 from tsae.nn.options import NetworkOptions
 from tsae.training.options import TrainingOptions
 
-__all__ = ["ImageOptions", "image_options"]
+__all__ = ["ImageOptions", "check_image_budget", "image_options"]
 
 _KL_WEIGHT_OF_DISTANCES = 0.01  # twice the variance of noise, 1 being the square of the range of pixels
 _STEPS = 600
@@ -47,6 +48,7 @@ def image_options(parameters: Mapping[str, Any], *, seed: int) -> ImageOptions:
     if not isinstance(values["local_score"], bool):
         raise ParameterError(f"`local_score` (={values['local_score']!r}) must be True or False")
     check_parts(values)
+    check_image_budget(values["threshold"], values["false_alarm_rate"])
     _check_linear_path(values)
     kl_weight = kl_weight_of(values, of_distances=_KL_WEIGHT_OF_DISTANCES)
     steps = _STEPS if values["max_steps"] == "auto" else values["max_steps"]
@@ -67,3 +69,11 @@ def _check_linear_path(values: Mapping[str, Any]) -> None:
         raise ParameterError(f"`loss` (='bernoulli') {rule}; use loss='l2', or linear_path=False")
     if values["latent_dim"] == 1:
         raise ParameterError("`latent_dim` (=1) is too short to share with `linear_path` (=True); pass 2 or more")
+
+
+def check_image_budget(threshold: object, false_alarm_rate: object) -> None:
+    """Refuse what is no threshold, and a budget of anything but images: they have no order in time."""
+    check_threshold(threshold, false_alarm_rate)
+    if parse_budget(false_alarm_rate).counts == "episodes":
+        rule = "counts alarms over time, but images have none; pass a share such as 0.01 or '1%'"
+        raise ParameterError(f"`false_alarm_rate` (={false_alarm_rate!r}) {rule}")

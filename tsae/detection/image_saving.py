@@ -12,6 +12,7 @@ from tsae.detection.image_heat import HeatScale
 from tsae.detection.image_model import ImageLevels, ImageModel
 from tsae.detection.image_network import ImageNetwork
 from tsae.detection.judge import Judge
+from tsae.detection.label_classifier import labelled_arrays, labelled_of
 from tsae.detection.packing import (
     Arrays,
     fit_report,
@@ -41,6 +42,7 @@ def save_image_detector(detector: ImageAnomalyDetector, path: str | os.PathLike[
         "heat.usual": levels.heat.usual,
     }
     put_state(network.autoencoder, "network.", tensors)
+    tensors |= labelled_arrays(detector.model_.labelled)
     manifest = {
         "kind": "ImageAnomalyDetector",
         "parameters": plain_parameters(detector.get_params()),
@@ -79,7 +81,7 @@ def unpack_image_detector(tensors: Arrays, manifest: dict[str, Any]) -> ImageAno
         tail=LogTail(knots=tensors["tail.knots"], **manifest["tail"]),
         peak_tail=LogTail(knots=tensors["peak_tail.knots"], **manifest["peak_tail"]),
     )
-    detector.model_ = ImageModel(network, levels, detector.local_score)
+    detector.model_ = ImageModel(network, levels, detector.local_score, labelled_of(tensors))
     detector.codes_ = unpack_codes(manifest["codes"], tensors)
     detector.data_hash_ = manifest["data_hash"]
     detector.fit_report_ = fit_report(manifest["fit_report"])

@@ -15,7 +15,7 @@ from tsae.detection.image_saving import unpack_image_detector
 from tsae.detection.packing import Arrays, fit_report, pack_codes, package_versions, plain_parameters, unpack_codes
 from tsae.detection.score_packing import pack_score_model, reading_parts, unpack_score_model
 from tsae.detection.scoring import CalibrationScores
-from tsae.detection.thresholds import Threshold
+from tsae.detection.thresholds import Threshold, ThresholdSet
 from tsae.store import read_model, write_model
 
 __all__ = ["load", "save_detector"]
@@ -32,7 +32,7 @@ def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> No
         "channels": detector.channels_,
         "named_channels": hasattr(detector, "feature_names_in_"),
         "fitted": {name: getattr(detector, name) for name in _FITTED},
-        "thresholds": [asdict(detector.learned_threshold_), asdict(detector.learned_immediate_threshold_)],
+        "thresholds": [asdict(threshold) for threshold in detector.thresholds_],
         "fit_reports": [asdict(report) for report in detector.fit_reports_],
         "members": pack_score_model(detector.model_, tensors),
         "codes": pack_codes(detector.codes_, tensors),
@@ -65,11 +65,7 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
     detector.codes_ = unpack_codes(manifest["codes"], tensors)
     detector.fit_reports_ = [fit_report(report) for report in manifest["fit_reports"]]
     detector.calibration_ = CalibrationScores(*(tensors[f"calibration.{name}"] for name in CalibrationScores._fields))
-    settled, immediate = (Threshold(**threshold) for threshold in manifest["thresholds"])
-    detector.learned_threshold_, detector.learned_immediate_threshold_ = settled, immediate
-    detector.threshold_ = settled.value
-    detector.offset_ = -settled.value
-    return detector
+    return detector._take(ThresholdSet(*(Threshold(**threshold) for threshold in manifest["thresholds"])))
 
 
 _KINDS: dict[str, Callable[[Arrays, dict[str, Any]], AnomalyDetector | ImageAnomalyDetector]] = {

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.blame import BlameModel
 from tsae.detection.calibration import LogTail
 from tsae.detection.engine import ScoreModel
 from tsae.detection.judge import Judge
+from tsae.detection.label_classifier import labelled_arrays, labelled_of
 from tsae.detection.member import Member, MemberScale
 from tsae.detection.models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
 from tsae.detection.stored_network import StoredNetwork
@@ -26,6 +28,7 @@ from tsae.series.channels import ChannelScaler
 __all__ = ["pack_score_model", "reading_parts", "unpack_score_model"]
 
 Arrays = dict[str, NDArray[Any]]
+_BLAME = ("centre", "precision", "usual")
 
 
 @contextmanager
@@ -44,6 +47,9 @@ def pack_score_model(model: ScoreModel, tensors: Arrays) -> list[dict[str, Any]]
     if model.switches is not None:
         parts = vars(model.switches) | vars(model.switches.habits)
         tensors |= {f"switches.{name}": array for name, array in parts.items() if name != "habits"}
+    blame = {name: np.zeros(0) for name in _BLAME} if model.blame is None else vars(model.blame)
+    tensors |= {f"blame.{name}": blame[name] for name in _BLAME}
+    tensors |= labelled_arrays(model.labelled)
     return [_pack_member(member, f"members.{number}.", tensors) for number, member in enumerate(model.members)]
 
 
@@ -58,7 +64,9 @@ def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> ScoreModel:
         habits = SwitchHabits(*(tensors[f"switches.{field.name}"] for field in fields(SwitchHabits)))
         parts = {name: tensors[f"switches.{name}"] for name in ("weights", "bias", "worst")}
         switches = SwitchModel(**parts, habits=habits)
-    return ScoreModel(scaler, tuple(members), switches)
+    blame = BlameModel(**{name: tensors[f"blame.{name}"] for name in _BLAME})
+    known = blame if blame.precision.size else None
+    return ScoreModel(scaler, tuple(members), switches, blame=known, labelled=labelled_of(tensors))
 
 
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:

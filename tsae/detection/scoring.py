@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.codes import towards
 from tsae.detection.engine import ScoredRows, ScoreModel, SegmentScorer
+from tsae.detection.label_classifier import LabelClassifier, feature_table
 from tsae.detection.member import Member
 from tsae.detection.models import ReconstructionModel
 from tsae.detection.rows import RowErrors
 from tsae.detection.training_rows import Span
 from tsae.errors import ParameterError
 from tsae.series.filling import ForwardFill
-from tsae.series.grid import GridSeries
+from tsae.series.grid import GridSeries, on_grid
 
 __all__ = [
     "CalibrationScores",
@@ -28,6 +29,7 @@ __all__ = [
     "expected_values",
     "held_out_scores",
     "row_codes",
+    "row_features",
     "row_reconstruction",
     "score_grid",
     "windows_of",
@@ -53,6 +55,23 @@ class GridScores(NamedTuple):
 
 def score_grid(model: ScoreModel, grid: GridSeries, *, lag: int, with_errors: bool = False) -> GridScores:
     """Scores of all input rows and, if wanted, their errors."""
+    if model.labelled is None:
+        return _unlabelled(model, grid, lag=lag, with_errors=with_errors)
+    found = _unlabelled(model, grid, lag=lag, with_errors=True)
+    term = model.labelled.term(_features(model, grid, found))
+    return GridScores(found.scores + term, found.unsmoothed + term, found.errors if with_errors else None)
+
+
+def row_features(model: ScoreModel, grid: GridSeries, *, lag: int) -> FloatArray:
+    """What a classifier sees of all input rows, `(n_timesteps, n_features)`: code, errors and score."""
+    return _features(model, grid, _unlabelled(model, grid, lag=lag, with_errors=True))
+
+
+def _features(model: ScoreModel, grid: GridSeries, found: GridScores) -> FloatArray:
+    return feature_table(row_codes(model, model.longest, grid), cast(FloatArray, found.errors), found.scores)
+
+
+def _unlabelled(model: ScoreModel, grid: GridSeries, *, lag: int, with_errors: bool) -> GridScores:
     n_rows = len(grid.values)
     errors = np.empty(grid.values.shape, dtype=np.float32) if with_errors else None
     out = GridScores(np.empty(n_rows), np.empty(n_rows), errors)
@@ -203,7 +222,27 @@ def held_out_scores(model: ScoreModel, spans: Sequence[Span], *, lag: int) -> Ca
         blocks.append(scorer.flush())
         for part, name in zip(parts, CalibrationScores._fields, strict=True):
             part.append(np.concatenate([getattr(rows, name) for rows in blocks])[split - begin :])
-    return CalibrationScores(*map(np.concatenate, parts))
+    scores = CalibrationScores(*map(np.concatenate, parts))
+    return scores if model.labelled is None else _with_terms(scores, model, spans, lag=lag)
+
+
+def _with_terms(scores: CalibrationScores, model: ScoreModel, spans: Sequence[Span], *, lag: int) -> CalibrationScores:
+    """The scores of held-out rows, joined by the classifier."""
+    terms = []
+    for wait in (lag, 0):
+        held_out = [
+            row_features(model, on_grid(span.values), lag=wait)[len(span.values) - span.n_held_out :]
+            for span in spans
+            if span.n_held_out
+        ]
+        terms.append(cast(LabelClassifier, model.labelled).term(np.concatenate(held_out)))
+    settled, immediate = terms
+    return CalibrationScores(
+        scores.settled + settled,
+        scores.immediate + immediate,
+        scores.unsmoothed + settled,
+        scores.immediate_unsmoothed + immediate,
+    )
 
 
 def code_length(member: Member) -> int:

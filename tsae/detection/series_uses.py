@@ -12,7 +12,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsae.detection.engine import ScoreModel
 from tsae.detection.inputs import Entity
-from tsae.detection.scoring import cleaned_values, code_length, expected_values, row_codes, windows_of, with_noise
+from tsae.detection.scoring import (
+    cleaned_values,
+    code_length,
+    expected_values,
+    row_codes,
+    score_grid,
+    windows_of,
+    with_noise,
+)
 from tsae.detection.uses import CodesMixin, noise_by_channel
 from tsae.errors import DataError
 from tsae.series.grid import GridSeries
@@ -28,6 +36,7 @@ class SeriesUses(CodesMixin):
 
     model_: ScoreModel
     n_features_in_: int
+    lag_: int
 
     @abstractmethod
     def _checked(self, X: Any, excluded: Any = None) -> tuple[list[Entity], bool]:
@@ -50,6 +59,24 @@ class SeriesUses(CodesMixin):
     def latent_dim_(self) -> int:
         """Length of the longest member's code."""
         return code_length(self.model_.longest)
+
+    @property
+    def channels_(self) -> list[str]:
+        """Names of the channels; `x0`, `x1`, … when fitted on an array."""
+        names = getattr(self, "feature_names_in_", None)
+        return [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(name) for name in names]
+
+    def errors(self, X: Any) -> Any:
+        """Error of every row and channel, divided by the channel's usual error: 1 is usual, NaN missing.
+
+        Shaped and indexed like `X` (a DataFrame if `X` is one); a list for a fleet.
+        """
+        entities, is_fleet = self._checked(X)
+        tables = [
+            self._like(entity, score_grid(self.model_, self._grid(entity), lag=self.lag_, with_errors=True).errors)
+            for entity in entities
+        ]
+        return tables if is_fleet else tables[0]
 
     def reconstruct(self, X: Any) -> Any:
         """What the longest member expects in every row and channel, in the sensors' units; shaped like `X`."""

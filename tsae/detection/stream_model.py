@@ -9,7 +9,7 @@ from typing import Any
 
 from tsae.detection.engine import ScoreModel
 from tsae.detection.score_packing import reading_parts, unpack_score_model
-from tsae.errors import ModelFileError, ParameterError
+from tsae.errors import ParameterError
 from tsae.store import read_model
 
 __all__ = ["StreamModel"]
@@ -41,6 +41,13 @@ class StreamModel:
     checksum: str = ""
     """Of the model file; empty if it came from none."""
 
+    def __post_init__(self) -> None:
+        if self.score_model.labelled is not None:
+            raise ParameterError(
+                "`label_classifier` (=True) joins the scores of whole tables only; fit with label_classifier=False to "
+                "score a stream"
+            )
+
     @classmethod
     def of(cls, detector: Any) -> StreamModel:
         """The part of a fitted detector that a stream needs."""
@@ -56,7 +63,7 @@ class StreamModel:
             score_model=detector.model_,
             lag=detector.lag_,
             threshold=detector.threshold_,
-            immediate_threshold=detector.learned_immediate_threshold_.value,
+            immediate_threshold=detector.thresholds_.immediate.value,
             channels=detector.channels_,
             units=detector.units_,
             period=detector.period_,
@@ -70,13 +77,15 @@ class StreamModel:
         Raises
         ------
         ModelFileError
-            If the file is no model of a detector for series, is damaged, or of a newer format.
+            If the file is no model, is damaged, or of a newer format.
+        ParameterError
+            If it is a model of pictures.
         """
         tensors, manifest = read_model(path)
         if manifest.get("kind") != "AnomalyDetector":
-            raise ModelFileError(f"model file {str(path)!r} holds {manifest.get('kind')}, which scores no series")
+            raise ParameterError(f"model {str(path)!r} is one of pictures and cannot read series; fit one on a table")
         with reading_parts(path):
-            settled, immediate = manifest["thresholds"]
+            settled, immediate, *_ = manifest["thresholds"]
             return cls(
                 score_model=unpack_score_model(tensors, manifest),
                 lag=manifest["fitted"]["lag_"],

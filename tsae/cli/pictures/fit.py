@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tsae.cli.console import notice, progress, results
-from tsae.cli.pictures.sources import folder_name, option_name, refuse_options
+from tsae.cli.pictures.sources import folder_name, option_name, refuse_options, stated_options
 from tsae.cli.tables import facts_table
 
 if TYPE_CHECKING:
+    from tsae.cli.fit import Settings
     from tsae.detection.image_detector import ImageAnomalyDetector
 
 __all__ = ["fit_pictures"]
 
 
-def fit_pictures(folder: str, output: Path | None, size: tuple[int, int] | None, parameters: dict[str, Any]) -> None:
+def fit_pictures(folder: str, output: Path | None, size: tuple[int, int] | None, settings: Settings) -> None:
     """Learn what normal pictures look like, and write a model file."""
     from tsae.detection.image_detector import ImageAnomalyDetector
     from tsae.images.folder import read_images
     from tsae.store import check_writable
 
-    known = ImageAnomalyDetector().get_params()
-    refuse_options(folder, [option_name(name) for name in parameters if name not in known])
+    known = {*ImageAnomalyDetector().get_params(), "kind", "seed"}
+    refuse_options(folder, [name for name in stated_options(settings) if name not in map(option_name, known)])
+    parameters = {name: value for name, value in settings.parameters("images").items() if name in known}
     path = output or Path(f"{folder_name(folder)}.tsae")
     check_writable(path)
     started = time.monotonic()

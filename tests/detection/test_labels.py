@@ -1,0 +1,205 @@
+"""A handful of labels: what they keep out, which threshold they choose, and what a classifier learns from them."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import fbeta_score, roc_auc_score
+
+import tsae
+from tests.detection.plants import readings
+from tsae import AnomalyDetector, ImageAnomalyDetector
+from tsae.detection.label_classifier import fit_label_classifier, honest_terms
+from tsae.detection.labels import tune_threshold
+from tsae.errors import DataError, ParameterError
+
+Array = np.ndarray
+SETTINGS = {"window_size": 8, "preset": "fast", "max_steps": 20, "random_state": 0}
+
+
+def plant(seed: int, n_rows: int = 400) -> tuple[Array, Array]:
+    """Rows and their labels. One sensor moves a little further than usual, in events of eight rows."""
+    table, labels = readings(n_rows, "aa", seed=seed), np.zeros(n_rows)
+    for start in range(30, n_rows - 20, 60):
+        table[start : start + 8, 0] += 0.25
+        labels[start : start + 8] = 1
+    return table, labels
+
+
+def pictures() -> tuple[Array, Array]:
+    """Zeros, and a few nines among them that are labelled."""
+    digits = load_digits()
+    zeros, nines = (digits.images[digits.target == digit] for digit in (0, 9))
+    return np.concatenate([zeros[:120], nines[:12]]), np.repeat([np.nan, 1.0], [120, 12])
+
+
+@cache
+def detector(**settings: object) -> AnomalyDetector:
+    table, labels = plant(0)
+    return AnomalyDetector(**SETTINGS | settings).fit(table, labels=labels)
+
+
+@cache
+def image_detector(**settings: object) -> ImageAnomalyDetector:
+    images, labels = pictures()
+    return ImageAnomalyDetector(max_steps=40, random_state=0, **settings).fit(images, labels=labels)
+
+
+def test_without_labels_nothing_changes():
+    table, _ = plant(0)
+    plain = AnomalyDetector(**SETTINGS).fit(table)
+    unknown = AnomalyDetector(**SETTINGS).fit(table, labels=np.full(400, -1))
+    np.testing.assert_array_equal(unknown.score_samples(table), plain.score_samples(table))
+    assert unknown.learned_threshold_ == plain.learned_threshold_
+    np.testing.assert_array_equal(
+        AnomalyDetector(**SETTINGS).fit(table, y=plant(0)[1]).predict(table), plain.predict(table)
+    )
+
+
+def test_labelled_anomalies_are_kept_out_as_excluded_rows_are():
+    table, labels = plant(0)
+    excluded = AnomalyDetector(**SETTINGS).fit(table, excluded=labels == 1)
+    np.testing.assert_array_equal(detector().score_samples(table), excluded.score_samples(table))
+    np.testing.assert_array_equal(detector().calibration_.settled, excluded.calibration_.settled)
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
+def test_the_best_threshold_is_found(beta):
+    rng = np.random.default_rng(0)
+    scores = np.round(np.concatenate([rng.exponential(1, 300), rng.exponential(3, 40)]), 1)
+    truth = np.repeat([False, True], [300, 40])
+    found = tune_threshold(scores, truth, beta=beta)
+    levels = np.unique(scores)
+    candidates = [-1.0, *((low + high) / 2 for low, high in pairwise(levels))]
+    best = max(fbeta_score(truth, scores > candidate, beta=beta) for candidate in candidates)
+    assert fbeta_score(truth, scores > found.value, beta=beta) == pytest.approx(best)
+    assert found.method == "labels"
+    assert f"{best:.3f}" in found.note
+
+
+def test_labels_tune_the_thresholds_unless_one_is_stated():
+    table, labels = plant(0)
+    tuned = detector()
+    assert tuned.learned_threshold_.method == tuned.learned_immediate_threshold_.method == "labels"
+    scores = np.concatenate([-tuned.score_samples(table), tuned.calibration_.settled])
+    truth = np.concatenate([labels == 1, np.zeros(len(tuned.calibration_.settled), dtype=bool)])
+    assert tuned.threshold_ == tune_threshold(scores, truth).value
+    assert tuned.offset_ == -tuned.threshold_
+    eager, careful = detector(label_beta=3.0), detector(label_beta=0.3)
+    assert eager.threshold_ <= tuned.threshold_ <= careful.threshold_
+    assert eager.threshold_ < careful.threshold_
+    assert detector(threshold=3.0).threshold_ == 3.0
+    normal_only = AnomalyDetector(**SETTINGS).fit(table, labels=np.zeros(400))
+    assert normal_only.learned_threshold_.method == "pot"
+
+
+def test_a_classifier_finds_the_next_fault_of_a_known_kind():
+    later, truth = plant(1)
+    areas = [roc_auc_score(truth, -detector(label_classifier=asked).score_samples(later)) for asked in (False, True)]
+    assert areas[1] > areas[0] + 0.01
+
+
+@pytest.mark.parametrize("make", [detector, image_detector])
+def test_a_classifier_survives_the_file(make, tmp_path):
+    fitted = make(label_classifier=True)
+    inputs = plant(1)[0] if make is detector else pictures()[0]
+    fitted.save(tmp_path / "m.tsae")
+    loaded = tsae.load(tmp_path / "m.tsae")
+    np.testing.assert_allclose(loaded.score_samples(inputs), fitted.score_samples(inputs), rtol=1e-3, atol=2e-3)
+    assert loaded.learned_threshold_ == fitted.learned_threshold_
+    assert (make().score_samples(inputs) > fitted.score_samples(inputs)).all()
+
+
+def test_a_stream_refuses_a_classifier(tmp_path):
+    with pytest.raises(ParameterError, match=r"`label_classifier` .*joins the scores of whole tables only"):
+        tsae.StreamScorer(detector(label_classifier=True))
+
+
+def test_labels_of_a_fleet_and_held_out_scores():
+    machines, labels = zip(plant(0), plant(2), strict=True)
+    fitted = AnomalyDetector(**SETTINGS, label_classifier=True).fit(list(machines), labels=list(labels))
+    assert fitted.learned_threshold_.method == "labels"
+    n_normal = sum(int((part == 0).sum()) for part in labels)
+    assert len(fitted.calibration_.settled) == pytest.approx(0.15 * n_normal, abs=2)
+    with pytest.raises(DataError, match="`labels` must be a list of 2"):
+        AnomalyDetector(**SETTINGS).fit(list(machines), labels=labels[0])
+
+
+def test_images_are_labelled_the_same_way():
+    images, labels = pictures()
+    normal = ImageAnomalyDetector(max_steps=40, random_state=0).fit(images[:120])
+    np.testing.assert_array_equal(image_detector().score_samples(images), normal.score_samples(images))
+    assert image_detector().learned_threshold_.method == "labels"
+    digits = load_digits()
+    later = np.concatenate([digits.images[digits.target == digit][-50:] for digit in (0, 9)])
+    truth = np.repeat([0, 1], 50)
+    flagged = image_detector(label_classifier=True).predict(later) == -1
+    assert fbeta_score(truth, flagged, beta=1) > 0.9
+    assert ImageAnomalyDetector(max_steps=10, threshold=2.0).fit(images, labels=labels).threshold_ == 2.0
+
+
+def test_the_classifier_is_a_logistic_regression_whose_evidence_is_bounded():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(300, 4)) * [1, 10, 0.1, 0] + [0, 5, 0, 2]
+    truth = np.repeat([False, True], [280, 20])
+    features[truth, :2] += [3, 20]
+    classifier = fit_label_classifier(features, truth)
+    normal = features[~truth]
+    scaled = np.clip((features - normal.mean(axis=0)) / np.maximum(normal.std(axis=0), 1e-6), -5, 5)
+    twin = LogisticRegression(C=0.1, class_weight="balanced", max_iter=500).fit(scaled, truth)
+    expected = -np.log(1 - twin.predict_proba(scaled)[:, 1])
+    np.testing.assert_allclose(classifier.term(features), expected, rtol=1e-6)
+    far = classifier.term(features[-1:] + 1e6)
+    assert np.isfinite(far).all()
+    assert (classifier.term(features) >= 0).all()
+
+
+def test_honest_terms_have_not_seen_their_event():
+    rng = np.random.default_rng(0)
+    features, truth = rng.normal(size=(200, 3)), np.zeros(200, dtype=bool)
+    truth[[10, 11, 50, 51]] = True
+    features[[10, 11], 0], features[[50, 51], 1] = 8, 8  # two events that have nothing in common
+    runs = np.cumsum(np.diff(truth, prepend=False))
+    honest = honest_terms(features, truth, runs)
+    assert np.isnan(honest[~truth]).all()
+    assert honest[truth].max() < fit_label_classifier(features, truth).term(features)[truth].min()
+    others = truth.copy()
+    others[[10, 11]] = False
+    keep = np.setdiff1d(np.arange(200), [10, 11])
+    expected = fit_label_classifier(features[keep], others[keep]).term(features[[10, 11]])
+    np.testing.assert_allclose(honest[[10, 11]], expected)
+    one = np.zeros(200, dtype=bool)
+    one[10:12] = True
+    assert np.isnan(honest_terms(features, one, np.cumsum(np.diff(one, prepend=False)))).all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.full(400, 2), r"`labels` holds 2 at position 0"),
+        (np.r_[np.zeros(399), 0.5], r"`labels` holds 0.5 at position 399"),
+        (np.zeros(399), r"`labels` has shape \(399,\)"),
+        (np.zeros((400, 2)), r"`labels` has shape \(400, 2\)"),
+        (["normal"] * 400, "`labels` must be numbers"),
+    ],
+)
+def test_nonsense_is_refused(labels, message):
+    with pytest.raises(DataError, match=message):
+        AnomalyDetector(**SETTINGS).fit(plant(0)[0], labels=labels)
+
+
+@pytest.mark.parametrize("estimator", [AnomalyDetector, ImageAnomalyDetector])
+def test_parameters_are_refused_by_name(estimator):
+    inputs = plant(0)[0] if estimator is AnomalyDetector else pictures()[0]
+    for settings in ({"label_beta": 0}, {"label_beta": "f1"}, {"label_classifier": "yes"}):
+        ((name, value),) = settings.items()
+        with pytest.raises(ParameterError, match=rf"`{name}` \(={value!r}\)"):
+            estimator(**settings).fit(inputs)
+    for labels in (None, np.full(len(inputs), np.nan)):
+        with pytest.raises(ParameterError, match=r"`label_classifier` \(=True\) learns from labelled anomalies"):
+            estimator(label_classifier=True, max_steps=5).fit(inputs, labels=labels)

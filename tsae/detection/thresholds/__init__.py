@@ -1,0 +1,24 @@
+"""Thresholds: how many false alarms are acceptable, and the score that keeps to it."""
+
+from tsae.detection.thresholds.budget import Budget, parse_budget
+from tsae.detection.thresholds.learning import (
+    METHODS,
+    check_threshold,
+    fixed_threshold,
+    learn_threshold,
+)
+from tsae.detection.thresholds.threshold import Target, Threshold
+from tsae.detection.thresholds.threshold_set import ThresholdSet, learn_thresholds
+
+__all__ = [
+    "METHODS",
+    "Budget",
+    "Target",
+    "Threshold",
+    "ThresholdSet",
+    "check_threshold",
+    "fixed_threshold",
+    "learn_threshold",
+    "learn_thresholds",
+    "parse_budget",
+]

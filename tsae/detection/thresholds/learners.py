@@ -1,0 +1,36 @@
+"""Threshold learners by name. Each is an object with `learn(scores, target)`; they can be exchanged for each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsae.detection.thresholds.conformal import Conformal
+from tsae.detection.thresholds.mad import Mad
+from tsae.detection.thresholds.pot import PeaksOverThreshold
+from tsae.detection.thresholds.quantile import Quantile
+from tsae.detection.thresholds.threshold import Target
+
+__all__ = ["LEARNERS", "ThresholdLearner"]
+
+
+class ThresholdLearner(Protocol):
+    """Learns a threshold from scores of normal rows."""
+
+    def learn(self, scores: NDArray[np.float64], target: Target) -> tuple[float, str]:
+        """Learn from scores `(n,)`, n ≥ 1, in time order, without NaN.
+
+        Returns the threshold, always finite, and what it had to fall back to (empty for nothing).
+        """
+        ...
+
+
+LEARNERS: Mapping[str, ThresholdLearner] = {
+    "pot": PeaksOverThreshold(),
+    "quantile": Quantile(),
+    "mad": Mad(),
+    "conformal": Conformal(),
+}
