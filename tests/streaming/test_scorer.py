@@ -249,7 +249,7 @@ def test_memory_does_not_grow(detector: AnomalyDetector) -> None:
     for start in range(0, 1_200, 40):
         scorer.update_many(values[start : start + 40])
         held.append(bytes_held(scorer))
-    assert max(held[20:]) <= max(held[5:10])
+    assert max(held[20:]) <= 1.1 * max(held[5:10])  # an event that is open remembers a little
 
 
 def test_lag_must_not_be_negative(detector: AnomalyDetector) -> None:

@@ -36,6 +36,11 @@ class StreamCounts:
     n_absent: int = 0
     """Channels that rows did not name, summed over the rows."""
 
+    @property
+    def n_dropped(self) -> int:
+        """Rows that were not scored."""
+        return self.n_late + self.n_duplicates
+
 
 class Arrival(NamedTuple):
     """A row on its way to the clock."""
