@@ -3,119 +3,110 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tsae.cli.console import progress
-from tsae.cli.models import table_detector
+from tsae.cli.event_options import EventOptions
 from tsae.cli.options import Model, StreamReading
-from tsae.cli.stopping import Stopping
 from tsae.errors import DataError
 
 if TYPE_CHECKING:
-    from tsae.cli.lines import CsvLines, JsonLines
-    from tsae.cli.live import Answer, LiveSeries
-    from tsae.detection.detector import AnomalyDetector
-    from tsae.series.options import ReadOptions
+    from tsae.streaming.runner import Runner
 
 __all__ = ["watch"]
+
+_PANEL = "Where rows come from and results go"
 
 
 def watch(
     model: Model,
     *,
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            help="- (standard input), a file to follow, mqtt(s)://HOST/TOPIC or kafka://HOST:PORT/TOPIC.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = "-",
+    sinks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--to",
+            help="- (standard output), a file, http(s)://…, mqtt(s)://… or kafka://…; repeatable.",
+            rich_help_panel=_PANEL,
+            show_default="-",
+        ),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", help="Wait for more at the end of a file.", rich_help_panel=_PANEL)
+    ] = True,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Keep the state here, and go on from it after a restart.", rich_help_panel=_PANEL),
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Counters as Prometheus text on this port of this machine.", rich_help_panel=_PANEL),
+    ] = None,
     alarms_only: Annotated[
-        bool, typer.Option("--alarms-only", help="Print only rows that alarm, at once or when settled.")
+        bool, typer.Option("--alarms-only", help="Tell only rows that alarm, at once or when settled, and events.")
     ] = False,
+    events_only: Annotated[bool, typer.Option("--events-only", help="Tell only events.")] = False,
+    reorder: Annotated[int, typer.Option(help="Rows that wait for earlier ones that come late.")] = 0,
+    max_entities: Annotated[int, typer.Option(help="Most machines; rows of further ones are refused.")] = 10_000,
     reading: StreamReading,
+    events: EventOptions,
 ) -> None:
-    """Score rows from standard input as they arrive: CSV with a header, or one JSON object a line.
+    """Score rows as they arrive: CSV with a header, or one JSON object a line or message.
 
     Each row is answered by one JSON line: its score at once, and in "settled" the scores of older rows that are now
-    as good as those of [bold]tsae score[/]. A line that cannot be read is reported on standard error and costs only
-    itself. Ctrl-C and SIGTERM settle the rest and end.
+    as good as those of [bold]tsae score[/]; events are told as they open, grow and close. A line that cannot be read
+    is reported on standard error and costs only itself. Ctrl-C and SIGTERM end it; with [bold]--state[/] a restart goes
+    on where it ended, without it the rest is settled. A new model file in place of the old one is taken up.
     """
-    watcher = _Watcher(table_detector(model), reading.read_options(), alarms_only=alarms_only)
-    with Stopping() as stopping:
-        progress("ready")
-        for line in stopping.lines(sys.stdin.buffer):
-            watcher.take(line)
-    watcher.finish()
+    from tsae.cli.watching import Service, ServiceOptions
+
+    tell = "events" if events_only else "alarms" if alarms_only else "rows"
+    options = ServiceOptions(model, source, tuple(sinks or ["-"]), follow, state, tell, reorder, max_entities)
+    service = Service(options, reading.read_options(), events, _report)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: service.runner.stop())
+    service.run(metrics_port, ready=lambda: progress("ready"))
+    _conclude(service.runner)
 
 
-class _Watcher:
-    """Lines in, JSON lines out."""
-
-    def __init__(self, detector: AnomalyDetector, options: ReadOptions, *, alarms_only: bool) -> None:
-        self._detector, self._options, self._alarms_only = detector, options, alarms_only
-        self._lines: CsvLines | JsonLines | None = None
-        self._series: dict[str, LiveSeries] = {}
-        self._n_lines = self._n_errors = 0
-
-    def take(self, line: bytes) -> None:
-        """Answer one line."""
-        self._n_lines += 1
-        text = line.decode("utf-8-sig" if self._n_lines == 1 else "utf-8", errors="replace").strip("\r\n")
-        if not text.strip():
-            return
-        if self._lines is None:
-            from tsae.cli.lines import lines_like
-
-            self._lines = lines_like(text, self._detector.channels_, self._options)
-            if self._lines.has_header:
-                return
-        try:
-            answer = self._answer(self._lines, text)
-        except DataError as error:
-            self._n_errors += 1
-            _print({"line": self._n_lines, "error": str(error)}, sys.stderr)
-        else:
-            self._show(answer)
-
-    def finish(self) -> None:
-        """Settle what still waits, and say how it went.
-
-        Raises
-        ------
-        DataError
-            If no row was scored.
-        """
-        for series in self._series.values():
-            self._show(series.finish())
-        counts_of = [series.scorer.counts for series in self._series.values()]
-        n_rows = sum(counts.n_rows for counts in counts_of)
-        if not n_rows:
-            raise DataError(
-                "no row was scored; send a CSV with a header, or JSON lines, to standard input, as in "
-                "`tail -n +1 -f today.csv | tsae watch pump.tsae`"
-            )
-        counts = {
-            "late rows dropped": sum(counts.n_late for counts in counts_of),
-            "repeated rows dropped": sum(counts.n_duplicates for counts in counts_of),
-            "gaps": sum(counts.n_gaps for counts in counts_of),
-            "missing rows bridged": sum(counts.n_filled for counts in counts_of),
-            "values absent": sum(counts.n_absent for counts in counts_of),
-            "bad lines": self._n_errors,
-        }
-        progress(", ".join([f"{n_rows:,} rows scored", *(f"{n:,} {name}" for name, n in counts.items() if n)]))
-
-    def _answer(self, lines: CsvLines | JsonLines, text: str) -> Answer:
-        from tsae.cli.live import LiveSeries
-
-        row = lines.row(text)
-        series = self._series.get(row.entity)
-        if series is None:
-            series = self._series[row.entity] = LiveSeries(self._detector, row.entity)
-        return series.take(row)
-
-    def _show(self, answer: Answer) -> None:
-        if self._alarms_only:
-            answer = answer.alarms()
-        if answer:
-            _print(answer.record(), sys.stdout)
+def _report(place: str, why: str) -> None:
+    where: dict[str, Any] = {"line": int(place.removeprefix("line "))} if place.startswith("line ") else {"at": place}
+    print(json.dumps({**where, "error": why}), file=sys.stderr, flush=True)
 
 
-def _print(record: dict[str, Any], stream: TextIO) -> None:
-    print(json.dumps(record), file=stream, flush=True)
+def _conclude(runner: Runner) -> None:
+    """Say how it went.
+
+    Raises
+    ------
+    DataError
+        If no row was scored.
+    """
+    counts = runner.scorer.counts
+    if not counts.n_rows and not runner.stopped:
+        raise DataError(
+            "no row was scored; send a CSV with a header, or JSON lines, to standard input, as in "
+            "`tail -n +1 -f today.csv | tsae watch pump.tsae`"
+        )
+    told = {
+        "late rows dropped": counts.n_late,
+        "repeated rows dropped": counts.n_duplicates,
+        "clock steps": counts.n_clock_steps,
+        "gaps": counts.n_gaps,
+        "missing rows bridged": counts.n_filled,
+        "values absent": counts.n_absent,
+        "bad lines": runner.n_bad,
+    }
+    progress(", ".join([f"{counts.n_rows:,} rows scored", *(f"{n:,} {name}" for name, n in told.items() if n)]))

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from tsae.detection.engine import ScoreModel
-from tsae.detection.explain import Labels, PeakView, ScoredSeries, join_levels, make_events
+from tsae.detection.explain import Labels, PeakView, ScoredSeries, make_events
 from tsae.detection.inputs import Entity
 from tsae.detection.peak import blame_for
 from tsae.detection.result import Detection
 from tsae.detection.rules import EventRules
 from tsae.detection.scoring import expected_at, score_grid
+from tsae.detection.tracking import join_levels
 from tsae.series.grid import GridSeries
 
 __all__ = ["DetectorFacts", "detect_entity"]

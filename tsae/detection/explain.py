@@ -14,15 +14,12 @@ from tsae.detection.events import Event, SensorShare
 from tsae.detection.evidence import Moment, RowBlock, TrackedEvent
 from tsae.detection.rules import EventRules, severity
 from tsae.detection.tracking import EventTracker
-from tsae.series.channels import ChannelScaler
 
-__all__ = ["Labels", "PeakView", "ScoredSeries", "as_event", "is_told", "join_levels", "make_events", "track_events"]
+__all__ = ["Labels", "PeakView", "ScoredSeries", "as_event", "is_told", "make_events", "track_events"]
 
 FloatArray = NDArray[np.float64]
 _ROWS_AT_ONCE = 4096
-_JOINS = 10.0  # usual errors; about one in a thousand squared normal numbers is larger
 _LEAST_SHARE = 0.02  # of the blame; a sensor with less did not take part, its error is a reflection of others
-_SWITCH_JOINS = 1.0  # a switch's error counts in the largest of training
 
 
 class PeakView(NamedTuple):
@@ -85,13 +82,6 @@ def make_events(
     tracked = track_events(series, rules, joins)
     events = [as_event(each, labels, view_peak(each)) for each in tracked]
     return tuple(event for event in events if is_told(event, rules))
-
-
-def join_levels(scaler: ChannelScaler) -> FloatArray:
-    """The error from which a channel counts as part of an event, `(n_channels,)`."""
-    levels = np.full(len(scaler.role), _JOINS)
-    levels[scaler.switch_channels] = _SWITCH_JOINS
-    return levels
 
 
 def track_events(series: ScoredSeries, rules: EventRules, joins: FloatArray) -> list[TrackedEvent]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tsae.detection.engine import ScoreModel
 from tsae.detection.score_packing import reading_parts, unpack_score_model
-from tsae.errors import ModelFileError, ParameterError
+from tsae.errors import ParameterError
 from tsae.store import read_model
 
 __all__ = ["StreamModel"]
@@ -77,11 +77,13 @@ class StreamModel:
         Raises
         ------
         ModelFileError
-            If the file is no model of a detector for series, is damaged, or of a newer format.
+            If the file is no model, is damaged, or of a newer format.
+        ParameterError
+            If it is a model of pictures.
         """
         tensors, manifest = read_model(path)
         if manifest.get("kind") != "AnomalyDetector":
-            raise ModelFileError(f"model file {str(path)!r} holds {manifest.get('kind')}, which scores no series")
+            raise ParameterError(f"model {str(path)!r} is one of pictures and cannot read series; fit one on a table")
         with reading_parts(path):
             settled, immediate, *_ = manifest["thresholds"]
             return cls(

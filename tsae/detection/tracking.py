@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from tsae.detection.evidence import Evidence, Moment, RowBlock, TrackedEvent
 from tsae.detection.rules import EventRules
+from tsae.series.channels import ChannelScaler
 
-__all__ = ["EventTracker", "Tracked"]
+__all__ = ["EventTracker", "Tracked", "join_levels"]
 
 FloatArray = NDArray[np.float64]
+_JOINS = 10.0  # usual errors; about one in a thousand squared normal numbers is larger
+_SWITCH_JOINS = 1.0  # a switch's error counts in the largest of training
 
 
 class Tracked(NamedTuple):
@@ -23,6 +26,13 @@ class Tracked(NamedTuple):
     """Events that ended, in time order; none changes any more."""
     open: TrackedEvent | None
     """The event that goes on, as far as it is known; `None` if there is none, or it is too short to be told."""
+
+
+def join_levels(scaler: ChannelScaler) -> FloatArray:
+    """The error from which a channel counts as part of an event, `(n_channels,)`."""
+    levels = np.full(len(scaler.role), _JOINS)
+    levels[scaler.switch_channels] = _SWITCH_JOINS
+    return levels
 
 
 class EventTracker:
@@ -64,6 +74,12 @@ class EventTracker:
         self._n_absorbed = 0  # rows before it are part of the evidence, or of no event
         self._evidence: Evidence | None = None
         self._kept = self._empty()  # the last rows, as far as they may still become part of an event
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next row would meet a tracker that might as well be a new one."""
+        remembers = self._active or self._evidence is not None or self._quiet_until >= self._n_rows
+        return not remembers and not len(self._kept.scores)
 
     def push(self, block: RowBlock) -> Tracked:
         """Take the next rows of the segment."""

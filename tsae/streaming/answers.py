@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.streaming.event_watch import EventChange
+
 __all__ = ["RowScore", "StreamScores"]
 
 
@@ -43,3 +45,7 @@ class StreamScores:
     order gets it later."""
     settled: tuple[RowScore, ...] = ()
     """Scores of the oldest rows not yet returned; of each entity no row comes twice, none is left out."""
+    dropped: tuple[int, ...] = ()
+    """Places of rows among those handed in that were dropped, because they were late or repeated."""
+    events: tuple[EventChange, ...] = ()
+    """What happened to events, which are made of settled rows."""

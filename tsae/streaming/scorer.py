@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.rules import EventRules
 from tsae.detection.stream_model import StreamModel
+from tsae.detection.tracking import join_levels
 from tsae.errors import DataError, ParameterError
 from tsae.streaming.answers import RowScore, StreamScores
 from tsae.streaming.clock import Arrival, EntityClock, StreamCounts
+from tsae.streaming.event_watch import EventChange, EventWatch, check_stream_rules
 from tsae.streaming.lanes import Lanes
 from tsae.streaming.rows import row_values, time_ns
 
@@ -34,8 +38,8 @@ class StreamScorer:
 
     Rows with timestamps are laid out on the detector's clock: a gap of up to `detector.max_fill` rows is bridged
     with missing rows, a longer one ends the segment, which settles all rows before it. Of rows of the same time the
-    first wins, a row that is late is dropped; 16 rising late rows in a row say that the clock was set back, and a
-    new segment begins with the last of them.
+    first wins, a row that is late is dropped; 16 rising late rows in a row, at times not seen before, say that the
+    clock was set back, and a new segment begins with the last of them.
 
     Parameters
     ----------
@@ -47,6 +51,9 @@ class StreamScorer:
         Rows of an entity that wait for earlier ones that come late, at least 0; they delay every answer.
     max_entities
         Most entities; rows of further ones are refused, so that no sender can fill the memory.
+
+    rules
+        What makes an event.
 
     Attributes
     ----------
@@ -70,7 +77,15 @@ class StreamScorer:
     (100, 99)
     """
 
-    def __init__(self, detector: Any, *, lag: int | None = None, reorder: int = 0, max_entities: int = 10_000) -> None:
+    def __init__(
+        self,
+        detector: Any,
+        *,
+        lag: int | None = None,
+        reorder: int = 0,
+        max_entities: int = 10_000,
+        rules: EventRules | None = None,
+    ) -> None:
         model = StreamModel.of(detector)
         if lag is not None and lag < 0:
             raise ParameterError(f"`lag` (={lag}) must be 0 or more rows, or None for the detector's own")
@@ -86,6 +101,9 @@ class StreamScorer:
         self.warm_up = max(member.window_size for member in model.score_model.members) - 1
         self.channels = model.channels
         self.reorder, self.max_entities = reorder, max_entities
+        self.rules = rules or EventRules()
+        check_stream_rules(self.rules)
+        self._joins = join_levels(model.score_model.scaler)
         self.counts = StreamCounts()
         self.lanes = Lanes(model.score_model, lag=self.lag)
         self.entities: dict[str, Entity] = {}
@@ -111,7 +129,12 @@ class StreamScorer:
         return self.update_many([row], stamps, None if entity is None else [entity])
 
     def update_many(
-        self, rows: Any, timestamps: Sequence[Any] | None = None, entities: Sequence[str] | None = None
+        self,
+        rows: Any,
+        timestamps: Sequence[Any] | None = None,
+        entities: Sequence[str] | None = None,
+        *,
+        labels: Sequence[Any] | None = None,
     ) -> StreamScores:
         """Take the next rows; those of many entities are scored together, which is much faster than one by one.
 
@@ -123,6 +146,8 @@ class StreamScorer:
             Their times, `(n,)`; `None` for a stream without.
         entities
             The machines they are from, `(n,)`; `None` if there is one.
+        labels
+            What `RowScore.timestamp` gives back in place of the times, such as their spelling, `(n,)`.
 
         Raises
         ------
@@ -131,7 +156,7 @@ class StreamScorer:
         """
         values, n_absent = row_values(rows, self.channels)
         n_rows = len(values)
-        for name, given in (("timestamps", timestamps), ("entities", entities)):
+        for name, given in (("timestamps", timestamps), ("entities", entities), ("labels", labels)):
             if given is not None and len(given) != n_rows:
                 raise DataError(f"`{name}` has {len(given)} entries for {n_rows} rows; pass one for each row, or None")
         names = [""] * n_rows if entities is None else entities
@@ -139,12 +164,16 @@ class StreamScorer:
         taken = [self._entity(name) for name in names]
         self.counts.n_absent += n_absent
         batch = _Batch(self)
-        for row, (entity, time) in enumerate(zip(taken, times, strict=True)):
-            stamp = None if timestamps is None else timestamps[row]
-            for steps, arrival in entity.clock.admit(Arrival(time, entity.n_arrived, (values[row], stamp))):
+        stamps = labels if labels is not None else [None] * n_rows if timestamps is None else timestamps
+        dropped = []
+        for row, (entity, time, stamp) in enumerate(zip(taken, times, stamps, strict=True)):
+            n_dropped = self.counts.n_dropped
+            for steps, arrival in entity.clock.admit(Arrival(time, entity.n_arrived, (values[row], stamp, time))):
                 batch.put(entity, steps, *arrival.row)
             entity.n_arrived += 1
-        return batch.run()
+            if self.counts.n_dropped > n_dropped:
+                dropped.append(row)
+        return replace(batch.run(), dropped=tuple(dropped))
 
     def flush(self, entity: str | None = None) -> StreamScores:
         """End the segment of one or of all entities: settled scores of the rows still waiting.
@@ -157,6 +186,14 @@ class StreamScorer:
                 batch.put(each, steps, *arrival.row)
             batch.end(each)
         return batch.run()
+
+    def take_over(self, other: StreamScorer) -> None:
+        """Go on numbering the rows of another scorer's entities, whose segments have ended, and its counts."""
+        self.counts = other.counts
+        for name, entity in other.entities.items():
+            own = self.entities[name] = self.new_entity(name, self.lanes.open())
+            own.n_rows, own.n_arrived = entity.n_rows, entity.n_arrived
+            own.clock.restore(entity.clock.state())
 
     def _checked_times(self, timestamps: Sequence[Any] | None, names: Sequence[str]) -> list[int | None]:
         """Nanoseconds of all rows, `None` for a stream without."""
@@ -191,22 +228,24 @@ class StreamScorer:
                     f"entity {str(name)[:60]!r} would be one more than `max_entities` (={self.max_entities}); allow "
                     "more, or check what the sender takes for an entity"
                 )
-            entity = self.entities[name] = Entity(name, self.lanes.open(), self.new_clock())
+            entity = self.entities[name] = self.new_entity(name, self.lanes.open())
         return entity
 
-    def new_clock(self) -> EntityClock:
-        """The clock of an entity without rows."""
-        return EntityClock(self.model.period, self.model.max_fill, self.reorder, self.counts)
+    def new_entity(self, name: str, lane: int) -> Entity:
+        """An entity without rows."""
+        clock = EntityClock(self.model.period, self.model.max_fill, self.reorder, self.counts)
+        return Entity(name, lane, clock, EventWatch(self.rules, self._joins))
 
 
 class Entity:
     """One machine: its lane, its clock, and its rows that are not settled."""
 
-    def __init__(self, name: str, lane: int, clock: EntityClock) -> None:
-        self.name, self.lane, self.clock = name, lane, clock
+    def __init__(self, name: str, lane: int, clock: EntityClock, events: EventWatch) -> None:
+        self.name, self.lane, self.clock, self.events = name, lane, clock, events
         self.n_rows = self.n_arrived = 0
         self.in_segment = False
-        self.waiting: deque[tuple[int, Any] | None] = deque()  # number and time as handed in; None was filled in
+        self.waiting: deque[tuple[int, Any, int | None] | None] = deque()
+        """Number, time as handed in, and nanoseconds of its rows; `None` was filled in."""
 
 
 class _Batch:
@@ -216,9 +255,11 @@ class _Batch:
         self._scorer = scorer
         self._queues: dict[int, tuple[Entity, list[int]]] = {}
         self._values: list[FloatArray] = []
-        self._stamps: list[Any] = []
+        self._stamps: list[tuple[Any, int | None]] = []
+        self._settled_rows: list[RowScore] = []
+        self._events: list[EventChange] = []
 
-    def put(self, entity: Entity, steps: int, values: FloatArray, stamp: Any) -> None:
+    def put(self, entity: Entity, steps: int, values: FloatArray, stamp: Any, time: int | None) -> None:
         """Add a row after `steps - 1` missing ones; 0 begins a segment."""
         queue = self._queue(entity)
         if entity.in_segment and steps == 0:
@@ -230,7 +271,7 @@ class _Batch:
         queue.append(len(self._values))
         entity.in_segment = True
         self._values.append(values)
-        self._stamps.append(stamp)
+        self._stamps.append((stamp, time))
 
     def end(self, entity: Entity) -> None:
         """End the entity's segment after its rows so far."""
@@ -242,20 +283,20 @@ class _Batch:
         """Score everything."""
         values = np.stack([*self._values, np.full(len(self._scorer.channels), np.nan)])
         immediate: list[RowScore | None] = [None] * len(self._values)
-        settled: list[RowScore] = []
         queues = [self._queues[lane] for lane in sorted(self._queues)]
         place = 0
         while queues:
             for entity, queue in queues:
                 while place < len(queue) and queue[place] == _END:
-                    settled += self._flushed(entity)
+                    self._end_segment(entity)
                     del queue[place]
             queues = [each for each in queues if place < len(each[1])]
             if queues:
                 rows = [queue[place] for _, queue in queues]
-                self._step([entity for entity, _ in queues], rows, values, immediate, settled)
+                self._step([entity for entity, _ in queues], rows, values, immediate)
             place += 1
-        return StreamScores(tuple(row for row in immediate if row is not None), tuple(settled))
+        taken = tuple(row for row in immediate if row is not None)
+        return StreamScores(taken, tuple(self._settled_rows), events=tuple(self._events))
 
     def _queue(self, entity: Entity) -> list[int]:
         return self._queues.setdefault(entity.lane, (entity, []))[1]
@@ -266,7 +307,6 @@ class _Batch:
         rows: list[int],
         values: FloatArray,
         immediate: list[RowScore | None],
-        settled: list[RowScore],
     ) -> None:
         scorer = self._scorer
         lanes = np.array([entity.lane for entity in entities])
@@ -277,25 +317,33 @@ class _Batch:
             if row == _FILLED:
                 entity.waiting.append(None)
                 continue
-            stamp = self._stamps[row]
+            stamp, time = self._stamps[row]
             immediate[row] = RowScore(entity.n_rows, stamp, score, warm and score > threshold, None, entity.name)
-            entity.waiting.append((entity.n_rows, stamp))
+            entity.waiting.append((entity.n_rows, stamp, time))
             entity.n_rows += 1
             scorer.counts.n_rows += 1
         done = np.flatnonzero(step.is_settled).tolist()
         scores = step.settled.tolist()
         for place in done:
-            settled += self._settled(entities[place], [(scores[place], step.errors[place])])
+            self._settle(entities[place], scores[place], step.errors[place])
 
-    def _flushed(self, entity: Entity) -> Iterable[RowScore]:
+    def _end_segment(self, entity: Entity) -> None:
         flushed = self._scorer.lanes.flush(entity.lane)
-        return self._settled(entity, zip(flushed.settled.tolist(), flushed.errors, strict=True))
+        for score, errors in zip(flushed.settled.tolist(), flushed.errors, strict=True):
+            self._settle(entity, score, errors)
+        self._tell(entity, entity.events.end_segment())
 
-    def _settled(self, entity: Entity, rows: Iterable[tuple[float, FloatArray]]) -> list[RowScore]:
+    def _settle(self, entity: Entity, score: float, errors: FloatArray) -> None:
+        waiting = entity.waiting.popleft()
+        if waiting is None:
+            return
+        row, stamp, time = waiting
         threshold = self._scorer.settled_threshold
-        out = []
-        for score, errors in rows:
-            row = entity.waiting.popleft()
-            if row is not None:
-                out.append(RowScore(*row, score, score > threshold, errors, entity.name))
-        return out
+        self._settled_rows.append(RowScore(row, stamp, score, score > threshold, errors, entity.name))
+        self._tell(entity, entity.events.take(row, row if time is None else time, score, threshold, errors))
+
+    def _tell(self, entity: Entity, changes: list[EventChange]) -> None:
+        clock = entity.clock
+        for change in changes:
+            facts = {"entity": entity.name, "has_times": clock.newest is not None, "zoned": bool(clock.zoned)}
+            self._events.append(replace(change, **facts))  # type: ignore[arg-type]

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import pyarrow as pa
-
-from tsae.cli.console import notice, progress
 from tsae.errors import DataError
 from tsae.series.cells import MISSING, SWITCH_WORDS, is_number
 from tsae.series.headers import split_units
 from tsae.series.options import ReadOptions
-from tsae.series.roles import choose_roles
-from tsae.series.time_formats import TimeFormat
-from tsae.series.timestamps import UnreadableTimeError, parse_times
+from tsae.streaming.rows import time_ns
+from tsae.streaming.sources.source import Message
 
-__all__ = ["CsvLines", "JsonLines", "StreamRow", "lines_like"]
+if TYPE_CHECKING:
+    from tsae.series.time_formats import TimeFormat
 
+__all__ = ["CsvLines", "HeaderError", "JsonLines", "MessageReader", "StreamRow", "lines_like"]
+
+_logger = logging.getLogger(__name__)
+_TIME_NAMES = frozenset({"timestamp", "time", "datetime", "ts"})
 _SEPARATORS = (",", ";", "\t", "|")
 _WORDS = {word: value for pair in SWITCH_WORDS for word, value in pair.items()}
 
@@ -32,7 +34,8 @@ class StreamRow:
 
     values: Mapping[str, Any]
     """By channel; `None` where missing."""
-    timestamp: pd.Timestamp | None
+    timestamp: Any
+    """As `StreamScorer.update` takes it."""
     time: str | None
     """The time as it was written."""
     entity: str = ""
@@ -47,6 +50,71 @@ def lines_like(first: str, channels: Sequence[str], options: ReadOptions) -> Csv
         If the first line should be a header, but does not name all channels.
     """
     return JsonLines(channels, options) if first.lstrip().startswith("{") else CsvLines(first, channels, options)
+
+
+class HeaderError(DataError):
+    """The first line of a stream is no header; nothing that follows can be read."""
+
+
+class MessageReader:
+    """Rows of messages: lines of a CSV or JSON file, or payloads of a broker.
+
+    A payload without a header is a JSON object, or the values in the order of the channels, after a time if there is
+    one: `2026-11-24T10:00:00,1.5,20`.
+    """
+
+    def __init__(self, channels: Sequence[str], options: ReadOptions) -> None:
+        self._channels, self._options = channels, options
+        self._lines: CsvLines | JsonLines | None = None
+        self._json: JsonLines | None = None
+
+    def begin(self, header: bytes) -> None:
+        """Read a header again after a restart."""
+        text = _text(header)
+        if text.strip():
+            self._lines = lines_like(text, self._channels, self._options)
+
+    def row(self, message: Message) -> StreamRow | None:
+        """The row in a message, `None` for a header or an empty line.
+
+        Raises
+        ------
+        HeaderError
+            If the first line should be a header, but does not name all channels.
+        DataError
+            If the message cannot be read.
+        """
+        text = _text(message.payload)
+        if not text.strip():
+            return None
+        if not message.place.startswith("line "):
+            return self._payload(text)
+        if self._lines is None:
+            try:
+                self._lines = lines_like(text, self._channels, self._options)
+            except DataError as error:
+                raise HeaderError(str(error)) from error
+            if self._lines.has_header:
+                return None
+        return self._lines.row(text)
+
+    def _payload(self, text: str) -> StreamRow:
+        if text.lstrip().startswith("{"):
+            if self._json is None:
+                self._json = JsonLines(self._channels, self._options)
+            return self._json.row(text)
+        cells = [cell.strip() for cell in text.strip().split(self._options.separator or ",")]
+        time = cells.pop(0) if len(cells) == len(self._channels) + 1 else None
+        if len(cells) != len(self._channels):
+            raise DataError(
+                f"the message {text[:60]!r} holds {len(cells)} values, the model has {len(self._channels)} channels; "
+                "send a JSON object, or a value for each channel, after the time if there is one"
+            )
+        if time is not None:
+            time_ns(time)
+        reader = _CellReader(self._options, comma=False)
+        pairs = zip(self._channels, cells, strict=True)
+        return StreamRow({name: reader.number(cell, name) for name, cell in pairs}, time, time)
 
 
 class CsvLines:
@@ -96,7 +164,7 @@ class JsonLines:
     Examples
     --------
     >>> JsonLines(["flow"], ReadOptions()).row('{"time": "2026-11-24T10:00Z", "flow": 1.5}').timestamp
-    Timestamp('2026-11-24 10:00:00+0000', tz='UTC')
+    '2026-11-24T10:00Z'
     """
 
     has_header = False
@@ -151,7 +219,7 @@ class _RolesOfColumns:
     def __init__(self, channels: Sequence[str], options: ReadOptions) -> None:
         self._channels, self._options = set(channels), options
         self._time: list[str] | None = None
-        self._format: TimeFormat | None = None
+        self._format: TimeFormat | None = None  # None: ISO
 
     def row(self, values: Mapping[str, Any], texts: Mapping[str, str]) -> StreamRow:
         """Put a row together from its values by channel and all its cells by header."""
@@ -162,30 +230,66 @@ class _RolesOfColumns:
             entity = texts.get(self._options.entity, "").strip()
             if not entity:
                 raise DataError(f"the line has no `--entity` (={self._options.entity!r}); say which machine it is from")
-        if not self._time or self._format is None:
+        if not self._time:
             return StreamRow(values, None, None, entity)
         time = " ".join(texts.get(header, "").strip() for header in self._time)
         return StreamRow(values, self._timestamp(time, self._format), time, entity)
 
     def _decide(self, texts: Mapping[str, str]) -> None:
         headers = list(texts)
-        roles = choose_roles(headers, (), [list(texts.values())], self._options)
-        self._time, self._format = [headers[place] for place in roles.time], roles.time_format
+        self._time = self._iso_column(texts)
+        if self._time is None:
+            from tsae.series.roles import choose_roles  # loads pandas
+
+            roles = choose_roles(headers, (), [list(texts.values())], self._options)
+            self._time, self._format = [headers[place] for place in roles.time], roles.time_format
         if not self._time:
-            notice("the rows carry no time that can be read; they follow each other without gaps")
+            _tell("the rows carry no time that can be read; they follow each other without gaps")
         else:
-            progress(f"times are read from {' '.join(self._time)!r}")
+            _logger.info("times are read from %r", " ".join(self._time))
         others = [name for name in headers if name not in self._time and name != self._options.entity]
         extra = [name for name in others if not _by_channel([name], self._channels)]
         if extra:
-            notice(f"columns {extra} were not there in fit and are ignored")
+            _tell(f"columns {extra} were not there in fit and are ignored")
 
-    def _timestamp(self, time: str, time_format: TimeFormat) -> pd.Timestamp:
+    def _iso_column(self, texts: Mapping[str, str]) -> list[str] | None:
+        """The column of the time, if it has one of the usual names and holds ISO times; `None` if that is not clear."""
+        if self._options.timestamp is not None or self._options.timestamp_format is not None:
+            return None
+        named = [header for header in texts if header.strip().lower() in _TIME_NAMES]
+        return named if len(named) == 1 and _is_iso(texts[named[0]]) else None
+
+    def _timestamp(self, time: str, time_format: TimeFormat | None) -> Any:
+        if _is_iso(time) and (time_format is None or time_format.name == "iso"):
+            return time
+        if time_format is None:
+            raise DataError(f"no time can be read from {time!r}; write ISO times as in the rows before")
+        import pandas as pd
+        import pyarrow as pa
+
+        from tsae.series.timestamps import UnreadableTimeError, parse_times
+
         try:
             parsed = parse_times(pa.chunked_array([[time or None]], pa.string()), time_format)
         except UnreadableTimeError as error:
             raise DataError(f"no time can be read from {time!r}: {error}; {error.way_out}") from error
         return pd.Timestamp(int(parsed.ns[0]), tz="UTC" if parsed.zoned else None)
+
+
+def _text(payload: bytes) -> str:
+    return payload.decode("utf-8", errors="replace").removeprefix("\ufeff").strip("\r\n")
+
+
+def _is_iso(time: str) -> bool:
+    try:
+        time_ns(time)
+    except DataError:
+        return False
+    return len(time) > len("2026-11-24")
+
+
+def _tell(text: str) -> None:
+    warnings.warn(text, UserWarning, stacklevel=2)
 
 
 def _cells(line: str, separator: str) -> list[str]:

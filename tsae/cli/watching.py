@@ -1,0 +1,146 @@
+"""The parts of `tsae watch`, put together."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tsae.cli.event_options import EventOptions
+from tsae.detection.stream_model import StreamModel
+from tsae.errors import TsaeError
+from tsae.series.options import ReadOptions
+from tsae.store import check_writable
+from tsae.streaming.connect import sink_of, source_of
+from tsae.streaming.metrics import MetricsServer
+from tsae.streaming.payloads import MessageReader
+from tsae.streaming.runner import Runner, RunnerOptions
+from tsae.streaming.scorer import StreamScorer
+from tsae.streaming.sources.followed_file import FollowedFile
+
+__all__ = ["Service", "ServiceOptions"]
+
+_logger = logging.getLogger("tsae.watch")
+_SECONDS_BETWEEN_LOOKS = 2.0  # at the model file
+
+
+@dataclass(frozen=True)
+class ServiceOptions:
+    """What `tsae watch` was asked for."""
+
+    model: Path
+    source: str
+    sinks: tuple[str, ...]
+    follow: bool
+    state: Path | None
+    tell: str
+    reorder: int
+    max_entities: int
+
+
+class Service:
+    """A runner with a model that may be exchanged, counters and logs."""
+
+    def __init__(
+        self, options: ServiceOptions, reading: ReadOptions, events: EventOptions, report: Callable[[str, str], None]
+    ) -> None:
+        self._options = options
+        model = StreamModel.load(options.model)
+        scorer = StreamScorer(
+            model, reorder=options.reorder, max_entities=options.max_entities, rules=events.rules(model.period)
+        )
+        self._source = source_of(options.source, follow=options.follow)
+        if options.state is not None:
+            check_writable(options.state)
+        self._reader = MessageReader(model.channels, reading)
+        self.runner = Runner(
+            scorer,
+            self._source,
+            [sink_of(address) for address in options.sinks],
+            self._reader.row,
+            options=RunnerOptions(tell=options.tell, state=options.state),
+            report=report,
+        )
+        self._model_stamp = self._stamp()
+        self._looked = time.monotonic()
+
+    def run(self, metrics_port: int | None, *, ready: Callable[[], None]) -> None:
+        """Work until the source ends or the runner is stopped."""
+        _log_as_json()
+        runner = self.runner
+        metrics = None if metrics_port is None else MetricsServer(metrics_port, self._values)
+        try:
+            runner.open()
+            if isinstance(self._source, FollowedFile) and self._source.header is not None:
+                self._reader.begin(self._source.header)
+            ready()
+            while not runner.stopped and runner.step(0.5):
+                if metrics is not None:
+                    metrics.beat()
+                self._look_at_model()
+            if not runner.stopped or self._options.state is None:
+                runner.settle()
+        finally:
+            runner.close()
+            if metrics is not None:
+                metrics.close()
+
+    def _values(self) -> Mapping[str, float]:
+        runner, counts = self.runner, self.runner.scorer.counts
+        waiting = sum(len(entity.waiting) for entity in list(runner.scorer.entities.values()))
+        return {
+            "messages": runner.n_messages,
+            "rows": counts.n_rows,
+            "dropped_rows": counts.n_late + counts.n_duplicates,
+            "bad_messages": runner.n_bad,
+            "gaps": counts.n_gaps,
+            "clock_steps": counts.n_clock_steps,
+            "alarms": runner.n_alarms,
+            "delivery_retries": runner.n_retries,
+            "entities": len(runner.scorer.entities),
+            "lag_rows": waiting,
+        }
+
+    def _look_at_model(self) -> None:
+        """Take up a new model file; a bad one is reported, and the old model goes on."""
+        if time.monotonic() - self._looked < _SECONDS_BETWEEN_LOOKS:
+            return
+        self._looked = time.monotonic()
+        stamp = self._stamp()
+        if stamp in (None, self._model_stamp):
+            return
+        self._model_stamp = stamp
+        try:
+            self.runner.replace_model(StreamModel.load(self._options.model))
+        except TsaeError as error:
+            _logger.error("the new model file is not used: %s", error)
+        else:
+            _logger.warning("a new model file is in use from here on")
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            found = self._options.model.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        facts = {"time": self.formatTime(record), "level": record.levelname.lower(), "message": record.getMessage()}
+        return json.dumps(facts)
+
+
+def _log_as_json() -> None:
+    """Warnings of the toolkit on standard error, one JSON object a line."""
+    logger = logging.getLogger("tsae")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter())
+    logger.addHandler(handler)
+    logger.propagate = False

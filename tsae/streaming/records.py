@@ -1,0 +1,119 @@
+"""The one schema of what a stream tells: JSON objects, one a line, each with `schema`, `kind` and `id`.
+
+`kind` "row": the immediate score of a row, and under `settled` the rows of its entity that settled with it.
+`kind` "event": an event that was `opened`, `updated` or `closed`. `kind` "dropped": a row that was not scored.
+An `id` is the same whenever the same row or event is told again, so that a consumer can drop repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tsae.streaming.answers import RowScore, StreamScores
+from tsae.streaming.event_watch import EventChange
+
+__all__ = ["SCHEMA", "Record", "alarms_of", "dropped_record", "event_records", "row_records"]
+
+SCHEMA = "tsae.stream/1"
+_MOST_SENSORS = 3
+Record = dict[str, Any]
+
+
+def row_records(scores: StreamScores, channels: Sequence[str]) -> list[Record]:
+    """One record for each row that was scored; settled rows go with the last one of their entity."""
+    records: list[Record] = []
+    latest: dict[str, Record] = {}
+    for row in scores.immediate:
+        record = {"schema": SCHEMA, "kind": "row", **_identity(row), **_facts(row, channels)}
+        records.append(record)
+        latest[row.entity] = record
+    for row in scores.settled:
+        last = latest.get(row.entity)
+        if last is None:  # the end of a segment
+            last = {"schema": SCHEMA, "kind": "row", "id": f"{row.entity}/end-{row.row}"}
+            last |= {"entity": row.entity} if row.entity else {}
+            latest[row.entity] = last
+            records.append(last)
+        last.setdefault("settled", []).append(_facts(row, channels))
+    return records
+
+
+def event_records(changes: Iterable[EventChange], channels: Sequence[str]) -> list[Record]:
+    """One record for each change of an event."""
+    records = []
+    for change in changes:
+        order = np.argsort(-change.shares, kind="stable")[:_MOST_SENSORS]
+        times = {name: _time(getattr(change, name), change) for name in ("first", "start", "stop", "peak")}
+        records.append(
+            {
+                "schema": SCHEMA,
+                "kind": "event",
+                "id": f"{change.entity}/event-{change.first_row}",
+                **({"entity": change.entity} if change.entity else {}),
+                "state": change.state,
+                "version": change.version,
+                **times,
+                "peak_score": float(f"{change.score:.7g}"),
+                "severity": round(change.severity, 1),
+                "sensors": {channels[i]: round(float(change.shares[i]), 4) for i in order if change.shares[i] > 0},
+            }
+        )
+    return records
+
+
+def dropped_record(entity: str, time: Any) -> Record:
+    """A row that was not scored, because it was late or repeated."""
+    about = {"entity": entity} if entity else {}
+    why = "its time is not after that of the row before"
+    identity = {"id": f"{entity}/dropped-{time}"}
+    return {"schema": SCHEMA, "kind": "dropped", **identity, **about, "timestamp": time, "dropped": why}
+
+
+def _time(moment: int, change: EventChange) -> Any:
+    if not change.has_times:
+        return moment
+    text = str(np.datetime64(moment, "ns"))
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + ("Z" if change.zoned else "")
+
+
+def alarms_of(records: Iterable[Record]) -> list[Record]:
+    """The records that alarm, without what does not."""
+    out = []
+    for record in records:
+        if record["kind"] != "row":
+            out.append(record)
+            continue
+        settled = [row for row in record.get("settled", ()) if row["label"]]
+        if record.get("label") or settled:
+            kept = {name: value for name, value in record.items() if name != "settled"}
+            if not record.get("label"):
+                kept = {name: value for name, value in kept.items() if name in ("schema", "kind", "id", "entity")}
+            out.append(kept | ({"settled": settled} if settled else {}))
+    return out
+
+
+def _identity(row: RowScore) -> Record:
+    return {"id": f"{row.entity}/{row.row}", **({"entity": row.entity} if row.entity else {})}
+
+
+def _facts(row: RowScore, channels: Sequence[str]) -> Record:
+    record: Record = {"row": row.row}
+    if row.timestamp is not None:
+        record["timestamp"] = row.timestamp if isinstance(row.timestamp, str) else row.timestamp.isoformat()
+    record |= {"score": float(f"{row.score:.7g}"), "label": row.label}
+    if row.label and row.errors is not None:
+        record["sensors"] = _shares(row.errors, channels)
+    return record
+
+
+def _shares(errors: Any, channels: Sequence[str]) -> dict[str, float]:
+    """The sensors with the largest parts of the error above the usual."""
+    excess = np.maximum(np.nan_to_num(errors, nan=0.0) - 1, 0)
+    total = excess.sum()
+    if not total > 0:
+        return {}
+    largest = np.argsort(-excess, kind="stable")[:_MOST_SENSORS]
+    return {channels[i]: round(float(excess[i] / total), 4) for i in largest if excess[i] > 0}

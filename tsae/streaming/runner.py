@@ -1,0 +1,278 @@
+"""From a source through the scorer to the sinks, so that a crash costs neither a row nor a repeated result in a file.
+
+A batch goes: polled → scored → results out → remembered (journal or snapshot) → committed to the source. After a crash
+the saved state is taken up, files are cut to where it ends, and what was not committed comes again: results to a
+broker may come twice, with the same `id`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tsae.detection.stream_model import StreamModel
+from tsae.errors import DataError, ModelFileError, OutputError
+from tsae.streaming.journal import Journal
+from tsae.streaming.payloads import HeaderError, StreamRow
+from tsae.streaming.records import Record, alarms_of, dropped_record, event_records, row_records
+from tsae.streaming.scorer import StreamScorer
+from tsae.streaming.sinks.sink import Sink
+from tsae.streaming.sources.source import LONGEST_PAYLOAD, Message, Source
+from tsae.streaming.state import read_state, write_state
+
+__all__ = ["Runner", "RunnerOptions"]
+
+_logger = logging.getLogger(__name__)
+_LONGEST_PAUSE = 30.0  # seconds between tries to deliver
+
+
+@dataclass(frozen=True)
+class RunnerOptions:
+    """How a stream is run."""
+
+    tell: str = "rows"
+    """"rows": every row and event. "alarms": rows that alarm, and events. "events": these alone."""
+    state: Path | None = None
+    """File of the snapshot; `None` keeps nothing."""
+    snapshot_rows: int = 20_000
+    snapshot_seconds: float = 30.0
+    """A snapshot is made after so many rows or seconds, and at the end."""
+
+
+class Runner:
+    """Runs one stream; see the module.
+
+    Parameters
+    ----------
+    reader
+        Message → row; raises `DataError` for one that cannot be read, `None` for one that holds no row.
+    report
+        Told of messages that could not be used: where it stood, and why.
+    reload
+        The model, if there is a new one.
+    """
+
+    def __init__(
+        self,
+        scorer: StreamScorer,
+        source: Source,
+        sinks: Sequence[Sink],
+        reader: Callable[[Message], StreamRow | None],
+        *,
+        options: RunnerOptions | None = None,
+        report: Callable[[str, str], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.scorer, self.source, self.sinks, self._reader = scorer, source, sinks, reader
+        self._options = options or RunnerOptions()
+        self._report, self._sleep = report or _log_report, sleep
+        self._journal = None if self._options.state is None else Journal(Path(f"{self._options.state}.journal"))
+        self._snapshot = 0  # number of the last one
+        self._rows_at_snapshot, self._time_of_snapshot = 0, time.monotonic()
+        self.n_bad = self.n_alarms = self.n_messages = self.n_retries = 0
+        self.stopped = False
+
+    def open(self) -> None:
+        """Take up the saved state, then open sinks and source where it ends."""
+        source_position, sink_positions = None, [None] * len(self.sinks)
+        if self._options.state is not None and self._journal is not None:
+            facts = read_state(self._options.state, self.scorer)
+            if facts is not None:
+                self._snapshot, source_position = facts["snapshot"], facts["source"]
+                self.n_bad, self.n_alarms = facts["n_bad"], facts["n_alarms"]
+                sink_positions = self._fitting(facts["sinks"])
+            for entry in self._journal.read(self._snapshot):
+                self._scored(entry.messages)  # its results are out
+                sink_positions = self._fitting(entry.positions)
+            if facts is None and sink_positions == [None] * len(self.sinks):
+                self._rows_at_snapshot = -1  # nothing yet: begin with a snapshot of nothing
+        for sink, position in zip(self.sinks, sink_positions, strict=True):
+            sink.open(position)
+        self.source.open(source_position)
+        if self._rows_at_snapshot < 0:
+            self._save()
+
+    def run(self) -> None:
+        """Work until the source ends or `stop` is called."""
+        while not self.stopped and self.step(0.5):
+            pass
+
+    def step(self, timeout: float) -> bool:
+        """Deal with the next batch; false at the end of the source."""
+        messages = self.source.poll(timeout)
+        if messages is None:
+            return False
+        if messages:
+            self.n_messages += len(messages)
+            if self._deliver(self._scored(messages)):
+                self._remember(messages)
+        elif time.monotonic() - self._time_of_snapshot > self._options.snapshot_seconds:
+            self._save()
+        return True
+
+    def stop(self) -> None:
+        """End after the batch that is worked on."""
+        self.stopped = True
+
+    def settle(self) -> None:
+        """The stream is over: settle the rows that wait."""
+        self._deliver(self._told(self.scorer.flush()))
+
+    def close(self) -> None:
+        """Save what there is and let go."""
+        try:
+            if self.scorer.counts.n_rows and not self._failed:
+                self._save()
+        finally:
+            self.source.close()
+            for sink in self.sinks:
+                sink.close()
+            if self._journal is not None:
+                self._journal.close()
+
+    def replace_model(self, model: StreamModel) -> None:
+        """Go on with another model: rows that wait are settled by the old one, the next ones begin new segments."""
+        if list(model.channels) != list(self.scorer.channels):
+            raise ModelFileError("the new model has other channels than the stream; restart with it")
+        self._deliver(self._told(self.scorer.flush()))
+        before = self.scorer
+        self.scorer = StreamScorer(model, reorder=before.reorder, max_entities=before.max_entities, rules=before.rules)
+        self.scorer.take_over(before)
+        self._save()
+
+    _failed = False
+
+    def _fitting(self, positions: Sequence[Any]) -> list[Any]:
+        """Positions of as many sinks as there are; of other sinks than before nothing is known."""
+        return list(positions) if len(positions) == len(self.sinks) else [None] * len(self.sinks)
+
+    def _scored(self, messages: Sequence[Message]) -> list[Record]:
+        refusals: dict[int, str] = {}
+        rows = []
+        for number, message in enumerate(messages):
+            try:
+                row = self._read(message)
+                if row is not None:
+                    rows.append((number, message, row))
+            except HeaderError:
+                raise
+            except DataError as error:
+                refusals[number] = str(error)
+        records = self._records(rows, refusals)
+        for number in sorted(refusals):
+            self.n_bad += 1
+            self._report(messages[number].place, refusals[number])
+        return records
+
+    def _read(self, message: Message) -> StreamRow | None:
+        if len(message.payload) > LONGEST_PAYLOAD:
+            raise DataError(f"the message has more than {LONGEST_PAYLOAD:,} bytes; send one row in each")
+        return self._reader(message)
+
+    def _records(self, rows: Sequence[tuple[int, Message, StreamRow]], refusals: dict[int, str]) -> list[Record]:
+        """What there is to tell of rows; a bad one costs only itself."""
+        if not rows:
+            return []
+        try:
+            return self._score([(message, row) for _, message, row in rows])
+        except DataError as error:
+            if len(rows) == 1:
+                refusals[rows[0][0]] = str(error)
+                return []
+        return [record for row in rows for record in self._records([row], refusals)]
+
+    def _score(self, rows: Sequence[tuple[Message, StreamRow]]) -> list[Record]:
+        stamps = [row.timestamp for _, row in rows]
+        names = [row.entity or message.entity or "" for message, row in rows]
+        values = [row.values for _, row in rows]
+        has_times = stamps[0] is not None
+        if any((stamp is not None) != has_times for stamp in stamps):
+            raise DataError("some rows carry a time and some do not; send it with every row, or with none")
+        labels = [row.time for _, row in rows]
+        scores = self.scorer.update_many(values, stamps if has_times else None, names, labels=labels)
+        dropped = [dropped_record(names[place], labels[place]) for place in scores.dropped]
+        return [*self._told(scores), *dropped]
+
+    def _told(self, scores: Any) -> list[Record]:
+        self.n_alarms += sum(change.state == "opened" for change in scores.events)
+        events = event_records(scores.events, self.scorer.channels)
+        told = self._options.tell
+        if told == "events":
+            return events
+        rows = row_records(scores, self.scorer.channels)
+        return [*(alarms_of(rows) if told == "alarms" else rows), *events]
+
+    def _deliver(self, records: Sequence[Record]) -> bool:
+        """Hand records to all sinks, with back-off until they take them; meanwhile nothing more is read."""
+        for sink in self.sinks if records else ():
+            pause = 0.1
+            while True:
+                try:
+                    sink.write(records)
+                    break
+                except OutputError as error:
+                    if self.stopped:
+                        self._failed = True  # what is not out is not remembered, and comes again
+                        _logger.error("stopped before results were out: %s", error)
+                        return False
+                    self.n_retries += 1
+                    _logger.warning("%s; trying again in %.1f s", error, pause)
+                    self._sleep(pause)
+                    pause = min(_LONGEST_PAUSE, 2 * pause)
+        return True
+
+    def _remember(self, messages: Sequence[Message]) -> None:
+        if self._journal is None:
+            self.source.commit()
+            return
+        if not self.source.replayable:
+            self._until_written(lambda: self._journal.add(messages, self._positions()))  # type: ignore[union-attr]
+            self.source.commit()
+        n_rows = self.scorer.counts.n_rows - self._rows_at_snapshot
+        if (
+            n_rows >= self._options.snapshot_rows
+            or time.monotonic() - self._time_of_snapshot > self._options.snapshot_seconds
+        ):
+            self._save()
+
+    def _save(self) -> None:
+        state = self._options.state
+        if state is None or self._journal is None:
+            return
+        self._snapshot += 1
+        facts = {
+            "snapshot": self._snapshot,
+            "source": self.source.position(),
+            "sinks": self._positions(),
+            "n_bad": self.n_bad,
+            "n_alarms": self.n_alarms,
+        }
+        self._until_written(lambda: write_state(state, self.scorer, facts))
+        self._until_written(lambda: self._journal.begin(self._snapshot))  # type: ignore[union-attr]
+        self._rows_at_snapshot, self._time_of_snapshot = self.scorer.counts.n_rows, time.monotonic()
+        self.source.commit()
+
+    def _until_written(self, write: Callable[[], None]) -> None:
+        pause = 0.1
+        while True:
+            try:
+                write()
+                return
+            except OutputError as error:
+                if self.stopped:
+                    raise
+                self.n_retries += 1
+                _logger.warning("%s; trying again in %.1f s", error, pause)
+                self._sleep(pause)
+                pause = min(_LONGEST_PAUSE, 2 * pause)
+
+    def _positions(self) -> list[Any]:
+        return [sink.position() for sink in self.sinks]
+
+
+def _log_report(place: str, why: str) -> None:
+    _logger.warning("%s: %s", place, why)

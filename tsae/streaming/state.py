@@ -1,0 +1,123 @@
+"""A stream's memory as arrays and JSON, and back."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsae.errors import DataError, ModelFileError
+from tsae.store import read_model, write_model
+from tsae.streaming.clock import Arrival, StreamCounts
+from tsae.streaming.scorer import StreamScorer
+
+__all__ = ["read_state", "restore_scorer", "scorer_state", "write_state"]
+
+Arrays = dict[str, NDArray[Any]]
+_KIND = "StreamState"
+
+
+def write_state(path: str | os.PathLike[str], scorer: StreamScorer, facts: Mapping[str, Any]) -> None:
+    """Write a scorer's memory and `facts` (JSON-able) into one file, atomically; the old one survives any failure."""
+    arrays, of_scorer = scorer_state(scorer)
+    write_model(path, arrays, {"kind": _KIND, "scorer": of_scorer, "facts": dict(facts)})
+
+
+def read_state(path: str | os.PathLike[str], scorer: StreamScorer) -> dict[str, Any] | None:
+    """Put a scorer where `write_state` found it and return the facts; `None` if there is no such file yet.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, no state, or of another model.
+    """
+    if not Path(path).exists():
+        return None
+    try:
+        arrays, manifest = read_model(path)
+        if manifest.get("kind") != _KIND:
+            raise DataError(f"{str(path)!r} is no stream state but a model; name another file for the state")
+        restore_scorer(scorer, arrays, manifest["scorer"])
+        return dict(manifest["facts"])
+    except ModelFileError as error:
+        raise DataError(f"state file {str(path)!r} cannot be used: {error}; delete it to begin afresh") from error
+    except (KeyError, TypeError, IndexError) as error:
+        raise DataError(f"state file {str(path)!r} lacks a part ({error}); delete it to begin afresh") from error
+
+
+def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
+    """Arrays, and what else there is as JSON knows it."""
+    arrays = scorer.lanes.arrays.state()
+    entities = []
+    for entity in scorer.entities.values():
+        late = [[arrival.time, arrival.order, _stamp(arrival.row[1])] for arrival in entity.clock.waiting]
+        for place, arrival in enumerate(entity.clock.waiting):
+            arrays[f"reorder.{entity.lane}.{place}"] = arrival.row[0]
+        entities.append(
+            {
+                "name": entity.name,
+                "lane": entity.lane,
+                "n_rows": entity.n_rows,
+                "n_arrived": entity.n_arrived,
+                "in_segment": entity.in_segment,
+                "waiting": [None if row is None else [row[0], _stamp(row[1]), row[2]] for row in entity.waiting],
+                "events": entity.events.state(),
+                "clock": entity.clock.state(),
+                "reorder": late,
+            }
+        )
+    facts = {"model": scorer.model.checksum, "lag": scorer.lag, "counts": asdict(scorer.counts), "entities": entities}
+    return arrays, facts
+
+
+def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
+    """Put a fresh scorer where the one was that had this state.
+
+    Raises
+    ------
+    DataError
+        If the state is of another model or lag.
+    """
+    if (facts["model"], facts["lag"]) != (scorer.model.checksum, scorer.lag):
+        raise DataError(
+            "the state belongs to another model, or to another lag; score with that one, or delete the state to begin "
+            "afresh"
+        )
+    scorer.lanes.arrays.restore({name: array for name, array in arrays.items() if not name.startswith("reorder.")})
+    for name, value in StreamCounts(**facts["counts"]).__dict__.items():
+        setattr(scorer.counts, name, value)
+    scorer.entities.clear()
+    for each in facts["entities"]:
+        entity = scorer.new_entity(each["name"], each["lane"])
+        entity.n_rows, entity.n_arrived, entity.in_segment = each["n_rows"], each["n_arrived"], each["in_segment"]
+        entity.waiting = deque(
+            None if row is None else (row[0], _from_stamp(row[1]), row[2]) for row in each["waiting"]
+        )
+        entity.events.restore(each["events"])
+        entity.clock.restore(each["clock"])
+        for place, (time, order, stamp) in enumerate(each["reorder"]):
+            values = np.array(arrays[f"reorder.{entity.lane}.{place}"])
+            entity.clock.waiting.append(Arrival(time, order, (values, _from_stamp(stamp), time)))
+        scorer.entities[entity.name] = entity
+
+
+def _stamp(time: Any) -> Any:
+    """A time as handed in → JSON; text stays text, anything else is marked as a time."""
+    if time is None or isinstance(time, str):
+        return time
+    return [time.isoformat() if isinstance(time, datetime) else str(time)]
+
+
+def _from_stamp(stamp: Any) -> Any:
+    if not isinstance(stamp, list):
+        return stamp
+    import pandas as pd
+
+    return pd.Timestamp(stamp[0])
