@@ -9,28 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
+from tests.detection.kinds import LINES
 from tsae import ImageAnomalyDetector
-from tsae.detection.recipes import recipe
 
 Array = NDArray[Any]
 
-KINDS: dict[str, dict[str, Any]] = {
-    "undercomplete": recipe("undercomplete", "images"),
-    "deep": recipe("deep", "images", hidden=(12, 10, 8)),
-    "deep bernoulli": recipe("deep", "images", hidden=(12, 10, 8), loss="bernoulli"),
-    "convolutional": recipe("convolutional", "images"),
-    "transformer": recipe("transformer", "images", n_blocks=1),
-    "variational": recipe("variational", "images"),
-    "variational conv": recipe("variational", "images", architecture="conv", loss="bernoulli"),
-    "variational transformer": recipe("variational", "images", architecture="transformer", n_blocks=1, loss="gaussian"),
-    "variational probability": recipe("variational", "images", score_by="probability", corruption="mask_points"),
-    "denoising": recipe("denoising", "images"),
-    "masked blocks": recipe("convolutional", "images", corruption="mask_blocks", loss="huber"),
-    "salt and pepper": recipe("denoising", "images", corruption="salt_pepper", loss="l1"),
-    "linear path": recipe("undercomplete", "images", linear_path=True),
-    "variational linear path": recipe("variational", "images", linear_path=True, latent_dim=6),
-    "learned variance": recipe("convolutional", "images", loss="gaussian", score_by="probability"),
-}
+KINDS = {line.name: line.parameters("images") for line in LINES if line.only != "series"}
 SIZES = ("digits", "odd", "coloured")
 
 
@@ -48,7 +32,7 @@ def pictures(size: str, n: int = 40, *, seed: int = 0) -> Array:
 
 
 def parameters(kind: str) -> dict[str, Any]:
-    return {"max_steps": 10, "random_state": 0, **KINDS[kind]}
+    return dict(KINDS[kind])
 
 
 @cache

@@ -6,7 +6,6 @@ import copy
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -15,60 +14,37 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 import tsae
-from tests.detection.pictures import KINDS, SIZES, fitted, parameters, pictures
+from tests.detection.pictures import SIZES, fitted, parameters, pictures
 from tsae import ImageAnomalyDetector
 from tsae.errors import DataError, ParameterError
 
-every_kind = pytest.mark.parametrize("kind", KINDS)
 every_size = pytest.mark.parametrize("size", SIZES)
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
-VARIATIONAL = [kind for kind, settings in KINDS.items() if settings.get("bottleneck") == "gaussian"]
+VARIATIONAL = ["variational", "variational bernoulli", "variational transformer", "variational linear path"]
 
 
-@every_kind
 @every_size
-def test_shapes_and_signs(kind, size):
+@pytest.mark.parametrize("kind", ["undercomplete", "convolutional", "transformer"])
+def test_images_of_every_size(kind, size):
+    """The contract of every kind is in `test_kinds`; here is what only images have."""
     detector, images = fitted(kind, size), pictures(size, 11, seed=1)
-    before, state = images.copy(), torch.get_rng_state()
     shape = (11, *detector.image_shape_)
-    scores = -detector.score_samples(images)
-    assert scores.shape == (11,)
-    assert (scores >= 0).all()
-    np.testing.assert_array_equal(detector.decision_function(images), -scores - detector.offset_)
-    np.testing.assert_array_equal(detector.predict(images), np.where(scores > detector.threshold_, -1, 1))
     codes = detector.transform(images)
-    assert codes.shape == (11, detector.latent_dim_)
     assert detector.get_feature_names_out().shape == (detector.latent_dim_,)
-    assert detector.latent_dim_ < np.prod(detector.image_shape_)
     np.testing.assert_allclose(detector.inverse_transform(codes), detector.reconstruct(images), **CLOSE)
-    assert detector.reconstruct(images).shape == detector.errors(images).shape == shape
-    assert detector.denoise(images).shape == shape
+    assert (
+        detector.reconstruct(images).shape == detector.errors(images).shape == detector.denoise(images).shape == shape
+    )
     assert detector.interpolate(images[0], images[1], 3).shape == (3, *shape[1:])
-    np.testing.assert_array_equal(images, before)
-    assert torch.equal(torch.get_rng_state(), state)
 
 
-@every_kind
-@every_size
-def test_a_score_depends_on_its_image_only(kind, size):
-    detector, images = fitted(kind, size), pictures(size, 11, seed=1)
-    scores = detector.score_samples(images)
-    np.testing.assert_array_equal(detector.score_samples(images), scores)
-    order = np.random.default_rng(0).permutation(11)
-    np.testing.assert_allclose(detector.score_samples(images[order]), scores[order], **CLOSE)
-    np.testing.assert_allclose(detector.score_samples(images[4:5]), scores[4:5], **CLOSE)
-
-
-@every_kind
-@every_size
-def test_saved_and_loaded_it_is_the_same(kind, size, tmp_path):
-    detector, images = fitted(kind, size), pictures(size, 11, seed=1)
+@pytest.mark.parametrize("kind", ["undercomplete", "variational bernoulli"])
+def test_saved_and_loaded_it_is_the_same(kind, tmp_path):
+    detector, images = fitted(kind, "coloured"), pictures("coloured", 11, seed=1)
     detector.save(tmp_path / "m.tsae")
     loaded = tsae.load(tmp_path / "m.tsae")
-    assert isinstance(loaded, ImageAnomalyDetector)
-    for method in ("score_samples", "predict", "errors", "reconstruct", "transform", "encode", "denoise"):
+    for method in ("encode", "denoise"):
         np.testing.assert_array_equal(getattr(loaded, method)(images), getattr(detector, method)(images), method)
-    assert vars(loaded).keys() == vars(detector).keys()
     if kind in VARIATIONAL:
         np.testing.assert_array_equal(loaded.sample(3, random_state=0), detector.sample(3, random_state=0))
     assert loaded.compression() == detector.compression()
@@ -78,27 +54,10 @@ def test_saved_and_loaded_it_is_the_same(kind, size, tmp_path):
     assert loaded.threshold_ == copy.copy(detector).set_threshold("quantile", false_alarm_rate=0.3).threshold_
 
 
-@every_kind
-def test_a_clone_fitted_with_the_same_seed_is_the_same(kind):
-    detector, images = fitted(kind, "odd"), pictures("odd", 11, seed=1)
-    twin = clone(detector)
-    assert not hasattr(twin, "model_")
-    assert twin.get_params() == parameters(kind) | {
-        name: value for name, value in twin.get_params().items() if name not in parameters(kind)
-    }
-    np.testing.assert_array_equal(twin.fit(pictures("odd")).score_samples(images), detector.score_samples(images))
-
-
-@every_kind
-def test_training_lowers_the_held_out_loss_and_sets_noise_apart(kind):
-    settings = parameters(kind) | {"max_steps": 40, "kl_weight": 0.01}
+@pytest.mark.parametrize("kind", ["undercomplete", "convolutional", "variational", "deep bernoulli"])
+def test_noise_is_set_apart(kind):
     images = pictures("odd", 60)
-    detector = ImageAnomalyDetector(**settings).fit(images)
-    report = detector.fit_report_
-    (first_step, first), *_ = report.history
-    assert first_step == 0
-    # Waves are linear: where the principal components are rebuilt from the start, the network may find nothing to add.
-    assert report.held_out_loss <= first if settings.get("linear_path") else report.held_out_loss < first
+    detector = ImageAnomalyDetector(**parameters(kind) | {"max_steps": 40, "kl_weight": 0.01}).fit(images)
     noise = np.random.default_rng(0).permuted(images.reshape(60, -1), axis=1).reshape(images.shape)
     assert np.median(detector.score_samples(noise)) < np.median(detector.score_samples(images))
 
@@ -225,14 +184,7 @@ def test_images_without_contrast_are_fitted():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"architecture": "lstm"}, r"`architecture` \(='lstm'\)"),
-        ({"loss": "l3"}, r"`loss` \(='l3'\)"),
-        ({"score_by": "max"}, r"`score_by` \(='max'\)"),
-        ({"pretraining": "gan"}, r"`pretraining` \(='gan'\)"),
-        ({"bottleneck": "wide"}, r"`bottleneck` \(='wide'\)"),
-        ({"corruption": "rain"}, r"`corruption` \(='rain'\)"),
         ({"corruption": "mask_channels"}, r"`corruption` \(='mask_channels'\)"),
-        ({"corruption": "mask_points", "corruption_level": 1.5}, r"`corruption_level` \(=1.5\)"),
         ({"kl_weight": -1}, r"`kl_weight` \(=-1\)"),
         ({"kl_weight": "much"}, r"`kl_weight` \(='much'\)"),
         ({"latent_dim": 0}, r"`latent_dim` \(=0\)"),
@@ -244,13 +196,9 @@ def test_images_without_contrast_are_fitted():
         ({"threshold": "best"}, r"`threshold` \(='best'\)"),
         ({"false_alarm_rate": 0.0}, r"`false_alarm_rate` \(=0.0\)"),
         ({"hidden": (8, 0)}, r"`hidden` \(="),
-        ({"architecture": "conv", "hidden": (8,)}, r"`hidden` .*clashes with `architecture` \(='conv'\)"),
-        ({"architecture": "conv", "pretraining": "rbm"}, r"`pretraining` .*clashes with `architecture` \(='conv'\)"),
-        ({"linear_path": True, "pretraining": "rbm"}, r"`pretraining` .*clashes with `linear_path`"),
         ({"linear_path": True, "loss": "bernoulli"}, r"`loss` .*clashes with `linear_path`"),
         ({"linear_path": True, "latent_dim": 1}, r"`latent_dim` \(=1\) .*`linear_path`"),
         ({"linear_path": "yes"}, r"`linear_path` \(='yes'\)"),
-        ({"score_by": "elbo"}, r"`score_by` .*clashes with `bottleneck` \(='deterministic'\)"),
     ],
 )
 def test_unknown_and_clashing_parameters_are_refused_by_name(settings, message):

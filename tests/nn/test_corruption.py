@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Generator
 
 from tsae.nn.build import build_autoencoder
-from tsae.nn.corruption import GaussianNoise, Masking, SaltAndPepper, draw_mask
+from tsae.nn.corruption import GaussianNoise, Masking, SaltAndPepper, covering_masks, draw_mask
 from tsae.nn.options import NetworkOptions
 
 SHAPES = [(2000, 20, 5), (2000, 5, 9, 10)]
@@ -107,3 +109,30 @@ def test_a_model_corrupts_its_input_in_training_only(kind) -> None:
     clean = model.decode(model.encode(inputs))
     assert not torch.equal(model(inputs).mean, clean)
     torch.testing.assert_close(model.eval()(inputs).mean, clean)
+
+
+@pytest.mark.parametrize("pattern", ["points", "channels", "blocks"])
+@pytest.mark.parametrize("shape", [(17, 3), (4, 2), (3, 7, 9), (2, 8, 8)])
+@pytest.mark.parametrize("level", [0.01, 0.2, 0.5, 0.95])
+@pytest.mark.parametrize("at_least", [1, 9])
+def test_covering_masks_hide_everything_equally_often_and_never_all_at_once(pattern, shape, level, at_least) -> None:
+    masks = covering_masks(pattern, shape, level, at_least=at_least, generator=Generator().manual_seed(0))
+    assert len(masks) >= at_least
+    assert masks.shape[1:] == shape
+    times = masks.sum(0).unique()
+    assert len(times) == 1
+    assert times.item() >= 1
+    assert masks.flatten(1).any(1).all()
+    assert not masks.flatten(1).all(1).any()
+    unit = {"points": 1, "channels": math.prod(shape[:1] if len(shape) == 2 else shape[1:])}
+    if pattern in unit:
+        assert masks.flatten(1).sum(1).max() <= max(unit[pattern], level * math.prod(shape))
+    again = covering_masks(pattern, shape, level, at_least=at_least, generator=Generator().manual_seed(0))
+    assert torch.equal(masks, again)
+
+
+def test_covering_blocks_are_runs_in_all_channels() -> None:
+    for mask in covering_masks("blocks", (20, 3), 0.2, generator=Generator().manual_seed(1)):
+        rows = mask.all(1)
+        assert torch.equal(mask.any(1), rows)
+        assert ((rows != rows.roll(1)).sum()) == 2  # one run, possibly around the end

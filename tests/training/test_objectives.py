@@ -54,6 +54,8 @@ def test_gaussian_loss_is_the_negative_log_likelihood():
     torch.testing.assert_close(loss, -Normal(mean, (log_var / 2).exp()).log_prob(target))
     first = mean.flatten()[0].item(), target.flatten()[0].item()
     assert loss.flatten()[0].item() == pytest.approx(-normal_log_density(*first, math.exp(-7)), rel=1e-5)
+    fixed = entry_loss(reconstruction(mean), target, "gaussian", variance=0.3)
+    torch.testing.assert_close(fixed, -Normal(mean, 0.3**0.5 * torch.ones_like(mean)).log_prob(target))
     unit = entry_loss(reconstruction(mean), target, "gaussian")
     torch.testing.assert_close(unit, -Normal(mean, torch.ones_like(mean)).log_prob(target))
 

@@ -121,8 +121,9 @@ def _pretrain(
     width = plan.window_size * training.values.shape[1]
     n_windows = max(1, min(_MOST_WINDOWS_OF_MACHINES, _MOST_NUMBERS_OF_MACHINES // width))
     windows = training.take(_evenly(len(training), n_windows)).inputs
-    steps: dict[str, Any] = {"n_steps": plan.max_steps, "random_state": random_state}
-    pretrain(network, network_options, windows, visible="gaussian", machines=options.machines, **steps)
+    stated = {} if options.max_steps == "auto" else {"n_steps": plan.max_steps}
+    machines = {**stated, **options.machines}
+    pretrain(network, network_options, windows, visible="gaussian", machines=machines, random_state=random_state)
 
 
 @torch.inference_mode()

@@ -86,8 +86,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
     pretraining : {None, "rbm"}
         "rbm" starts a dense network, without linear path, from a stack of restricted Boltzmann machines.
     rbm : dict or None
-        How these are trained: `n_steps` (else `max_steps`), `batch_size`, `n_gibbs` (the k of CD-k), `persistent`,
-        `learning_rate`, `momentum`, `weight_decay`; see `tsae.nn.rbm_options`.
+        How these are trained: `n_steps` (else `max_steps`, or 1000), `n_gibbs` (the k of CD-k), `persistent`,
+        `momentum`, `weight_decay`, `learning_rate`, `batch_size`; see `tsae.nn.rbm_options`.
     score_by : {"auto", "error", "probability", "elbo", "masked"}
         What is anomalous in a window rebuilt as a whole: the squared error; improbability under `loss`; the negative
         evidence lower bound; the error where masks as in `corruption` hide the entry. "auto": "elbo" if variational,

@@ -62,8 +62,10 @@ def fit_image_model(
         network_options = deep_options(network_options, tuple(inputs.shape[1:]))
     autoencoder = _autoencoder(network_options, inputs, path, random_state)
     if options.pretraining == "rbm":
-        steps: dict[str, Any] = {"n_steps": options.training.max_steps, "random_state": random_state}
-        pretrain(autoencoder, network_options, inputs, visible="bernoulli", machines=options.machines, **steps)
+        machines = {"n_steps": options.training.max_steps, **options.machines}
+        pretrain(
+            autoencoder, network_options, inputs, visible="bernoulli", machines=machines, random_state=random_state
+        )
     report = fit_network(
         autoencoder,
         reconstruction_loss(autoencoder, options.training),

@@ -33,7 +33,6 @@ def pretrain(
     *,
     visible: UnitKind,
     machines: Mapping[str, Any],
-    n_steps: int,
     random_state: int,
 ) -> None:
     """Train a stack on `inputs` `(n, *input_shape)` and copy it into the autoencoder.
@@ -44,10 +43,8 @@ def pretrain(
         "gaussian" for standardised inputs, "bernoulli" for those in [0, 1].
     machines
         What is stated of the machines' training, by the names of `RBMOptions`.
-    n_steps
-        Steps of each machine, unless `machines` states them.
     """
     widths = [*options.hidden_widths(tuple(inputs.shape[1:]))[0], options.latent_dim]
     generator = torch.Generator().manual_seed(random_state)
-    training = RBMOptions(**{"n_steps": n_steps, **machines})
+    training = RBMOptions(**machines)
     unroll_into(autoencoder, stack(inputs.flatten(1), widths, visible=visible, options=training, generator=generator))
