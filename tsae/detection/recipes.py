@@ -53,8 +53,8 @@ def recipe(name: str, data: DataKind = "series", **overrides: Any) -> dict[str, 
 
     Examples
     --------
-    >>> recipe("denoising", corruption_level=0.3)
-    {'linear_path': False, 'preset': 'alone', 'architecture': 'dense', 'corruption': 'gaussian', 'corruption_level': 0.3}
+    >>> recipe("transformer", max_steps=50)
+    {'linear_path': False, 'preset': 'alone', 'architecture': 'transformer', 'max_steps': 50}
     """
     if name not in RECIPES:
         raise ParameterError(f"recipe {name!r} is unknown; choose one of {', '.join(RECIPES)}")
