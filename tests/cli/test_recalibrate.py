@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 import tsae as package
 from tests.cli.conftest import tsae
@@ -17,5 +18,5 @@ def test_the_threshold_is_learned_anew_and_nothing_else_changes(workshop: Path, 
     assert after.learned_threshold_.n_rows == 600
     assert after.learned_threshold_.budget == "5 per 1000 rows"
     assert after.threshold_ != before.threshold_
-    rows = np.random.default_rng(0).normal(size=(60, 4))
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4)), columns=before.channels_)
     np.testing.assert_array_equal(after.score_samples(rows), before.score_samples(rows))

@@ -98,6 +98,16 @@ def test_excluded_rows_are_neither_judged_nor_learned_from():
     assert not found.any()
 
 
+def test_what_lasts_long_is_a_way_to_run_the_plant():
+    table = readings(3000, "aaa")
+    table[1000:1400, 1] += 9
+    (found,) = suspicious_rows([on_grid(table)], [None])
+    assert not found[1050:1350].any()
+    table[1100:1400, 1] -= 9
+    (found,) = suspicious_rows([on_grid(table)], [None])
+    assert found[1000:1100].mean() > 0.8
+
+
 @pytest.mark.parametrize("n_rows", [5, 40, 120])
 def test_few_rows_are_left_alone(n_rows):
     (found,) = suspicious_rows([on_grid(readings(n_rows, "aaa"))], [None])

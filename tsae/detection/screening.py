@@ -36,6 +36,7 @@ _CLIP = 20.0  # standard deviations; one huge fault must not be all that the fir
 _WIDTH = 33  # rows that logarithms of errors are averaged over: faults last, jumps of a set point do not
 _CUT = 4.0  # robust standard deviations above the median
 _MOST = 0.25  # of the rows; what is more frequent is no fault
+_LONGEST, _LONGEST_SHARE = 200, 0.05  # rows, of all rows; what lasts longer than both is a way to run, no fault
 _SHORTEST = 16  # a run of fewer rows between suspicious ones is of no use
 _FLOOR = 0.01  # of the median error, so that zeros have a logarithm
 _LEAST_SPREAD = 0.1
@@ -85,7 +86,7 @@ def _screened(rows: FitRows) -> RowMask:
         errors = cross_errors(rows, left_out)
         if errors is None:
             break
-        found = _standing_out(deviations(errors, rows.segments))
+        found = _without_modes(_standing_out(deviations(errors, rows.segments)))
         if np.array_equal(found, left_out):
             break
         left_out = found
@@ -168,6 +169,15 @@ def _standing_out(deviation: FloatArray) -> RowMask:
     n_most = int(_MOST * len(deviation))
     cut = max(_CUT, float(np.sort(deviation)[-n_most - 1]))
     return np.asarray(deviation > cut)
+
+
+def _without_modes(suspicious: RowMask) -> RowMask:
+    """Clear stretches so long that they are rather a way to run the plant than a fault."""
+    longest = max(_LONGEST, _LONGEST_SHARE * len(suspicious))
+    kept = suspicious.copy()
+    for first, stop in np.flatnonzero(np.diff(suspicious.astype(np.int8), prepend=0, append=0)).reshape(-1, 2):
+        kept[first:stop] = stop - first <= longest
+    return kept
 
 
 def _without_scraps(suspicious: RowMask, segments: Sequence[tuple[int, int, int]]) -> RowMask:

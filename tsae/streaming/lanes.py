@@ -7,6 +7,7 @@ row is t.
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,8 +81,9 @@ class Lanes:
         self._network = scaler.network_channels
         self._constants = LaneConstants(scaler, self.arrays)
         self._switches = LaneSwitches(scaler, model.switches, self.arrays)
-        n_views = sum(member.n_views for member in self._members)
-        self._splits = np.cumsum([member.n_views for member in self._members])[:-1]
+        numbers = [member.n_views for member in self._members]
+        n_views, self._splits = sum(numbers), np.cumsum(numbers)[:-1]
+        self._counted, self._counted_now = model.counted(full=self._full), model.counted(full=False)
         self.arrays.add("n_rows", (), np.int64)
         self.arrays.add("last", (len(self._network),), np.float32)
         self.arrays.add("views", (self._size, n_views))
@@ -119,9 +121,9 @@ class Lanes:
         terms = self.arrays["switch_terms"]
         oldest = rows - self.delay
         at = lanes, oldest % self._size
-        settled, unsmoothed = both_scores(np.split(self.arrays["views"][at], self._splits, axis=1), terms[at])
-        now_scores = both_scores(immediate, terms[lanes, rows % self._size])
-        return Step(now_scores[0], oldest >= 0, settled, self.arrays["errors"][at], unsmoothed, now_scores[1])
+        settled, unsmoothed = self._scores(self.arrays["views"][at], terms[at])
+        now = both_scores(list(compress(immediate, self._counted_now)), terms[lanes, rows % self._size])
+        return Step(now[0], oldest >= 0, settled, self.arrays["errors"][at], unsmoothed, now[1])
 
     def flush(self, lane: int) -> Flushed:
         """End the lane's segment."""
@@ -141,8 +143,12 @@ class Lanes:
             first += member.n_views
         terms = self.arrays["switch_terms"][lane, places]
         self.restart(lane)
-        settled, unsmoothed = both_scores(np.split(views, self._splits, axis=1), terms)
+        settled, unsmoothed = self._scores(views, terms)
         return Flushed(settled, errors, unsmoothed)
+
+    def _scores(self, views: FloatArray, terms: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Settled scores and unsmoothed ones `(n,)` from all members' views `(n, n_views)` and what switches add."""
+        return both_scores(list(compress(np.split(views, self._splits, axis=1), self._counted)), terms)
 
     def _filled(self, part: Any, scaled: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         observed = ~np.isnan(scaled)
