@@ -122,8 +122,8 @@ class Lanes:
         oldest = rows - self.delay
         at = lanes, oldest % self._size
         settled, unsmoothed = self._scores(self.arrays["views"][at], terms[at])
-        now = both_scores(list(compress(immediate, self._counted_now)), terms[lanes, rows % self._size])
-        return Step(now[0], oldest >= 0, settled, self.arrays["errors"][at], unsmoothed, now[1])
+        at_once = both_scores(list(compress(immediate, self._counted_now)), terms[lanes, rows % self._size])
+        return Step(at_once[0], oldest >= 0, settled, self.arrays["errors"][at], unsmoothed, at_once[1])
 
     def flush(self, lane: int) -> Flushed:
         """End the lane's segment."""
