@@ -15,6 +15,7 @@ from tsae.detection.calibration import LogTail
 from tsae.detection.combination import NEUTRAL_SCORE
 from tsae.detection.engine import ScoreModel
 from tsae.detection.member import Member, MemberScale, immediate_averages, settled_averages
+from tsae.detection.switch_habits import SwitchHabits
 
 Array = npt.NDArray[Any]
 ErrorsOfWindow = Callable[[Array], Array]
@@ -222,3 +223,21 @@ def _mean_over_channels(errors: Array, scale: MemberScale, apart: Array) -> tupl
         means.append((math.fsum(relative) + apart[row]) / max(1, len(relative)))
         weights.append(1.0 if relative or apart[row] > 0 else 0.0)
     return means, weights
+
+
+def habit_surprise(values: Array, habits: SwitchHabits) -> Array:
+    """Surprise of every row at how long a switch has stayed and how often it has changed, by looking back from each."""
+    out = np.zeros(values.shape)
+    for switch in range(values.shape[1]):
+        states: list[bool] = []
+        for value in values[:, switch]:
+            states.append(bool(value > 0.5) if not np.isnan(value) else bool(states and states[-1]))
+        for row, state in enumerate(states):
+            stay = 1
+            while stay <= row and states[row - stay] == state:
+                stay += 1
+            changes = sum(states[i] != states[i - 1] for i in range(max(1, row - 15), row + 1))
+            too_long = np.log(max(stay / habits.longest[switch, int(state)], 1)) / habits.spread[switch, int(state)]
+            too_often = np.log(max(changes / habits.most_changes[switch], 1)) / 0.25
+            out[row, switch] = min(max(too_long, too_often, 0.0), 9.2)
+    return out

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,14 @@ class ScoreModel:
     def longest(self) -> Member:
         """The member with the longest windows among those that rebuild whole windows; codes are its codes."""
         return [member for member in self.members if isinstance(member.model, ReconstructionModel)][-1]
+
+    def counted(self, *, full: bool) -> NDArray[np.bool_]:
+        """Which members make the score, at the full lag or at a shorter one; errors come from all of them.
+
+        Members whose immediate errors look at many rows are left out of immediate scores, unless there is no other.
+        """
+        counted = np.array([full or member.is_prompt for member in self.members])
+        return counted if counted.any() else ~counted
 
     @property
     def full_lag(self) -> int:
@@ -84,10 +93,11 @@ class SegmentScorer:
         self._constants = ConstantWatch()
         self._switches = SwitchWatch(model.scaler, model.switches)
         self._fill = ForwardFill()
+        full = lag >= model.full_lag
         self._members = [
-            _MemberScorer(member, lag=None if lag >= model.full_lag else lag, immediate=immediate)
-            for member in model.members
+            _MemberScorer(member, lag=None if full else lag, immediate=immediate) for member in model.members
         ]
+        self._counted, self._counted_now = model.counted(full=full), model.counted(full=False)
         self._own_errors, self._switch_terms = Queue(), Queue()
 
     def push(self, values: NDArray[np.floating]) -> ScoredRows:
@@ -106,7 +116,7 @@ class SegmentScorer:
         self._switch_terms.put(switch_terms)
         apart = np.nansum(constant_errors, axis=1)
         outputs = [member.push(filled, observed, apart) for member in self._members]
-        immediate = [now.views for _, now in outputs if now is not None]
+        immediate = [now.views for _, now in compress(outputs, self._counted_now) if now is not None]
         return self._collected(*(_both_scores(immediate, switch_terms) if immediate else _NONE))
 
     def flush(self) -> ScoredRows:
@@ -125,7 +135,7 @@ class SegmentScorer:
         views, member_errors = zip(*(member.take(n_rows) for member in self._members), strict=True)
         errors = self._own_errors.take(n_rows)
         errors[:, scaler.network_channels] += np.mean(member_errors, axis=0)
-        settled, unsmoothed = _both_scores(views, self._switch_terms.take(n_rows))
+        settled, unsmoothed = _both_scores(list(compress(views, self._counted)), self._switch_terms.take(n_rows))
         return ScoredRows(settled, errors, immediate, unsmoothed, immediate_unsmoothed)
 
 

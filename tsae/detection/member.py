@@ -19,7 +19,8 @@ __all__ = ["Member", "MemberScale", "channel_mean", "immediate_averages", "settl
 
 FloatArray = NDArray[np.float64]
 _WIDTHS = (0.25, 0.5, 1.0, 2.0)  # of the smoothing, in windows; the mean of several beats any one of them
-_TRAILS = (0.125, 0.25, 0.5)  # of the averages that look back only, in windows
+_TRAILS = (0.0, 0.06, 0.125, 0.25, 0.5)  # of the averages that look back only, in windows; the first is the row itself
+_PROMPT = 25  # rows; an immediate error that looks at more of them comes too late to help
 _PATIENCE = 0.25  # windows that a shortened lag may wait; more does not help
 
 
@@ -52,6 +53,11 @@ class Member:
     """For errors averaged over all windows that cover a row."""
     immediate: MemberScale
     """For errors of the last rows of the window that ends in a row."""
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether its immediate error shows a fault soon after it began."""
+        return self.n_last <= _PROMPT
 
     def row_errors(self, *, settled: bool = True, immediate: bool = False) -> RowErrors:
         """Fresh row errors for one segment."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from tsae.detection.label_classifier import labelled_arrays, labelled_of
 from tsae.detection.member import Member, MemberScale
 from tsae.detection.models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
 from tsae.detection.stored_network import StoredNetwork
+from tsae.detection.switch_habits import SwitchHabits
 from tsae.detection.switches import SwitchModel
 from tsae.errors import ModelFileError
 from tsae.nn.options import NetworkOptions
@@ -44,7 +45,8 @@ def pack_score_model(model: ScoreModel, tensors: Arrays) -> list[dict[str, Any]]
     scaler = model.scaler
     tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
     if model.switches is not None:
-        tensors |= {f"switches.{name}": array for name, array in vars(model.switches).items()}
+        parts = vars(model.switches) | vars(model.switches.habits)
+        tensors |= {f"switches.{name}": array for name, array in parts.items() if name != "habits"}
     blame = {name: np.zeros(0) for name in _BLAME} if model.blame is None else vars(model.blame)
     tensors |= {f"blame.{name}": blame[name] for name in _BLAME}
     tensors |= labelled_arrays(model.labelled)
@@ -59,7 +61,9 @@ def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> ScoreModel:
     ]
     switches = None
     if "switches.weights" in tensors:
-        switches = SwitchModel(**{name: tensors[f"switches.{name}"] for name in ("weights", "bias", "worst")})
+        habits = SwitchHabits(*(tensors[f"switches.{field.name}"] for field in fields(SwitchHabits)))
+        parts = {name: tensors[f"switches.{name}"] for name in ("weights", "bias", "worst")}
+        switches = SwitchModel(**parts, habits=habits)
     blame = BlameModel(**{name: tensors[f"blame.{name}"] for name in _BLAME})
     known = blame if blame.precision.size else None
     return ScoreModel(scaler, tuple(members), switches, blame=known, labelled=labelled_of(tensors))

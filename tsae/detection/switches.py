@@ -2,25 +2,37 @@
 
 A switch is predicted from the analog channels (now and over the last rows) and the other switches by logistic
 regression. Its surprise −log p(state), averaged over the last rows, counts as far as it exceeds anything seen in
-training: a valve that is stuck, flipped, or in a combination that never was.
+training: a valve that is stuck, flipped, or in a combination that never was. How long it stays in a state and how often
+it changes are watched too (see `switch_habits`).
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.filters import MovingAverage, trailing_kernel
+from tsae.detection.switch_habits import HabitWatch, SwitchHabits, fit_habits
 from tsae.series.channels import ChannelScaler
 
 if TYPE_CHECKING:
     from tsae.detection.training_rows import FitRows
 
-__all__ = ["MEMORY", "SwitchModel", "SwitchWatch", "clipped", "features_of", "fit_switches", "surprise_of", "term_of"]
+__all__ = [
+    "MEMORY",
+    "SwitchModel",
+    "SwitchWatch",
+    "clipped",
+    "errors_of",
+    "features_of",
+    "fit_switches",
+    "surprise_of",
+    "term_of",
+]
 
 FloatArray = NDArray[np.float64]
 MEMORY = 16  # rows that surprise and features are averaged over
@@ -40,6 +52,7 @@ class SwitchModel:
     """`(n_switches,)`."""
     worst: FloatArray
     """Largest averaged surprise of each switch in training, in nats."""
+    habits: SwitchHabits
 
 
 class SwitchWatch:
@@ -49,6 +62,7 @@ class SwitchWatch:
         self._model = model
         self._means = [MovingAverage(trailing_kernel(MEMORY), lookahead=0) for _ in scaler.network_channels]
         self._averages = [MovingAverage(trailing_kernel(MEMORY), lookahead=0) for _ in scaler.switch_channels]
+        self._habits = None if model is None else HabitWatch(model.habits)
 
     def push(self, analog: NDArray[np.float32], values: NDArray[np.floating]) -> FloatArray:
         """Surprise over the worst of training, `(n, n_switches)`, NaN where a switch was not observed.
@@ -56,10 +70,9 @@ class SwitchWatch:
         `analog` holds the scaled and filled network channels `(n, n_network_channels)`, `values` the switches'
         values `(n, n_switches)` with NaN.
         """
-        if self._model is None:
+        if self._model is None or self._habits is None:
             return np.full(values.shape, np.nan)
-        surprise = self.surprise(analog, values)
-        return np.asarray(np.where(np.isnan(values), np.nan, surprise / self._model.worst), dtype=np.float64)
+        return errors_of(self._model, self.surprise(analog, values), self._habits.push(values), values)
 
     def term(self, errors: FloatArray) -> FloatArray:
         """What the switches add to a score, `(n,)`."""
@@ -99,6 +112,17 @@ def surprise_of(model: SwitchModel, features: FloatArray, values: NDArray[np.flo
     return np.asarray(-np.log(np.maximum(of_state, _LEAST_PROBABILITY)), dtype=np.float64)
 
 
+def errors_of(
+    model: SwitchModel, surprise: FloatArray, unusual: FloatArray, values: NDArray[np.floating]
+) -> FloatArray:
+    """Surprise over the worst of training, `(n, n_switches)`, NaN where a switch was not observed.
+
+    The larger of the averaged surprise at a switch's state and, on top of the worst of that, at its habits.
+    """
+    total = np.maximum(surprise, np.where(unusual > 0, model.worst + unusual, 0.0))
+    return np.asarray(np.where(np.isnan(values), np.nan, total / model.worst), dtype=np.float64)
+
+
 def term_of(model: SwitchModel, errors: FloatArray) -> FloatArray:
     """What the switches add to a score `(n,)`: the largest surprise beyond the worst of training, in nats.
 
@@ -129,9 +153,10 @@ def fit_switches(scaler: ChannelScaler, rows: FitRows) -> SwitchModel | None:
     for switch in range(n_switches):
         others = np.arange(features.shape[1]) != first + switch
         weights[switch, others], bias[switch] = _regression(features[sample][:, others], known[sample, switch])
-    unscaled = SwitchModel(weights, bias, np.ones(n_switches))
+    habits = fit_habits([rows.switches[a:c] for a, _, c in rows.segments], n_switches)
+    unscaled = SwitchModel(weights, bias, np.ones(n_switches), habits)
     worst = [SwitchWatch(scaler, unscaled).push(analog[a:c], rows.switches[a:c]) for a, _, c in rows.segments]
-    return SwitchModel(weights, bias, np.maximum(np.nan_to_num(np.concatenate(worst)).max(axis=0), _FLOOR))
+    return replace(unscaled, worst=np.maximum(np.nan_to_num(np.concatenate(worst)).max(axis=0), _FLOOR))
 
 
 def _regression(features: FloatArray, on: NDArray[np.bool_]) -> tuple[FloatArray, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,7 +15,8 @@ __all__ = ["Arrival", "EntityClock", "StreamCounts"]
 
 _ROWS_OF_PERIOD_CHECK = 16
 ROWS_OF_A_CLOCK_STEP = 16
-"""So many late rows in a row, each later than the one before: the clock was set back."""
+"""So many late rows in a row, at times never seen, each later than the one before: the clock was set back."""
+_REMEMBERED = 256  # times; what a broker delivers once more is known by them
 
 
 @dataclass
@@ -73,6 +75,7 @@ class EntityClock:
         self.zoned: bool | None = None
         self.waiting: list[Arrival] = []
         self._late_run: list[int] = []
+        self._recent: deque[int] = deque(maxlen=_REMEMBERED)
         self._first_times: list[int] = []
 
     def admit(self, arrival: Arrival) -> Iterator[tuple[int, Arrival]]:
@@ -97,12 +100,19 @@ class EntityClock:
 
     def state(self) -> dict[str, Any]:
         """Everything but the rows that wait."""
-        return {"newest": self.newest, "zoned": self.zoned, "late": self._late_run, "first": self._first_times}
+        return {
+            "newest": self.newest,
+            "zoned": self.zoned,
+            "late": self._late_run,
+            "first": self._first_times,
+            "recent": list(self._recent),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state."""
         self.newest, self.zoned = state["newest"], state["zoned"]
         self._late_run, self._first_times = list(state["late"]), list(state["first"])
+        self._recent.extend(state["recent"])
 
     def _release(self, n_rows: int) -> Iterator[tuple[int, Arrival]]:
         for _ in range(n_rows):
@@ -127,6 +137,7 @@ class EntityClock:
             return self._late(time, newest)
         self._late_run.clear()
         self.newest = time
+        self._recent.append(time)
         self._watch_period(time)
         if newest is None:
             return 0
@@ -137,7 +148,7 @@ class EntityClock:
         return 0 if counted > self._max_fill + 1 else counted
 
     def _late(self, time: int, newest: int) -> int | None:
-        if time == newest:
+        if time == newest or time in self._recent:
             self._counts.n_duplicates += 1
             return None
         run = self._late_run
@@ -149,6 +160,8 @@ class EntityClock:
             return None
         run.clear()
         self._counts.n_clock_steps += 1
+        self._recent.clear()
+        self._recent.append(time)
         self.newest = time
         return 0
 

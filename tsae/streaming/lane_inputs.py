@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.constants import MEMORY as CONSTANT_MEMORY
+from tsae.detection.switch_habits import MEMORY as HABIT_MEMORY
+from tsae.detection.switch_habits import unusual
 from tsae.detection.switches import MEMORY as SWITCH_MEMORY
-from tsae.detection.switches import SwitchModel, clipped, features_of, surprise_of, term_of
+from tsae.detection.switches import SwitchModel, clipped, errors_of, features_of, surprise_of, term_of
 from tsae.series.channels import ChannelScaler
 from tsae.streaming.lane_arrays import LaneArrays
 
@@ -52,6 +54,9 @@ class LaneSwitches:
             n_columns = n_columns if model is not None else 0
             arrays.add(name, (SWITCH_MEMORY, n_columns))
             arrays.add(f"{name}_known", (SWITCH_MEMORY, n_columns))
+        arrays.add("switches.state", (n_columns,), np.int8)
+        arrays.add("switches.stay", (n_columns,), np.int64)
+        arrays.add("switches.changes", (HABIT_MEMORY, n_columns), np.int64)
 
     def step(self, part: Any, filled: NDArray[np.float32], values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Surprise over the worst of training `(m, n_switches)`, NaN where missing, and the term in nats `(m,)`."""
@@ -63,8 +68,19 @@ class LaneSwitches:
         known = ~np.isnan(states)
         surprise = surprise_of(self._model, features_of(filled, means, states), states)
         averaged = self._trailing("switches.surprise", part, np.where(known, surprise, 0.0), known.astype(np.float64))
-        errors = np.where(known, averaged / self._model.worst, np.nan)
+        errors = errors_of(self._model, averaged, self._unusual(part, states), states)
         return errors, term_of(self._model, errors)
+
+    def _unusual(self, part: Any, values: FloatArray) -> FloatArray:
+        """See `tsae.detection.switch_habits.HabitWatch`."""
+        before = self._arrays["switches.state"][part]
+        is_first = self._arrays["switches.stay"][part] == 0
+        now = np.where(np.isnan(values), np.maximum(before, 0), np.nan_to_num(values) > 0.5).astype(np.int8)
+        changed = (now != before) & ~is_first
+        stay = np.where(changed, 1, self._arrays["switches.stay"][part] + 1)
+        changes = self._arrays.shift_in("switches.changes", part, changed).sum(axis=1)
+        self._arrays["switches.state"][part], self._arrays["switches.stay"][part] = now, stay
+        return unusual(cast(SwitchModel, self._model).habits, now > 0, stay, changes)
 
     def _trailing(self, name: str, part: Any, values: FloatArray, known: FloatArray) -> FloatArray:
         total = self._arrays.shift_in(name, part, values).sum(axis=1)

@@ -7,6 +7,7 @@ row is t.
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,9 +76,11 @@ class Lanes:
         self._network = scaler.network_channels
         self._constants = LaneConstants(scaler, self.arrays)
         self._switches = LaneSwitches(scaler, model.switches, self.arrays)
-        n_views = sum(member.n_views for member in self._members)
-        ends = np.cumsum([member.n_views for member in self._members]) - 1
-        self._smoothed = np.setdiff1d(np.arange(n_views), ends)  # the last view of a member is not smoothed
+        numbers = [member.n_views for member in self._members]
+        n_views, ends = sum(numbers), np.cumsum(numbers) - 1
+        counted = np.flatnonzero(np.repeat(model.counted(full=self._full), numbers))
+        self._smoothed = np.setdiff1d(counted, ends)  # the last view of a member is not smoothed
+        self._counted_now = model.counted(full=False)
         self.arrays.add("n_rows", (), np.int64)
         self.arrays.add("last", (len(self._network),), np.float32)
         self.arrays.add("views", (self._size, n_views))
@@ -116,7 +119,7 @@ class Lanes:
         oldest = rows - self.delay
         at = lanes, oldest % self._size
         settled = combined([self.arrays["views"][at][:, self._smoothed]]) + terms[at]
-        now_score = combined(immediate) + terms[lanes, rows % self._size]
+        now_score = combined(list(compress(immediate, self._counted_now))) + terms[lanes, rows % self._size]
         return Step(now_score, oldest >= 0, settled, self.arrays["errors"][at])
 
     def flush(self, lane: int) -> Flushed:

@@ -38,8 +38,8 @@ class StreamScorer:
 
     Rows with timestamps are laid out on the detector's clock: a gap of up to `detector.max_fill` rows is bridged
     with missing rows, a longer one ends the segment, which settles all rows before it. Of rows of the same time the
-    first wins, a row that is late is dropped; 16 rising late rows in a row say that the clock was set back, and a
-    new segment begins with the last of them.
+    first wins, a row that is late is dropped; 16 rising late rows in a row, at times not seen before, say that the
+    clock was set back, and a new segment begins with the last of them.
 
     Parameters
     ----------

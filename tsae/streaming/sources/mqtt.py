@@ -20,6 +20,7 @@ __all__ = ["MqttAddress", "MqttSink", "MqttSource", "entity_pattern", "mqtt_addr
 
 _MOST_AT_ONCE = 500
 _MOST_WAITING = 2000
+_MOST_IN_FLIGHT = 200  # what comes again after a crash must be known again by its times
 _LONGEST_DELAY = 30  # seconds between tries to connect
 _TIMEOUT = 10.0  # seconds until a message must be acknowledged
 
@@ -208,7 +209,7 @@ def connected_client(address: MqttAddress, source: MqttSource | None) -> Any:
         properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         if source is not None:
             properties.SessionExpiryInterval = 0xFFFFFFFF
-            properties.ReceiveMaximum = _MOST_WAITING
+            properties.ReceiveMaximum = _MOST_IN_FLIGHT
         session = {"clean_start": source is None, "properties": properties}
     client.connect_async(address.host, address.port, **session)
     client.loop_start()

@@ -1,0 +1,142 @@
+"""How long switches stay in a state and how often they change, compared with training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MEMORY", "HabitWatch", "SwitchHabits", "fit_habits", "unusual"]
+
+FloatArray = NDArray[np.float64]
+MEMORY = 16  # rows that changes are counted in
+_FEWEST = 15  # stays in a state below which nothing is known about their lengths
+_LEAST_SPREAD = 0.05  # of log lengths; a twentieth longer than ever is one nat
+_RATE_SPREAD = 0.25  # of log counts; twice as many changes as ever are three nats
+_MOST = 9.2  # nats; as for a state of probability 1e-4
+_BROKEN = 1.0  # nats; surprise within training above which a switch has no habits
+
+
+@dataclass(frozen=True)
+class SwitchHabits:
+    """What was usual in training. Infinite where a switch changed too rarely, or too irregularly, to tell."""
+
+    longest: FloatArray
+    """Rows of the longest stay, `(n_switches, 2)`: off, on."""
+    spread: FloatArray
+    """Mean excess of the logarithm of stays above their 90 % quantile, `(n_switches, 2)`."""
+    most_changes: FloatArray
+    """Most changes within 16 rows, `(n_switches,)`."""
+
+
+class HabitWatch:
+    """Surprise at how long a switch has not changed and at how often it has, row by row, for one segment.
+
+    Missing states are the last known ones.
+    """
+
+    def __init__(self, habits: SwitchHabits) -> None:
+        self._habits = habits
+        n_switches = len(habits.most_changes)
+        self._state: NDArray[np.bool_] | None = None
+        self._stay = np.zeros(n_switches, dtype=np.int64)
+        self._changes = np.zeros((MEMORY - 1, n_switches), dtype=np.int64)
+
+    def push(self, values: NDArray[np.floating]) -> FloatArray:
+        """Take the next values `(n, n_switches)`, NaN where missing; return nats of the same shape."""
+        if not len(values):
+            return np.zeros(values.shape)
+        states, changed = _states_and_changes(values, self._state)
+        stays = _stays(changed, self._stay)
+        changes = np.concatenate([self._changes, changed])
+        total = np.cumsum(np.concatenate([np.zeros((1, values.shape[1]), dtype=np.int64), changes]), axis=0)
+        recent = total[MEMORY:] - total[:-MEMORY]
+        self._state, self._stay, self._changes = states[-1], stays[-1], changes[len(changes) - MEMORY + 1 :]
+        return unusual(self._habits, states, stays, recent)
+
+
+def unusual(
+    habits: SwitchHabits, states: NDArray[np.bool_], stays: NDArray[np.int64], changes: NDArray[np.int64]
+) -> FloatArray:
+    """Surprise in nats `(n, n_switches)` at states, rows since the last change, and changes within the last 16 rows.
+
+    A stay longer than any in training counts `log(stay / longest) / spread`, and more changes than ever
+    `log(changes / most_changes) / 0.25`: an exponential tail of logarithms, at most 9.2.
+    """
+    columns, side = np.arange(states.shape[1]), states.astype(np.int64)
+    too_long = np.log(np.maximum(stays / habits.longest[columns, side], 1)) / habits.spread[columns, side]
+    too_often = np.log(np.maximum(changes / habits.most_changes, 1)) / _RATE_SPREAD
+    return np.minimum(np.maximum(too_long, too_often), _MOST)
+
+
+def fit_habits(segments: Sequence[NDArray[np.floating]], n_switches: int) -> SwitchHabits:
+    """Learn from the switches' values in training, one array `(n, n_switches)` a segment.
+
+    A command that a person gives has no habits: a switch is watched only if the later half of training kept to what the
+    earlier half showed.
+    """
+    earlier = _habits([values[: len(values) // 2] for values in segments], n_switches)
+    later = [HabitWatch(earlier).push(values)[len(values) // 2 :] for values in segments]
+    has_none = np.concatenate(later).max(axis=0, initial=0.0) > _BROKEN
+    has_none |= np.isinf(earlier.most_changes)
+    habits = _habits(segments, n_switches)
+    return SwitchHabits(
+        np.where(has_none[:, None], np.inf, habits.longest),
+        habits.spread,
+        np.where(has_none, np.inf, habits.most_changes),
+    )
+
+
+def _habits(segments: Sequence[NDArray[np.floating]], n_switches: int) -> SwitchHabits:
+    stays: list[tuple[list[int], list[int]]] = [([], []) for _ in range(n_switches)]
+    longest, most_changes = np.ones((n_switches, 2)), np.ones(n_switches)
+    for values in filter(len, segments):
+        states, changed = _states_and_changes(values, None)
+        lengths = _stays(changed, np.zeros(n_switches, dtype=np.int64))
+        for switch in range(n_switches):
+            counts = np.convolve(changed[:, switch], np.ones(MEMORY))
+            most_changes[switch] = max(most_changes[switch], counts.max())
+            for side in (0, 1):
+                here = lengths[states[:, switch] == bool(side), switch]
+                longest[switch, side] = max(longest[switch, side], here.max(initial=0))
+            ends = np.flatnonzero(changed[:, switch]) - 1  # the last rows of stays that ended
+            for row in ends[1:]:  # of the first stay the beginning is not known
+                stays[switch][int(states[row, switch])].append(int(lengths[row, switch]))
+    few = np.array([[len(side) < _FEWEST for side in switch] for switch in stays])
+    return SwitchHabits(
+        np.where(few, np.inf, longest),
+        np.array([[_tail_spread(side) for side in switch] for switch in stays]),
+        np.where(few.any(axis=1), np.inf, most_changes),
+    )
+
+
+def _tail_spread(stays: list[int]) -> float:
+    if len(stays) < _FEWEST:
+        return 1.0
+    logs = np.log(stays)
+    beyond = logs - np.quantile(logs, 0.9)
+    return max(_LEAST_SPREAD, float(beyond[beyond > 0].mean())) if (beyond > 0).any() else _LEAST_SPREAD
+
+
+def _states_and_changes(
+    values: NDArray[np.floating], before: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    """States `(n, n_switches)`, the last known one where missing, and where they differ from the row before."""
+    first = np.zeros(values.shape[1], dtype=bool) if before is None else before
+    known = ~np.isnan(values)
+    rows = np.maximum.accumulate(np.where(known, np.arange(1, len(values) + 1)[:, None], 0), axis=0)
+    padded = np.concatenate([first[None], np.nan_to_num(values) > 0.5])
+    states = np.take_along_axis(padded, rows, axis=0)
+    previous = np.concatenate([states[:1] if before is None else first[None], states[:-1]])
+    return states, states != previous
+
+
+def _stays(changed: NDArray[Any], before: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows since the last change, the row itself included, `(n, n_switches)`; `before` is that of the row before."""
+    rows = np.arange(len(changed))[:, None]
+    latest = np.maximum.accumulate(np.where(changed, rows, -1), axis=0)
+    stays: NDArray[np.int64] = np.where(latest < 0, before + rows + 1, rows - latest + 1)
+    return stays
