@@ -102,3 +102,13 @@ def test_parameters_come_from_the_global_generator() -> None:
 def test_options_name_their_values_when_replaced() -> None:
     with pytest.raises(ParameterError, match="clashes"):
         replace(NetworkOptions(hidden=(8,)), architecture="conv")
+
+
+@pytest.mark.parametrize("shape", [(64, 2), (5, 1), (1, 9, 30)])
+@pytest.mark.parametrize("n_blocks", [1, 2, 4])
+def test_receptive_fields_are_the_encoders_but_never_more_than_the_input(shape, n_blocks) -> None:
+    options = NetworkOptions(architecture="conv", n_blocks=n_blocks, width=2)
+    longest = max(shape[:1] if len(shape) == 2 else shape[1:])
+    encoder = build_autoencoder(options, shape).encoder
+    assert options.receptive_field(shape) == min(longest, encoder.receptive_field)
+    assert NetworkOptions().receptive_field(shape) == longest
