@@ -8,7 +8,7 @@ are among the first 1.5 k (one: the first). Beside the ranking of the event stan
 - *errors*: sensors by their error in usual errors, above the usual one, as it comes out of the networks;
 - *squared errors*: by the squared difference between scaled actual and rebuilt values, as most toolkits do it.
 
-    python -m tests.benchmarks.attribution                 three plants of each size, preset "fast"
+    python -m tests.benchmarks.attribution                 three plants of each size, preset "alone"
     python -m tests.benchmarks.attribution --sensors 8 --plants 1 --preset balanced
 """
 
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--sensors", nargs="*", type=int, default=[8, 20, 50])
     parser.add_argument("--plants", type=int, default=3)
     parser.add_argument("--faults", type=int, default=24)
-    parser.add_argument("--preset", default="fast")
+    parser.add_argument("--preset", default="alone")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     tally: Tally = defaultdict(list)

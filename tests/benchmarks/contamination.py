@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--series", nargs="*", default=[])
     parser.add_argument("--plants", type=int, default=6)
     parser.add_argument("--shares", nargs="*", type=float, default=[0.0, 0.01, 0.05, 0.1])
-    parser.add_argument("--preset", default="fast")
+    parser.add_argument("--preset", default="alone")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cases = series(arguments.folder, arguments.series) if arguments.folder else plants(arguments.plants)

@@ -73,7 +73,7 @@ def digits() -> Iterator[tuple[str, Task]]:
 
 
 def series(**parameters: Any) -> AnomalyDetector:
-    return AnomalyDetector(preset="fast", **parameters)
+    return AnomalyDetector(preset="alone", **parameters)
 
 
 DATA = {"waves": waves, "pump": pump, "digits": digits}

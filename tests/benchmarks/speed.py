@@ -39,7 +39,7 @@ from tsae.evaluation.vus import vus_pr
 _N_CHANNELS = 8
 _WINDOW = 64
 _TRAINING_ROWS = 4000
-_STEPS = 60  # what a network costs does not depend on how well it is trained
+_STEPS = 60  # what a dense network costs does not depend on how well it is trained
 _TABLE_CHANNELS = 20
 _EPOCHS = 2
 
@@ -66,7 +66,7 @@ def operations(detector: AnomalyDetector) -> float:
 
 
 def dense_scoring(sizes: Sequence[int]) -> Iterator[Line]:
-    detector = fitted(preset="fast", window_size=_WINDOW)
+    detector = fitted(preset="alone", window_size=_WINDOW)
     rate = matrix_product_rate()
     a_row = {}
     for n_rows in sizes:
@@ -91,7 +91,7 @@ def window_length(sizes: Sequence[int]) -> Iterator[Line]:
         short, long = (
             seconds(partial(scorer.score_samples, rows), repeats=1) / len(rows) * 1e6
             for scorer in (
-                fitted(preset="fast", architecture=architecture, window_size=size, max_steps=2) for size in (64, 512)
+                fitted(preset="alone", architecture=architecture, window_size=size, max_steps=2) for size in (64, 512)
             )
         )
         what = f"{architecture} scoring, a row, window 512"
@@ -107,8 +107,8 @@ def training(sizes: Sequence[int]) -> Iterator[Line]:
 def command(sizes: Sequence[int]) -> Iterator[Line]:
     """What `tsae score` does with a CSV, against reading it and writing as many scores."""
     detectors = {
-        "a single dense member": fitted(_TABLE_CHANNELS, preset="fast", window_size=_WINDOW),
-        "the default model": fitted(_TABLE_CHANNELS),
+        "a single dense member": fitted(_TABLE_CHANNELS, preset="alone", window_size=_WINDOW),
+        "the default model": fitted(_TABLE_CHANNELS, max_steps="auto"),
     }
     n_rows = sizes[-1]
     with tempfile.TemporaryDirectory() as folder:
@@ -163,7 +163,7 @@ def peers(sizes: Sequence[int], python: str) -> Iterator[Line]:
     values = table(min(sizes), _N_CHANNELS)
     half = len(values) // 2
     steps = _EPOCHS * math.ceil(0.85 * half / 128)
-    ours = AnomalyDetector(preset="fast", window_size=_WINDOW, max_steps=steps, random_state=0)
+    ours = AnomalyDetector(preset="alone", window_size=_WINDOW, max_steps=steps, random_state=0)
     fit = seconds(lambda: ours.fit(values[:half]), repeats=1)
     score = seconds(lambda: ours.score_samples(values[half:]))
     with tempfile.TemporaryDirectory() as folder:

@@ -19,7 +19,7 @@ from tsae.detection.labels import tune_threshold
 from tsae.errors import DataError, ParameterError
 
 Array = np.ndarray
-SETTINGS = {"window_size": 8, "preset": "fast", "max_steps": 20, "random_state": 0}
+SETTINGS = {"window_size": 8, "preset": "alone", "max_steps": 20, "random_state": 0}
 
 
 def plant(seed: int, n_rows: int = 400) -> tuple[Array, Array]:

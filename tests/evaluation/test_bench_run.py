@@ -47,7 +47,7 @@ def test_figures_are_those_of_the_detector_used_by_hand(series: list[SeriesFiles
     assert (result.rows["status"] == "done").all()
     table = make_table(1)
     values, labels = table[["s0", "s1"]].to_numpy(), table["label"].to_numpy()[N_TRAIN:]
-    detector = AnomalyDetector(preset="fast", max_steps=5, window_size=8, random_state=0).fit(values[:N_TRAIN])
+    detector = AnomalyDetector(preset="alone", max_steps=5, window_size=8, random_state=0).fit(values[:N_TRAIN])
     scores = -detector.score_samples(values[N_TRAIN:])
     row = result.rows.query("family == 'pumps' and series == 'b' and model == @TINY").iloc[0]
     assert row["vus_pr"] == pytest.approx(vus(labels, scores).pr, rel=1e-6)
@@ -176,7 +176,7 @@ def test_several_lags_come_from_one_fit(
     table = make_table(0)
     values = table[["s0", "s1"]].to_numpy()
     for lag in (0, 4, "auto"):
-        own = AnomalyDetector(preset="fast", max_steps=5, window_size=8, lag=lag, random_state=0).fit(values[:N_TRAIN])
+        own = AnomalyDetector(preset="alone", max_steps=5, window_size=8, lag=lag, random_state=0).fit(values[:N_TRAIN])
         by_hand = vus(table["label"][N_TRAIN:], -own.score_samples(values[N_TRAIN:])).pr
         assert figures[f"{TINY} at lag {lag}"] == pytest.approx(by_hand, rel=1e-6)
     flagged = result.rows.set_index("model")["flagged_normal"]

@@ -46,9 +46,10 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
 
     Parameters
     ----------
-    preset : {"fast", "balanced"}
-        Which members stand behind the score when `window_size` is "auto": "fast" has networks that rebuild
-        windows, "balanced" adds networks that predict hidden blocks of a window from the rest.
+    preset : {"alone", "fast", "balanced"}
+        Which members stand behind the score when `window_size` is "auto": "alone" has networks that rebuild windows,
+        "balanced" adds networks that predict hidden blocks of a window from the rest, "fast" has both kinds, trains the
+        first for a third of the steps and keeps the second linear.
     architecture : {"dense", "conv", "transformer"}
         Kind of the encoder/decoder pair.
     window_size : "auto", int or list of int

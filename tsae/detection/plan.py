@@ -10,13 +10,14 @@ from tsae.errors import DataError, ParameterError
 
 __all__ = ["PRESETS", "SHORTEST_WINDOW", "MemberPlan", "plan_members"]
 
-PRESETS = ("fast", "balanced")
+PRESETS = ("alone", "fast", "balanced")
 SHORTEST_WINDOW = 4
 _LENGTHS = (16, 64)
 _LENGTH_ONE_CHANNEL = 100  # one channel alone says more in a longer window
 _LONG_LENGTH_ONE_CHANNEL = 400  # of a member that stays linear
 _BLOCKS_OF_LONG = 6
 _WIDE = 700  # numbers in a window from which steps and strides are cut to keep the cost down
+_FAST = 1 / 3  # of the training steps
 _WIDEST_MASKED = 3000  # the operator of a masked member grows with the square of the window's numbers
 
 
@@ -47,7 +48,8 @@ def plan_members(
 
     "auto" takes windows of 16 and 64 rows, for a single channel also 100, none longer than an eighth of the
     training rows (but at least 8) or half of the longest run without a gap. Lengths taken from the
-    period of the series were tried and detect less well. "balanced" adds masked members of the same lengths.
+    period of the series were tried and detect less well. "alone" stays with these; "balanced" adds masked members of
+    the same lengths; "fast" leaves those linear, in closed form, and trains the others for a third of the steps.
 
     Parameters
     ----------
@@ -70,22 +72,24 @@ def plan_members(
             f"`window_size` (={too_long[0]}) exceeds the longest run of training rows without a gap "
             f"(={longest_run}); pass a longer series or a smaller window"
         )
-    plans = [_plain(size, size * n_channels, max_steps) for size in sizes]
-    if window_size == "auto" and preset != "fast":
-        plans += [_masked(size, n_channels, max_steps) for size in sizes if size * n_channels <= _WIDEST_MASKED]
+    fast = preset == "fast"
+    plans = [_plain(size, size * n_channels, max_steps, _FAST if fast else 1.0) for size in sizes]
+    if window_size == "auto" and preset != "alone":
+        steps = 0 if fast else max_steps
+        plans += [_masked(size, n_channels, steps) for size in sizes if size * n_channels <= _WIDEST_MASKED]
         if n_channels == 1 and most >= _BLOCKS_OF_LONG:
             plans.append(_long_linear(most))
     return plans
 
 
-def _plain(size: int, width: int, max_steps: str | int) -> MemberPlan:
+def _plain(size: int, width: int, max_steps: str | int, share: float) -> MemberPlan:
     wide = width >= _WIDE
     steps = 200 if wide else 300 if size <= 16 else 600
     return MemberPlan(
         size,
         stride=max(1, min(4, size // 4)) if wide else 1,
         n_last=max(1, size // 4),
-        max_steps=steps if isinstance(max_steps, str) else max_steps,
+        max_steps=round(share * steps) if isinstance(max_steps, str) else max_steps,
     )
 
 

@@ -27,7 +27,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 _ALONE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         # Neither principal components beside the network nor members of another kind beside it.
-        "series": MappingProxyType({"linear_path": False, "preset": "fast"}),
+        "series": MappingProxyType({"linear_path": False, "preset": "alone"}),
         "images": MappingProxyType({"linear_path": False}),
     }
 )
@@ -53,8 +53,8 @@ def recipe(name: str, data: DataKind = "series", **overrides: Any) -> dict[str, 
 
     Examples
     --------
-    >>> recipe("denoising", corruption_level=0.3)
-    {'linear_path': False, 'preset': 'fast', 'architecture': 'dense', 'corruption': 'gaussian', 'corruption_level': 0.3}
+    >>> recipe("transformer", max_steps=50)
+    {'linear_path': False, 'preset': 'alone', 'architecture': 'transformer', 'max_steps': 50}
     """
     if name not in RECIPES:
         raise ParameterError(f"recipe {name!r} is unknown; choose one of {', '.join(RECIPES)}")
