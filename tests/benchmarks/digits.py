@@ -63,7 +63,6 @@ BASELINES: dict[str, Scorer] = {
     "IsolationForest": isolation_forest,
     "OneClassSVM": one_class_svm,
 }
-SCORERS: dict[str, Scorer] = {name: autoencoder(**parameters) for name, parameters in KINDS.items()}
 
 
 def areas(score: Scorer, digits: Sequence[int], *, seed: int) -> list[float]:
@@ -93,10 +92,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--digits", type=int, nargs="+", default=list(range(10)), choices=range(10), metavar="DIGIT")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
+    parser.add_argument("--whole", action="store_true", help="judge images as a whole only (local_score=False)")
     parser.add_argument("--seed", type=int, default=0, help="of the split into training and test images")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)  # more threads cost more than they bring with pictures this small
-    table(BASELINES | {name: SCORERS[name] for name in given.kinds}, given.digits, seed=given.seed)
+    kinds = {name: autoencoder(**KINDS[name] | {"local_score": not given.whole}) for name in given.kinds}
+    table(BASELINES | kinds, given.digits, seed=given.seed)
 
 
 if __name__ == "__main__":

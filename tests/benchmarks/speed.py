@@ -39,7 +39,7 @@ from tsae.evaluation.vus import vus_pr
 _N_CHANNELS = 8
 _WINDOW = 64
 _TRAINING_ROWS = 4000
-_STEPS = 60  # what a network costs does not depend on how well it is trained
+_STEPS = 60  # what a dense network costs does not depend on how well it is trained
 _TABLE_CHANNELS = 20
 _EPOCHS = 2
 
@@ -108,7 +108,7 @@ def command(sizes: Sequence[int]) -> Iterator[Line]:
     """What `tsae score` does with a CSV, against reading it and writing as many scores."""
     detectors = {
         "a single dense member": fitted(_TABLE_CHANNELS, preset="alone", window_size=_WINDOW),
-        "the default model": fitted(_TABLE_CHANNELS),
+        "the default model": fitted(_TABLE_CHANNELS, max_steps="auto"),
     }
     n_rows = sizes[-1]
     with tempfile.TemporaryDirectory() as folder:

@@ -97,25 +97,25 @@ def _mask(kind: int, rng: np.random.Generator) -> Array:
     return (along < (0.3 if kind == 0 else across)) & (aside < across)
 
 
-def measured(surface: str, parameters: dict[str, object], *, seed: int) -> tuple[float, float]:
+def measured(surface: str, parameters: dict[str, object], *, n: int, seed: int) -> tuple[float, float]:
     """Image AUC-ROC and pixel AUC-ROC of a kind of detector."""
-    training, fine, bad, masks = _pictures(surface, seed)
+    training, fine, bad, masks = _pictures(surface, n, seed)
     detector = ImageAnomalyDetector(**{"random_state": 0, **parameters}).fit(training)
     scores = -detector.score_samples(np.concatenate([fine, bad]))
     return _area(scores, len(fine)), float(roc_auc_score(masks.ravel(), detector.heatmaps(bad).ravel()))
 
 
-def _pictures(surface: str, seed: int) -> tuple[Array, Array, Array, Array]:
+def _pictures(surface: str, n: int, seed: int) -> tuple[Array, Array, Array, Array]:
     rng = np.random.default_rng([seed, list(SURFACES).index(surface)])
-    return good(surface, 200, rng), good(surface, 100, rng), *defective(surface, 100, rng)
+    return good(surface, n, rng), good(surface, 100, rng), *defective(surface, 100, rng)
 
 
 def _area(scores: Array, n_fine: int) -> float:
     return float(roc_auc_score(np.arange(len(scores)) >= n_fine, scores))
 
 
-def baseline(surface: str, name: str, *, seed: int) -> tuple[float, float]:
-    training, fine, bad, masks = _pictures(surface, seed)
+def baseline(surface: str, name: str, *, n: int, seed: int) -> tuple[float, float]:
+    training, fine, bad, masks = _pictures(surface, n, seed)
     area = _area(BASELINES[name](training, np.concatenate([fine, bad])), len(fine))
     if not name.startswith("PCA"):
         return area, float("nan")
@@ -128,8 +128,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--surfaces", nargs="+", default=list(SURFACES), choices=SURFACES)
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
+    parser.add_argument("--whole", action="store_true", help="judge pictures as a whole only (local_score=False)")
+    parser.add_argument("--pictures", type=int, default=200, metavar="N", help="that are trained on")
     parser.add_argument("--seed", type=int, default=0, help="of the pictures")
     given = parser.parse_args(arguments)
+    settings = {"n": given.pictures, "seed": given.seed}
     torch.set_num_threads(1)
     print(
         f"{'image AUC / pixel AUC':26}{'mean':>13}{'seconds':>9}  " + "".join(f"{each:>15}" for each in given.surfaces)
@@ -137,7 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in [*BASELINES, *given.kinds]:
         start = time.process_time()
         found = [
-            measured(each, KINDS[name], seed=given.seed) if name in KINDS else baseline(each, name, seed=given.seed)
+            measured(each, KINDS[name] | {"local_score": not given.whole}, **settings)
+            if name in KINDS
+            else baseline(each, name, **settings)
             for each in given.surfaces
         ]
         seconds = (time.process_time() - start) / len(found)

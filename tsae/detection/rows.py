@@ -14,7 +14,7 @@ Mask = NDArray[np.bool_]
 WindowErrors = Callable[[Array], Array]
 """Windows `(batch, window_size, n_channels)` → errors `(batch, steps, n_channels)`, none negative."""
 
-_BYTES_AT_ONCE = 2 * 2**20  # of windows; about what stays in a processor's cache pays best
+_BYTES_AT_ONCE = 2**20  # of windows; about what stays in a processor's cache pays best
 
 
 class RowErrors:
@@ -155,8 +155,7 @@ class RowErrors:
 
 
 def _runs(rows: Array, starts: range, length: int) -> Array:
-    """Runs of rows `(n, ...)` that begin at `starts`, as a view `(len(starts), length, ...)`."""
-    rows = rows[starts.start :]
+    """Runs of rows `(n, ...)`, contiguous, that begin at `starts`, as a view `(len(starts), length, ...)`."""
     step, *within = rows.strides
-    shape = (len(starts), length, *rows.shape[1:])
-    return np.lib.stride_tricks.as_strided(rows, shape, (starts.step * step, step, *within))
+    shape, strides = (len(starts), length, *rows.shape[1:]), (starts.step * step, step, *within)
+    return np.ndarray(shape, rows.dtype, rows, offset=starts.start * step, strides=strides)

@@ -37,7 +37,7 @@ def fit_pictures(folder: str, output: Path | None, size: tuple[int, int] | None,
     facts = {"pictures": f"{n:,} of {height} x {width} pixels, {'grey' if channels == 1 else 'in colour'}"}
     results().print(facts_table(_facts(detector, path) | facts | _seconds(started)))
     if detector.learned_threshold_.note:
-        notice(detector.learned_threshold_.note)
+        notice(detector.learned_threshold_.note.replace("rows", "pictures"))
 
 
 def _facts(detector: ImageAnomalyDetector, path: Path) -> dict[str, str]:
