@@ -103,9 +103,9 @@ def test_what_lasts_long_is_a_way_to_run_the_plant():
     table[1000:1400, 1] += 9
     (found,) = suspicious_rows([on_grid(table)], [None])
     assert not found[1050:1350].any()
-    table[1100:1400, 1] -= 9
+    table[1060:1400, 1] -= 9
     (found,) = suspicious_rows([on_grid(table)], [None])
-    assert found[1000:1100].mean() > 0.8
+    assert found[1000:1060].mean() > 0.8
 
 
 @pytest.mark.parametrize("n_rows", [5, 40, 120])

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from tsae.detection.torch_network import masked_model
+from tsae.detection.stored_network import StoredNetwork
+from tsae.detection.torch_network import TorchNetwork, masked_model
 from tsae.nn.build import build_autoencoder
 from tsae.nn.layers import linear_by_group
 from tsae.nn.masked import MaskedAutoEncoder, fit_block_predictor
@@ -82,6 +84,17 @@ def test_residuals_hide_each_block_in_turn(architecture, n_last):
     )
     found = torch.from_numpy(masked_model(net).residuals(windows.numpy(), n_last=n_last))
     torch.testing.assert_close(found, expected[:, first:])
+
+
+@pytest.mark.parametrize("n_steps", [BLOCK, N_STEPS])
+def test_a_stored_network_hides_blocks_as_torch_does(n_steps):
+    shape = (N_STEPS, N_CHANNELS + 1)
+    fitted = TorchNetwork(masked("dense").network, shape)
+    stored = StoredNetwork(NetworkOptions(latent_dim=4), shape, fitted.state(), fitted.graph())
+    centred = random_windows(5, seed=3).numpy() - 3
+    left = random_windows(5, seed=4).numpy()[:, :n_steps].copy()
+    expected = fitted.each_block_hidden(centred, left, BLOCK)
+    np.testing.assert_allclose(stored.each_block_hidden(centred, left, BLOCK), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_layers_by_group_equal_one_layer_an_input():

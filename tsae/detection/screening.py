@@ -36,7 +36,7 @@ _CLIP = 20.0  # standard deviations; one huge fault must not be all that the fir
 _WIDTH = 33  # rows that logarithms of errors are averaged over: faults last, jumps of a set point do not
 _CUT = 4.0  # robust standard deviations above the median
 _MOST = 0.25  # of the rows; what is more frequent is no fault
-_LONGEST, _LONGEST_SHARE = 200, 0.05  # rows, of all rows; what lasts longer than both is a way to run, no fault
+_LONGEST = 128  # rows, two of the longest usual windows; what lasts longer is a way to run the plant, no fault
 _SHORTEST = 16  # a run of fewer rows between suspicious ones is of no use
 _FLOOR = 0.01  # of the median error, so that zeros have a logarithm
 _LEAST_SPREAD = 0.1
@@ -173,10 +173,9 @@ def _standing_out(deviation: FloatArray) -> RowMask:
 
 def _without_modes(suspicious: RowMask) -> RowMask:
     """Clear stretches so long that they are rather a way to run the plant than a fault."""
-    longest = max(_LONGEST, _LONGEST_SHARE * len(suspicious))
     kept = suspicious.copy()
     for first, stop in np.flatnonzero(np.diff(suspicious.astype(np.int8), prepend=0, append=0)).reshape(-1, 2):
-        kept[first:stop] = stop - first <= longest
+        kept[first:stop] = stop - first <= _LONGEST
     return kept
 
 

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import confluent_kafka
+import numpy as np
+import pytest
+
+from tests.streaming.reference import CHANNELS, of_file, plant
+from tsae import AnomalyDetector, StreamScorer
+from tsae.errors import ParameterError
+from tsae.series.options import ReadOptions
+from tsae.streaming.payloads import MessageReader
+from tsae.streaming.runner import Runner, RunnerOptions
+from tsae.streaming.sources.kafka import KafkaSink, KafkaSource, kafka_address
+
+
+@pytest.fixture(scope="module")
+def detector() -> AnomalyDetector:
+    return AnomalyDetector(window_size=[8], max_steps=20, random_state=0).fit(plant(400))
+
+
+@pytest.fixture(scope="module")
+def servers() -> Any:
+    """The mock cluster of the client library; it lives as long as the client that began it."""
+    keeper = confluent_kafka.Producer({"bootstrap.servers": "", "test.mock.num.brokers": 1})
+    metadata = keeper.list_topics(timeout=10)
+    broker = next(iter(metadata.brokers.values()))
+    yield f"{broker.host}:{broker.port}"
+    keeper.flush(1)
+
+
+def produce(servers: str, topic: str, messages: list[tuple[str, str]]) -> None:
+    producer = confluent_kafka.Producer({"bootstrap.servers": servers})
+    for key, value in messages:
+        producer.produce(topic, value, key=key)
+    assert producer.flush(20) == 0
+
+
+class Kept:
+    """A sink that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []
+
+    def open(self, position: Any) -> None:
+        pass
+
+    def write(self, records: Any) -> None:
+        self.records += records
+
+    def position(self) -> None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+def runner_of(
+    detector: AnomalyDetector, servers: str, topic: str, state: Path | None, group: str
+) -> tuple[Runner, Kept]:
+    kept = Kept()
+    source = KafkaSource(kafka_address(f"kafka://{servers}/{topic}?group={group}"))
+    options = RunnerOptions(state=state, snapshot_rows=50)
+    reader = MessageReader(CHANNELS, ReadOptions())
+    return Runner(StreamScorer(detector), source, [kept], reader.row, options=options), kept
+
+
+def run_until(runner: Runner, n_rows: int) -> None:
+    deadline = time.monotonic() + 60
+    while runner.scorer.counts.n_rows < n_rows:
+        assert time.monotonic() < deadline
+        runner.step(0.2)
+
+
+def test_rows_of_a_topic_go_on_where_the_state_ends(detector: AnomalyDetector, servers: str, tmp_path: Path) -> None:
+    frame = plant(120, seed=5)
+    rows = [
+        json.dumps({"timestamp": time_.isoformat(), **row})
+        for time_, row in zip(frame.index, frame.to_dict("records"), strict=True)
+    ]
+    produce(servers, "rows", [("pump", row) for row in rows[:70]])
+    first, kept = runner_of(detector, servers, "rows", tmp_path / "state", "one")
+    first.open()
+    run_until(first, 70)
+    first.source.close()  # and no more: what came since the last snapshot comes again
+    first._journal.close()
+    produce(servers, "rows", [("pump", row) for row in rows[70:]])
+    second, again = runner_of(detector, servers, "rows", tmp_path / "state", "other")
+    second.open()
+    run_until(second, 120)
+    second.settle()
+    second.close()
+    by_id: dict[str, dict[str, Any]] = {}
+    for record in kept.records + again.records:
+        if "score" in record:
+            before = by_id.setdefault(record["id"], record)
+            assert before["score"] == pytest.approx(record["score"], rel=1e-4)
+    settled = {row["row"]: row["score"] for record in kept.records + again.records for row in record.get("settled", ())}
+    np.testing.assert_allclose([settled[row] for row in range(120)], of_file(detector, frame), rtol=1e-4)
+
+
+def test_results_go_to_a_topic_keyed_by_entity(servers: str) -> None:
+    sink = KafkaSink(kafka_address(f"kafka://{servers}/results"))
+    sink.open(None)
+    sink.write([{"schema": "tsae.stream/1", "kind": "row", "id": "a/0", "entity": "a"}])
+    sink.close()
+    source = KafkaSource(kafka_address(f"kafka://{servers}/results?group=test"))
+    source.open(None)
+    messages: list[Any] = []
+    deadline = time.monotonic() + 30
+    while not messages and time.monotonic() < deadline:
+        messages = source.poll(0.5) or []
+    source.close()
+    assert [(message.entity, json.loads(message.payload)["id"]) for message in messages] == [("a", "a/0")]
+
+
+@pytest.mark.parametrize("url", ["kafka:///rows", "kafka://host:1/", "kafka://host:1/a/b"])
+def test_addresses_that_cannot_be_read_are_refused(url: str) -> None:
+    with pytest.raises(ParameterError, match="must be kafka://host:port"):
+        kafka_address(url)
