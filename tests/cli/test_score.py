@@ -23,7 +23,9 @@ def test_two_commands_are_all_it_takes(here: Path, model: Path, table: Path) -> 
     assert sorted(path.name for path in here.iterdir()) == ["later.events.csv", "later.scores.csv"]
     scores = pd.read_csv("later.scores.csv", parse_dates=["timestamp"])
     frame = later()
-    assert list(scores.columns) == ["timestamp", "score", "label", "top_sensor"]
+    assert list(scores.columns) == ["timestamp", "score", "p_value", "threshold", "severity", "label", "top_sensor"]
+    assert ((scores["severity"] > 50) == (scores["label"] == 1)).all()
+    assert scores["p_value"].between(0, 1).all()
     assert list(scores["timestamp"]) == list(frame.index)
     detector = package.load(model)
     expected = -detector.score_samples(frame.set_axis(CHANNELS, axis=1))

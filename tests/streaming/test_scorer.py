@@ -111,8 +111,10 @@ def test_without_a_full_window_nothing_is_labelled_at_once(detector: AnomalyDete
 
 
 def test_a_settled_score_that_waits_less_has_the_immediate_threshold(detector: AnomalyDetector) -> None:
-    assert StreamScorer(detector, lag=3).settled_threshold == detector.thresholds_.immediate.value
-    assert StreamScorer(detector, lag=10_000).settled_threshold == detector.threshold_
+    for lag, threshold in ((3, detector.thresholds_.immediate.value), (10_000, detector.threshold_)):
+        scorer = StreamScorer(detector, lag=lag)
+        scorer.update([0.0, 0.0, 0.0])
+        assert scorer.entities[""].levels.settled(0.0) == threshold
     assert StreamScorer(detector, lag=10_000).lag == detector.lag_
 
 
@@ -259,3 +261,16 @@ def test_lag_must_not_be_negative(detector: AnomalyDetector) -> None:
 
 def test_no_rows_are_no_scores(detector: AnomalyDetector) -> None:
     assert StreamScorer(detector).update_many(np.zeros((0, 3))) == StreamScores()
+
+
+@pytest.mark.parametrize("budget", ["1%", "1 per 500 rows"])
+@pytest.mark.parametrize("adapt", [True, False])
+def test_labels_row_by_row_equal_those_of_the_file(detector: AnomalyDetector, budget: str, adapt: bool) -> None:
+    budgeted = copy.copy(detector).set_threshold("pot", false_alarm_rate=budget)
+    frame = troubled()
+    found = budgeted.detect(frame, adapt=adapt)
+    assert (found.drift.moved != 0) == adapt
+    _, settled = push(StreamScorer(budgeted, adapt=adapt), frame, list(range(1, len(frame), 7)))
+    assert [row.label for row in settled] == found.labels.tolist()
+    assert found.labels.any()
+    assert not found.labels.all()

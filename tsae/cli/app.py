@@ -13,6 +13,7 @@ from tsae.cli.demo import demo
 from tsae.cli.errors import EXIT_CODES_HELP
 from tsae.cli.fit import fit
 from tsae.cli.inspect import inspect
+from tsae.cli.recalibrate import recalibrate
 from tsae.cli.score import score
 from tsae.cli.watch import watch
 
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for function in (demo, check, fit, score, watch, inspect, bench):
+for function in (demo, check, fit, score, recalibrate, watch, inspect, bench):
     app.command()(command(function))
 
 

@@ -28,6 +28,10 @@ def scores_frame(detections: Mapping[str, Detection], entity_column: str | None)
         if entity_column is not None:
             part[entity_column] = entity
         part["score"] = detection.scores.to_numpy()
+        if len(detection.p_values):
+            part["p_value"] = detection.p_values.to_numpy()
+            part["threshold"] = detection.thresholds.to_numpy()
+            part["severity"] = detection.severities.round(1).to_numpy()
         part["label"] = detection.labels.to_numpy().astype(np.int8)
         part["top_sensor"] = pd.Categorical.from_codes(
             _largest(detection.errors), pd.Index([*map(str, detection.errors.columns)])

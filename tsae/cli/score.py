@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsae.cli.console import progress, results
+from tsae.cli.console import notice, progress, results
 from tsae.cli.errors import ExitCode
 from tsae.cli.event_options import EventOptions
 from tsae.cli.inputs import exclusion_masks, read_input, stem_of
@@ -179,6 +179,12 @@ def _print_events(detections: dict[str, Detection], found: list[Event], targets:
         screen.print(f"No events in {n_rows:,} rows.")
     written = ", ".join(str(path) for path in (targets.scores, targets.events, targets.report) if path)
     progress(f"{n_flagged:,} rows exceed the threshold; written: {written}")
+    for detection in detections.values():
+        if detection.drift is not None and detection.drift.moved:
+            first, last = detection.drift.first_threshold, detection.drift.last_threshold
+            progress(f"the threshold has followed the scores from {first:.3g} to {last:.3g}".rstrip())
+        if detection.drift is not None and detection.drift.verdict:
+            notice(detection.drift.verdict)
 
 
 def _print_json(detector: AnomalyDetector, detections: dict[str, Detection], found: list[Event]) -> None:

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tsae.detection.calibration import fit_log_tail
+from tsae.detection.drift import drift_of
 from tsae.detection.engine import ScoreModel
 from tsae.detection.explain import Labels, PeakView, ScoredSeries, make_events
 from tsae.detection.inputs import Entity
 from tsae.detection.peak import blame_for
 from tsae.detection.result import Detection
 from tsae.detection.rules import EventRules
-from tsae.detection.scoring import expected_at, score_grid
+from tsae.detection.scoring import CalibrationScores, expected_at, score_grid
+from tsae.detection.thresholds import ThresholdSet, adaptive_threshold
 from tsae.detection.tracking import join_levels
 from tsae.series.grid import GridSeries
 
@@ -27,20 +30,29 @@ class DetectorFacts:
 
     model: ScoreModel
     lag: int
-    threshold: float
+    thresholds: ThresholdSet
+    calibration: CalibrationScores
     channels: Sequence[str]
     units: Mapping[str, str]
     period: float | None
 
 
-def detect_entity(facts: DetectorFacts, entity: Entity, grid: GridSeries, rules: EventRules, *, name: str) -> Detection:
-    """Score an entity's rows, laid out on `grid`, flag those above the threshold and group them into events."""
-    scores, _, errors = score_grid(facts.model, grid, lag=facts.lag, with_errors=True)
+def detect_entity(
+    facts: DetectorFacts, entity: Entity, grid: GridSeries, rules: EventRules, *, name: str, adapt: bool
+) -> Detection:
+    """Score an entity's rows, laid out on `grid`, flag those above their threshold and group them into events."""
+    scores, unsmoothed, errors = score_grid(facts.model, grid, lag=facts.lag, with_errors=True)
     blocked = np.zeros(len(scores), dtype=bool) if entity.excluded is None else entity.excluded
+    of_rows = facts.thresholds.judged == "unsmoothed"
+    judged, calibration = (unsmoothed, facts.calibration.unsmoothed) if of_rows else (scores, facts.calibration.settled)
+    thresholds = np.full(len(scores), facts.thresholds.used.value)
+    adaptive = adaptive_threshold(facts.thresholds, calibration) if adapt else None
+    if adaptive is not None:
+        thresholds[~blocked] = adaptive.thresholds(judged[~blocked])
     table = pd.DataFrame(errors, index=entity.index, columns=list(facts.channels), copy=False)
     series = ScoredSeries(
-        scores=scores,
-        thresholds=np.full(len(scores), facts.threshold),
+        scores=judged,
+        thresholds=thresholds,
         errors=table.to_numpy(),
         blocked=blocked,
         segments=np.searchsorted(grid.starts, grid.rows, side="right"),
@@ -49,8 +61,8 @@ def detect_entity(facts: DetectorFacts, entity: Entity, grid: GridSeries, rules:
     joins = join_levels(facts.model.scaler)
     return Detection(
         scores=pd.Series(scores, index=entity.index, name="score"),
-        threshold=facts.threshold,
-        labels=pd.Series((scores > facts.threshold) & ~blocked, index=entity.index, name="label"),
+        threshold=facts.thresholds.used.value,
+        labels=pd.Series((judged > thresholds) & ~blocked, index=entity.index, name="label"),
         errors=table,
         events=make_events(
             series,
@@ -64,4 +76,8 @@ def detect_entity(facts: DetectorFacts, entity: Entity, grid: GridSeries, rules:
             ),
         ),
         entity=name,
+        judged=pd.Series(judged, index=entity.index, name="unsmoothed_score" if of_rows else "score"),
+        thresholds=pd.Series(thresholds, index=entity.index, name="threshold"),
+        p_values=pd.Series(np.exp(-fit_log_tail(calibration)(judged)), index=entity.index, name="p_value"),
+        drift=drift_of(judged[~blocked], calibration, adaptive, facts.thresholds.used.value),
     )

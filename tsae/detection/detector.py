@@ -331,7 +331,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         """1 for normal rows and -1 for flagged ones, `(n_timesteps,)`."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def detect(self, X: Any, *, excluded: Any = None, rules: EventRules | None = None) -> Any:
+    def detect(self, X: Any, *, excluded: Any = None, rules: EventRules | None = None, adapt: bool = True) -> Any:
         """Scores, labels and events of a table: `Detection`, or a list of them for a fleet.
 
         Parameters
@@ -340,10 +340,12 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
             Boolean mask of rows that must not alarm; a list of masks for a fleet.
         rules
             When flagged rows make an event.
+        adapt
+            Whether the threshold follows the scores of earlier rows; `predict` never does.
         """
         entities, is_fleet = self._checked(X, excluded)
         found = [
-            self._detect(entity, rules or EventRules(), str(number) if is_fleet else "")
+            self._detect(entity, rules or EventRules(), str(number) if is_fleet else "", adapt)
             for number, entity in enumerate(entities)
         ]
         return found if is_fleet else found[0]
@@ -379,8 +381,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
     def _like(self, entity: Entity, table: NDArray[np.floating] | None) -> Any:
         return table if entity.columns is None else pd.DataFrame(table, index=entity.index, columns=entity.columns)
 
-    def _detect(self, entity: Entity, rules: EventRules, name: str) -> Detection:
-        facts = DetectorFacts(
-            self.model_, self.lag_, self.threshold_, channels=self.channels_, units=self.units_, period=self.period_
-        )
-        return detect_entity(facts, entity, self._grid(entity), rules, name=name)
+    def _detect(self, entity: Entity, rules: EventRules, name: str, adapt: bool) -> Detection:
+        learned = (self.model_, self.lag_, self.thresholds_, self.calibration_)
+        facts = DetectorFacts(*learned, channels=self.channels_, units=self.units_, period=self.period_)
+        return detect_entity(facts, entity, self._grid(entity), rules, name=name, adapt=adapt)

@@ -23,7 +23,7 @@ from tsae.detection.switches import SwitchModel, SwitchWatch
 from tsae.series.channels import ChannelScaler
 from tsae.series.filling import ForwardFill
 
-__all__ = ["ScoreModel", "ScoredRows", "SegmentScorer"]
+__all__ = ["ScoreModel", "ScoredRows", "SegmentScorer", "both_scores"]
 
 FloatArray = NDArray[np.float64]
 _NONE = (np.zeros(0), np.zeros(0))
@@ -117,7 +117,7 @@ class SegmentScorer:
         apart = np.nansum(constant_errors, axis=1)
         outputs = [member.push(filled, observed, apart) for member in self._members]
         immediate = [now.views for _, now in compress(outputs, self._counted_now) if now is not None]
-        return self._collected(*(_both_scores(immediate, switch_terms) if immediate else _NONE))
+        return self._collected(*(both_scores(immediate, switch_terms) if immediate else _NONE))
 
     def flush(self) -> ScoredRows:
         """End the segment: the rows still waiting."""
@@ -135,11 +135,11 @@ class SegmentScorer:
         views, member_errors = zip(*(member.take(n_rows) for member in self._members), strict=True)
         errors = self._own_errors.take(n_rows)
         errors[:, scaler.network_channels] += np.mean(member_errors, axis=0)
-        settled, unsmoothed = _both_scores(list(compress(views, self._counted)), self._switch_terms.take(n_rows))
+        settled, unsmoothed = both_scores(list(compress(views, self._counted)), self._switch_terms.take(n_rows))
         return ScoredRows(settled, errors, immediate, unsmoothed, immediate_unsmoothed)
 
 
-def _both_scores(views: Sequence[FloatArray], switch_terms: FloatArray) -> tuple[FloatArray, FloatArray]:
+def both_scores(views: Sequence[FloatArray], switch_terms: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The score and the unsmoothed one, each `(n,)`, from the views of all members `(n, n_filters)`."""
     smoothed, unsmoothed = ([view[:, part] for view in views] for part in (slice(-1), slice(-1, None)))
     return combined(smoothed) + switch_terms, combined(unsmoothed) + switch_terms

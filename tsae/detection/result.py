@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
+from tsae.detection.drift import Drift
 from tsae.detection.events import Event
 
 __all__ = ["Detection"]
@@ -18,7 +20,7 @@ class Detection:
     scores: pd.Series
     """Anomaly score per row, `(n_timesteps,)`; higher = more anomalous."""
     threshold: float
-    """Rows whose score exceeds it are flagged."""
+    """The static threshold that was learned in fitting."""
     labels: pd.Series
     """Whether a row is flagged, boolean; rows in exclusion intervals never are."""
     errors: pd.DataFrame
@@ -26,3 +28,18 @@ class Detection:
     events: tuple[Event, ...]
     """In time order."""
     entity: str = ""
+    judged: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    """The score that is held against the threshold: for budgets of rows the unsmoothed one, otherwise `scores`."""
+    thresholds: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    """The threshold of each row; it follows what came before the row, unless adaptation is off."""
+    p_values: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    """About the share of normal rows with a higher `judged` score, in (0, 1]."""
+    drift: Drift | None = None
+    """How far scores and threshold are from those of training."""
+
+    @property
+    def severities(self) -> pd.Series:
+        """0–100 per row, the same for every model and number of sensors: 50 at the row's threshold."""
+        scores, thresholds = self.judged.to_numpy(), np.maximum(self.thresholds.to_numpy(), 1e-9)
+        values = 100 / (1 + thresholds / np.maximum(scores, 1e-9))
+        return pd.Series(values, index=self.judged.index, name="severity")

@@ -7,12 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tsae.detection.engine import ScoreModel
 from tsae.detection.score_packing import reading_parts, unpack_score_model
+from tsae.detection.thresholds import Threshold, ThresholdSet
 from tsae.errors import ParameterError
 from tsae.store import read_model
 
 __all__ = ["StreamModel"]
+
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -29,9 +35,9 @@ class StreamModel:
     score_model: ScoreModel
     lag: int
     """Rows a settled score waits for."""
-    threshold: float
-    """Of settled scores."""
-    immediate_threshold: float
+    thresholds: ThresholdSet
+    calibration: Mapping[str, FloatArray]
+    """Scores of normal rows by the names of `thresholds`, that adaptive ones begin with; each `(n,)`."""
     channels: Sequence[str]
     units: Mapping[str, str]
     period: float | None
@@ -62,8 +68,8 @@ class StreamModel:
         return cls(
             score_model=detector.model_,
             lag=detector.lag_,
-            threshold=detector.threshold_,
-            immediate_threshold=detector.thresholds_.immediate.value,
+            thresholds=detector.thresholds_,
+            calibration=detector.calibration_._asdict(),
             channels=detector.channels_,
             units=detector.units_,
             period=detector.period_,
@@ -85,12 +91,11 @@ class StreamModel:
         if manifest.get("kind") != "AnomalyDetector":
             raise ParameterError(f"model {str(path)!r} is one of pictures and cannot read series; fit one on a table")
         with reading_parts(path):
-            settled, immediate, *_ = manifest["thresholds"]
             return cls(
                 score_model=unpack_score_model(tensors, manifest),
                 lag=manifest["fitted"]["lag_"],
-                threshold=settled["value"],
-                immediate_threshold=immediate["value"],
+                thresholds=ThresholdSet(*(Threshold(**threshold) for threshold in manifest["thresholds"])),
+                calibration={name: tensors[f"calibration.{name}"] for name in ThresholdSet._fields},
                 channels=manifest["channels"],
                 units=manifest["fitted"]["units_"],
                 period=manifest["fitted"]["period_"],

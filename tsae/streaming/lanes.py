@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.combination import combined
-from tsae.detection.engine import ScoreModel
+from tsae.detection.engine import ScoreModel, both_scores
 from tsae.series.channels import ChannelScaler
 from tsae.streaming.lane_arrays import LaneArrays
 from tsae.streaming.lane_inputs import LaneConstants, LaneSwitches
@@ -36,6 +35,10 @@ class Step(NamedTuple):
     """Settled scores of those rows, `(m,)`."""
     errors: FloatArray
     """Their errors `(m, n_channels)`, in usual errors; NaN where missing."""
+    unsmoothed: FloatArray
+    """Scores of the settled rows' own errors, `(m,)`."""
+    immediate_unsmoothed: FloatArray
+    """Scores at lag 0 of the own errors of the rows just handed in, `(m,)`."""
 
 
 class Flushed(NamedTuple):
@@ -45,6 +48,8 @@ class Flushed(NamedTuple):
     """`(n,)`."""
     errors: FloatArray
     """`(n, n_channels)`."""
+    unsmoothed: FloatArray
+    """`(n,)`."""
 
 
 class Lanes:
@@ -77,10 +82,8 @@ class Lanes:
         self._constants = LaneConstants(scaler, self.arrays)
         self._switches = LaneSwitches(scaler, model.switches, self.arrays)
         numbers = [member.n_views for member in self._members]
-        n_views, ends = sum(numbers), np.cumsum(numbers) - 1
-        counted = np.flatnonzero(np.repeat(model.counted(full=self._full), numbers))
-        self._smoothed = np.setdiff1d(counted, ends)  # the last view of a member is not smoothed
-        self._counted_now = model.counted(full=False)
+        n_views, self._splits = sum(numbers), np.cumsum(numbers)[:-1]
+        self._counted, self._counted_now = model.counted(full=self._full), model.counted(full=False)
         self.arrays.add("n_rows", (), np.int64)
         self.arrays.add("last", (len(self._network),), np.float32)
         self.arrays.add("views", (self._size, n_views))
@@ -112,15 +115,15 @@ class Lanes:
             places = (rows - member.error_delay) % self._size
             share = relative / len(self._members)
             self.arrays["errors"][lanes[:, None], places[:, None], self._network] += share
-            immediate.append(now[:, :-1])
+            immediate.append(now)
             first += member.n_views
         self.arrays["n_rows"][part] += 1
         terms = self.arrays["switch_terms"]
         oldest = rows - self.delay
         at = lanes, oldest % self._size
-        settled = combined([self.arrays["views"][at][:, self._smoothed]]) + terms[at]
-        now_score = combined(list(compress(immediate, self._counted_now))) + terms[lanes, rows % self._size]
-        return Step(now_score, oldest >= 0, settled, self.arrays["errors"][at])
+        settled, unsmoothed = self._scores(self.arrays["views"][at], terms[at])
+        at_once = both_scores(list(compress(immediate, self._counted_now)), terms[lanes, rows % self._size])
+        return Step(at_once[0], oldest >= 0, settled, self.arrays["errors"][at], unsmoothed, at_once[1])
 
     def flush(self, lane: int) -> Flushed:
         """End the lane's segment."""
@@ -140,7 +143,12 @@ class Lanes:
             first += member.n_views
         terms = self.arrays["switch_terms"][lane, places]
         self.restart(lane)
-        return Flushed(combined([views[:, self._smoothed]]) + terms, errors)
+        settled, unsmoothed = self._scores(views, terms)
+        return Flushed(settled, errors, unsmoothed)
+
+    def _scores(self, views: FloatArray, terms: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Settled scores and unsmoothed ones `(n,)` from all members' views `(n, n_views)` and what switches add."""
+        return both_scores(list(compress(np.split(views, self._splits, axis=1), self._counted)), terms)
 
     def _filled(self, part: Any, scaled: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         observed = ~np.isnan(scaled)

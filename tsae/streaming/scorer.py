@@ -18,6 +18,7 @@ from tsae.streaming.answers import RowScore, StreamScores
 from tsae.streaming.clock import Arrival, EntityClock, StreamCounts
 from tsae.streaming.event_watch import EventChange, EventWatch, check_stream_rules
 from tsae.streaming.lanes import Lanes
+from tsae.streaming.levels import Levels
 from tsae.streaming.rows import row_values, time_ns
 
 __all__ = ["RowScore", "StreamScorer", "StreamScores"]
@@ -54,6 +55,8 @@ class StreamScorer:
 
     rules
         What makes an event.
+    adapt
+        Whether thresholds follow each entity's rows, as `detector.detect` does it.
 
     Attributes
     ----------
@@ -85,6 +88,7 @@ class StreamScorer:
         reorder: int = 0,
         max_entities: int = 10_000,
         rules: EventRules | None = None,
+        adapt: bool = True,
     ) -> None:
         model = StreamModel.of(detector)
         if lag is not None and lag < 0:
@@ -94,10 +98,9 @@ class StreamScorer:
         full_lag = model.score_model.full_lag
         self.model = model
         self.lag = model.lag if lag is None else min(lag, full_lag)
-        self.immediate_threshold = model.immediate_threshold
         # A score that waits for less than the full lag is an immediate score of a few rows later.
-        own = self.lag in (model.lag, full_lag)
-        self.settled_threshold = model.threshold if own else self.immediate_threshold
+        self._own_lag, self.adapt = self.lag in (model.lag, full_lag), adapt
+        self.judges_smoothed = model.thresholds.judged == "smoothed"
         self.warm_up = max(member.window_size for member in model.score_model.members) - 1
         self.channels = model.channels
         self.reorder, self.max_entities = reorder, max_entities
@@ -234,14 +237,15 @@ class StreamScorer:
     def new_entity(self, name: str, lane: int) -> Entity:
         """An entity without rows."""
         clock = EntityClock(self.model.period, self.model.max_fill, self.reorder, self.counts)
-        return Entity(name, lane, clock, EventWatch(self.rules, self._joins))
+        levels = Levels(self.model, own_lag=self._own_lag, adapt=self.adapt)
+        return Entity(name, lane, clock, EventWatch(self.rules, self._joins), levels)
 
 
 class Entity:
     """One machine: its lane, its clock, and its rows that are not settled."""
 
-    def __init__(self, name: str, lane: int, clock: EntityClock, events: EventWatch) -> None:
-        self.name, self.lane, self.clock, self.events = name, lane, clock, events
+    def __init__(self, name: str, lane: int, clock: EntityClock, events: EventWatch, levels: Levels) -> None:
+        self.name, self.lane, self.clock, self.events, self.levels = name, lane, clock, events, levels
         self.n_rows = self.n_arrived = 0
         self.in_segment = False
         self.waiting: deque[tuple[int, Any, int | None] | None] = deque()
@@ -312,35 +316,46 @@ class _Batch:
         lanes = np.array([entity.lane for entity in entities])
         is_warm = (scorer.lanes.arrays["n_rows"][lanes] >= scorer.warm_up).tolist()
         step = scorer.lanes.step(lanes, values[rows])
-        threshold = scorer.immediate_threshold
-        for entity, row, score, warm in zip(entities, rows, step.immediate.tolist(), is_warm, strict=True):
+        judged_now, judged = (
+            self._judged(step.immediate, step.immediate_unsmoothed),
+            self._judged(step.settled, step.unsmoothed),
+        )
+        now = zip(entities, rows, step.immediate.tolist(), judged_now, is_warm, strict=True)
+        for entity, row, score, judged_score, warm in now:
             if row == _FILLED:
                 entity.waiting.append(None)
                 continue
             stamp, time = self._stamps[row]
-            immediate[row] = RowScore(entity.n_rows, stamp, score, warm and score > threshold, None, entity.name)
+            label = warm and judged_score > entity.levels.immediate(judged_score)
+            immediate[row] = RowScore(entity.n_rows, stamp, score, label, None, entity.name)
             entity.waiting.append((entity.n_rows, stamp, time))
             entity.n_rows += 1
             scorer.counts.n_rows += 1
         done = np.flatnonzero(step.is_settled).tolist()
         scores = step.settled.tolist()
         for place in done:
-            self._settle(entities[place], scores[place], step.errors[place])
+            self._settle(entities[place], scores[place], judged[place], step.errors[place])
+
+    def _judged(self, smoothed: FloatArray, unsmoothed: FloatArray) -> list[float]:
+        """The scores that thresholds are for."""
+        scores: list[float] = (smoothed if self._scorer.judges_smoothed else unsmoothed).tolist()
+        return scores
 
     def _end_segment(self, entity: Entity) -> None:
         flushed = self._scorer.lanes.flush(entity.lane)
-        for score, errors in zip(flushed.settled.tolist(), flushed.errors, strict=True):
-            self._settle(entity, score, errors)
+        judged = self._judged(flushed.settled, flushed.unsmoothed)
+        for score, judged_score, errors in zip(flushed.settled.tolist(), judged, flushed.errors, strict=True):
+            self._settle(entity, score, judged_score, errors)
         self._tell(entity, entity.events.end_segment())
 
-    def _settle(self, entity: Entity, score: float, errors: FloatArray) -> None:
+    def _settle(self, entity: Entity, score: float, judged: float, errors: FloatArray) -> None:
         waiting = entity.waiting.popleft()
         if waiting is None:
             return
         row, stamp, time = waiting
-        threshold = self._scorer.settled_threshold
-        self._settled_rows.append(RowScore(row, stamp, score, score > threshold, errors, entity.name))
-        self._tell(entity, entity.events.take(row, row if time is None else time, score, threshold, errors))
+        threshold = entity.levels.settled(judged)
+        self._settled_rows.append(RowScore(row, stamp, score, judged > threshold, errors, entity.name))
+        self._tell(entity, entity.events.take(row, row if time is None else time, judged, threshold, errors))
 
     def _tell(self, entity: Entity, changes: list[EventChange]) -> None:
         clock = entity.clock

@@ -58,6 +58,7 @@ def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
     entities = []
     for entity in scorer.entities.values():
         late = [[arrival.time, arrival.order, _stamp(arrival.row[1])] for arrival in entity.clock.waiting]
+        arrays |= entity.levels.state(f"levels.{entity.lane}.")
         for place, arrival in enumerate(entity.clock.waiting):
             arrays[f"reorder.{entity.lane}.{place}"] = arrival.row[0]
         entities.append(
@@ -90,7 +91,9 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
             "the state belongs to another model, or to another lag; score with that one, or delete the state to begin "
             "afresh"
         )
-    scorer.lanes.arrays.restore({name: array for name, array in arrays.items() if not name.startswith("reorder.")})
+    scorer.lanes.arrays.restore(
+        {name: array for name, array in arrays.items() if not name.startswith(("reorder.", "levels."))}
+    )
     for name, value in StreamCounts(**facts["counts"]).__dict__.items():
         setattr(scorer.counts, name, value)
     scorer.entities.clear()
@@ -102,6 +105,7 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
         )
         entity.events.restore(each["events"])
         entity.clock.restore(each["clock"])
+        entity.levels.restore(arrays, f"levels.{entity.lane}.")
         for place, (time, order, stamp) in enumerate(each["reorder"]):
             values = np.array(arrays[f"reorder.{entity.lane}.{place}"])
             entity.clock.waiting.append(Arrival(time, order, (values, _from_stamp(stamp), time)))

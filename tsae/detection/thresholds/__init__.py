@@ -1,5 +1,6 @@
 """Thresholds: how many false alarms are acceptable, and the score that keeps to it."""
 
+from tsae.detection.thresholds.adaptive import AdaptiveThreshold
 from tsae.detection.thresholds.budget import Budget, parse_budget
 from tsae.detection.thresholds.learning import (
     METHODS,
@@ -8,14 +9,16 @@ from tsae.detection.thresholds.learning import (
     learn_threshold,
 )
 from tsae.detection.thresholds.threshold import Target, Threshold
-from tsae.detection.thresholds.threshold_set import ThresholdSet, learn_thresholds
+from tsae.detection.thresholds.threshold_set import ThresholdSet, adaptive_threshold, learn_thresholds
 
 __all__ = [
     "METHODS",
+    "AdaptiveThreshold",
     "Budget",
     "Target",
     "Threshold",
     "ThresholdSet",
+    "adaptive_threshold",
     "check_threshold",
     "fixed_threshold",
     "learn_threshold",

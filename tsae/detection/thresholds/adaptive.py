@@ -42,8 +42,11 @@ class Guards:
     then it is the new normal."""
     counted: int = 10
     """Flagged rows of one alarm that the feedback counts, for budgets of rows."""
-    winsor: float = 1.0
+    winsor: float = 0.3
     """Learned rows of an alarm are cut to the threshold plus this, in nats."""
+    reach: float = 1.0
+    """The tail is extrapolated at most so far beyond the largest score in memory, in nats: rows of an alarm in memory
+    make it look heavy."""
     quiet: int = 32
     """Rows without a flag that end an alarm."""
 
@@ -100,19 +103,17 @@ class AdaptiveThreshold:
 
     def thresholds(self, scores: FloatArray) -> FloatArray:
         """Thresholds `(n,)` of the next rows, whose scores `(n,)` are learned afterwards."""
-        out = np.empty(len(scores))
-        start = 0
-        while start < len(scores):
-            if self._n_seen % _STEP == 0:
-                self.value = self._quantile()
-                self._feedback *= 1 - _STEP / max(self.guards.forget, 2 * _STEP)
-            stop = min(len(scores), start + _STEP - self._n_seen % _STEP)
-            out[start:stop] = self.value
-            for score in scores[start:stop].tolist():
-                self._learn(score)
-            self._n_seen += stop - start
-            start = stop
-        return out
+        return np.array([self.next(score) for score in scores.tolist()], dtype=np.float64)
+
+    def next(self, score: float) -> float:
+        """The threshold of the next row, whose score is learned afterwards."""
+        if self._n_seen % _STEP == 0:
+            self.value = self._quantile()
+            self._feedback *= 1 - _STEP / max(self.guards.forget, 2 * _STEP)
+        self._n_seen += 1
+        threshold = self.value
+        self._learn(score)
+        return threshold
 
     def state(self) -> dict[str, FloatArray]:
         """Everything that has been learned since the start, as plain arrays."""
@@ -160,7 +161,8 @@ class AdaptiveThreshold:
             return float(np.quantile(self._memory, 1 - rate))
         largest = np.partition(self._memory, n_rows - n_tail - 1)[n_rows - n_tail - 1 :]
         excess = max(float(largest[1:].mean() - largest[0]), 1e-9)
-        return float(largest[0]) + excess * math.log(n_tail / n_rows / rate)
+        extrapolated = float(largest[0]) + excess * math.log(n_tail / n_rows / rate)
+        return min(extrapolated, float(largest.max()) + self.guards.reach)
 
 
 def _rows_an_episode(scores: FloatArray) -> float:

@@ -7,10 +7,11 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.thresholds.adaptive import AdaptiveThreshold, guards_for
 from tsae.detection.thresholds.learning import check_threshold, fixed_threshold, learn_threshold
 from tsae.detection.thresholds.threshold import Target, Threshold
 
-__all__ = ["ThresholdSet", "learn_thresholds"]
+__all__ = ["ThresholdSet", "adaptive_threshold", "learn_thresholds"]
 
 
 class CalibrationLike(Protocol):
@@ -75,3 +76,15 @@ def learn_thresholds(
             for scores in kinds
         )
     )
+
+
+def adaptive_threshold(thresholds: ThresholdSet, calibration: NDArray[np.float64]) -> AdaptiveThreshold | None:
+    """A fresh adaptive threshold for the judged score; `None` where the threshold is better left as it is.
+
+    That is so if the user stated it, or if the budget allows less than one false alarm in the rows that an adaptive
+    threshold remembers: then a few true alarms would look like drift, and raise it far above the next ones.
+    """
+    target = thresholds.target
+    if target is None or target.rate * guards_for(target).memory < 1:
+        return None
+    return AdaptiveThreshold(calibration, target)

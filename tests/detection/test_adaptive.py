@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import genpareto
+
+from tests.detection.thresholds_reference import adaptive_thresholds, peaks
+from tsae.detection.drift import drift_of, largest_gap
+from tsae.detection.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold
+from tsae.detection.thresholds.adaptive import Guards, guards_for
+from tsae.detection.thresholds.clusters import MERGE_GAP, cluster_peaks, lowest_threshold
+from tsae.detection.thresholds.tail import fit_pareto
+from tsae.errors import DataError
+
+EXPONENTIAL = np.random.default_rng(0).exponential(size=12_000)
+TARGETS = [Target(0.01), Target(0.001), Target(5e-4, "episodes")]
+
+
+def with_trouble(seed: int, n_rows: int = 900) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    scores = rng.exponential(size=n_rows)
+    scores[300:360] += 9
+    scores[500:] += 3
+    return scores
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+def test_adaptive_thresholds_equal_those_put_together_row_by_row(target):
+    guards = Guards(120, 0.1, 0.4, 300.0, -1.0, 2.0, learned=9, counted=4, quiet=6)
+    calibration, scores = with_trouble(1, 250), with_trouble(2)
+    adaptive = AdaptiveThreshold(calibration, target, guards)
+    row_rate = float(adaptive.state()["numbers"][6])
+    twin = adaptive_thresholds(
+        scores.tolist(), calibration.tolist(), target.rate, row_rate, target.counts == "episodes", guards
+    )
+    np.testing.assert_allclose(adaptive.thresholds(scores), twin, rtol=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts=st.lists(st.integers(0, 900), max_size=6), target=st.sampled_from(TARGETS))
+def test_blocks_and_a_restored_state_change_nothing(cuts, target):
+    scores = with_trouble(3)
+    whole = AdaptiveThreshold(EXPONENTIAL[:500], target).thresholds(scores)
+    adaptive, parts = AdaptiveThreshold(EXPONENTIAL[:500], target), []
+    for part in np.split(scores, sorted(cuts)):
+        parts.append(adaptive.thresholds(part))
+        state = adaptive.state()
+        adaptive = AdaptiveThreshold(EXPONENTIAL[:10], target)
+        adaptive.restore(state)
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_no_threshold_depends_on_its_own_row_or_later_ones():
+    scores = with_trouble(4)
+    changed = scores.copy()
+    changed[640:] = 99
+    one, other = (AdaptiveThreshold(EXPONENTIAL[:500], TARGETS[0]).thresholds(each) for each in (scores, changed))
+    np.testing.assert_array_equal(one[:641], other[:641])
+    assert (one[641:] != other[641:]).any()
+
+
+@pytest.mark.parametrize("target", TARGETS[:2], ids=str)
+def test_a_new_normal_is_followed_and_a_short_anomaly_is_not(target):
+    calibration, later = EXPONENTIAL[:2000], EXPONENTIAL[2000:] + np.linspace(0, 6, 10_000)
+    rate = (later > AdaptiveThreshold(calibration, target).thresholds(later)).mean()
+    static = (later > learn_threshold(calibration, method="pot", false_alarm_rate=target.rate).value).mean()
+    assert rate < 3 * target.rate < static
+    anomaly = EXPONENTIAL[2000:4000].copy()
+    anomaly[1000:1200] += 20
+    adaptive = AdaptiveThreshold(calibration, target)
+    assert (anomaly > adaptive.thresholds(anomaly))[1000:1200].mean() > 0.5
+
+
+def test_a_level_that_stays_becomes_the_new_normal():
+    scores = EXPONENTIAL[2000:].copy() + 30
+    flagged = scores > AdaptiveThreshold(EXPONENTIAL[:2000], Target(0.01)).thresholds(scores)
+    assert flagged[:100].all()
+    assert flagged[-3000:].mean() < 0.05
+
+
+def test_without_scores_there_is_nothing_to_begin_with():
+    with pytest.raises(DataError, match="no calibration row has a score"):
+        AdaptiveThreshold(np.full(3, np.nan), Target(0.01))
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]), max_size=60), st.sampled_from([0.0, 1.0, 2.5]))
+def test_runs_have_the_peaks_that_a_loop_finds(scores, threshold):
+    assert cluster_peaks(np.array(scores), threshold).tolist() == peaks(scores, threshold, MERGE_GAP)
+
+
+@given(st.lists(st.floats(0, 9), min_size=1, max_size=60, unique=True), st.integers(0, 4))
+def test_the_lowest_threshold_keeps_to_the_number_of_episodes(scores, allowed):
+    found = lowest_threshold(np.array(scores), allowed)
+    counts = {level: len(peaks(scores, level, MERGE_GAP)) for level in scores}
+    assert all(count <= allowed for level, count in counts.items() if level >= found)
+    below = [level for level in scores if level < found]
+    if below:
+        assert counts[max(below)] > allowed
+
+
+@pytest.mark.parametrize("shape", [-0.4, 0.0, 0.3])
+def test_the_pareto_fit_equals_scipys(shape):
+    excesses = genpareto.rvs(shape, scale=2.0, size=400, random_state=0)
+    ours = fit_pareto(excesses)
+    theirs, _, scale = genpareto.fit(excesses, floc=0)
+
+    def likelihood(shape: float, scale: float) -> float:
+        return float(genpareto.logpdf(excesses, shape, scale=scale).sum())
+
+    assert likelihood(ours.shape, ours.scale) >= likelihood(theirs, scale) - 0.05
+    assert ours.quantile(1e-3) == pytest.approx(genpareto.isf(1e-3, ours.shape, scale=ours.scale), rel=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("budget", ["1%", "20 per 10000 rows"])
+def test_learners_can_be_exchanged(method, budget):
+    learned = learn_threshold(EXPONENTIAL, method=method, false_alarm_rate=budget)
+    assert learned.method == method
+    assert learned.n_clusters > 100
+    if method != "mad":
+        found = learned.value
+        n_found = (found < EXPONENTIAL).sum() if budget == "1%" else len(cluster_peaks(EXPONENTIAL, found))
+        wanted = 120 if budget == "1%" else 24
+        assert 0.6 * wanted <= n_found <= 1.4 * wanted
+
+
+def test_mad_is_that_of_a_gaussian():
+    scores = np.random.default_rng(1).normal(5, 2, size=50_000)
+    assert learn_threshold(scores, method="mad", false_alarm_rate=0.01).value == pytest.approx(5 + 2.326 * 2, rel=0.02)
+
+
+def test_conformal_thresholds_hold_on_average_whatever_the_distribution():
+    rng = np.random.default_rng(2)
+    rates = []
+    for _ in range(300):
+        scores = rng.pareto(1.5, size=99)
+        value = learn_threshold(scores, method="conformal", false_alarm_rate=0.05).value
+        assert value == np.sort(scores)[-5]
+        rates.append((rng.pareto(1.5, size=200) > value).mean())
+    assert 0.04 < np.mean(rates) < 0.055
+
+
+def test_conformal_says_when_there_is_no_guarantee():
+    learned = learn_threshold(EXPONENTIAL[:500], method="conformal", false_alarm_rate=0.001)
+    assert "no conformal guarantee" in learned.note
+    assert np.isfinite(learned.value)
+
+
+@given(st.lists(st.floats(0, 9), min_size=1, max_size=40), st.lists(st.floats(0, 9), min_size=1, max_size=40))
+def test_the_largest_gap_is_that_of_shares_counted_one_by_one(a, b):
+    gaps = [abs(sum(x <= y for x in a) / len(a) - sum(x <= y for x in b) / len(b)) for y in a + b]
+    assert largest_gap(np.array(a), np.array(b)) == pytest.approx(max(gaps))
+
+
+def test_drift_tells_to_retrain_and_why():
+    adaptive = AdaptiveThreshold(EXPONENTIAL[:1000], Target(0.01))
+    later = EXPONENTIAL[1000:4000] + 4
+    adaptive.thresholds(later)
+    drift = drift_of(later, EXPONENTIAL[:1000], adaptive, 4.0)
+    assert drift.moved > 1
+    assert drift.verdict.startswith("retrain: the last 2,000 scores are distributed unlike")
+    assert "the threshold has moved from" in drift.verdict
+    assert drift_of(EXPONENTIAL[1000:4000], EXPONENTIAL[:1000], None, 4.0).verdict == ""
+    assert drift_of(later[:50], EXPONENTIAL[:1000], None, 4.0).verdict == ""
+
+
+def test_guards_depend_on_what_the_budget_counts():
+    assert guards_for(Target(0.01)).memory != guards_for(Target(1e-3, "episodes")).memory

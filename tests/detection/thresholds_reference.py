@@ -1,0 +1,80 @@
+"""Slow and obvious twins of what `tsae.detection.thresholds` computes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tsae.detection.thresholds.adaptive import Guards
+
+
+def peaks(scores: list[float], threshold: float, gap: int) -> list[float]:
+    """The largest score of every run, runs with at most `gap` lower rows between them counting as one."""
+    out: list[float] = []
+    since = gap + 1
+    for score in scores:
+        if score > threshold:
+            if since > gap:
+                out.append(score)
+            out[-1] = max(out[-1], score)
+            since = 0
+        else:
+            since += 1
+    return out
+
+
+def adaptive_thresholds(
+    scores: list[float], calibration: list[float], rate: float, row_rate: float, episodes: bool, guards: Guards
+) -> list[float]:
+    """Row by row: the memory is a list, the quantile is taken from all of it sorted."""
+    memory: list[float] = []
+    known = calibration[-guards.memory :]
+    while len(memory) < guards.memory:
+        memory += known
+    memory = memory[: guards.memory]
+    oldest, feedback, since, in_alarm, counted = 0, 0.0, math.inf, 0, 0
+    out: list[float] = []
+    threshold = math.nan
+    for row, score in enumerate(scores):
+        if row % 16 == 0:
+            threshold = upper_quantile(memory, min(0.5, row_rate * math.exp(-feedback)), guards)
+            feedback *= 1 - 16 / max(guards.forget, 32)
+        out.append(threshold)
+        excess = -rate
+        if score > threshold:
+            if since > guards.quiet:
+                in_alarm = counted = 0
+                if episodes:
+                    feedback = clipped(feedback + guards.feedback, guards)
+            since = 0
+            counted += 1
+            if not episodes and counted <= guards.counted:
+                excess += 1
+        else:
+            since += 1
+        feedback = clipped(feedback + guards.feedback * excess, guards)
+        if since <= guards.quiet:
+            in_alarm += 1
+            if guards.learned < in_alarm <= guards.memory:
+                continue
+            if in_alarm <= guards.memory:
+                score = min(score, threshold + guards.winsor)
+        memory[oldest] = score
+        oldest = (oldest + 1) % guards.memory
+    return out
+
+
+def clipped(feedback: float, guards: Guards) -> float:
+    return max(guards.lowest, min(guards.highest, feedback))
+
+
+def upper_quantile(memory: list[float], rate: float, guards: Guards) -> float:
+    """Interpolated between two scores, or from an exponential tail where fewer than eight lie above it."""
+    falling = sorted(memory, reverse=True)
+    n_tail = max(10, int(guards.tail * len(memory)))
+    if rate * len(memory) >= min(8, n_tail):
+        return float(np.quantile(memory, 1 - rate))
+    excess = sum(falling[:n_tail]) / n_tail - falling[n_tail]
+    beyond = falling[n_tail] + max(excess, 1e-9) * math.log(n_tail / len(memory) / rate)
+    return min(beyond, falling[0] + guards.reach)

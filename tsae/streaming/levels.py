@@ -1,0 +1,70 @@
+"""The thresholds of one entity's rows: learned ones, or such that follow the rows before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tsae.detection.stream_model import StreamModel
+from tsae.detection.thresholds import AdaptiveThreshold, adaptive_threshold
+
+__all__ = ["Levels"]
+
+
+class Levels:
+    """Thresholds of settled and of immediate scores, handed in in time order.
+
+    Parameters
+    ----------
+    own_lag
+        Whether settled scores wait as long as the model's; otherwise they are immediate ones of a few rows later.
+    adapt
+        Whether thresholds follow the rows before, where the model's budget allows it.
+    """
+
+    def __init__(self, model: StreamModel, *, own_lag: bool, adapt: bool) -> None:
+        unsmoothed = model.thresholds.judged == "unsmoothed"
+        immediate = "immediate_unsmoothed" if unsmoothed else "immediate"
+        kinds = {"settled": ("unsmoothed" if unsmoothed else "settled") if own_lag else immediate}
+        kinds["immediate"] = immediate
+        self._static = {name: getattr(model.thresholds, kind).value for name, kind in kinds.items()}
+        self._adaptive: dict[str, AdaptiveThreshold] = {}
+        for name, kind in kinds.items() if adapt else ():
+            adaptive = adaptive_threshold(model.thresholds, model.calibration[kind])
+            if adaptive is not None:
+                self._adaptive[name] = adaptive
+
+    def settled(self, score: float) -> float:
+        """The threshold of the next settled row, which is learned afterwards."""
+        return self._threshold("settled", score)
+
+    def immediate(self, score: float) -> float:
+        """The threshold of the next immediate score, which is learned afterwards."""
+        return self._threshold("immediate", score)
+
+    @property
+    def moved(self) -> float:
+        """How far the threshold of settled scores has moved."""
+        adaptive = self._adaptive.get("settled")
+        return 0.0 if adaptive is None else adaptive.value - adaptive.first
+
+    def state(self, prefix: str) -> dict[str, NDArray[Any]]:
+        """Everything that was learned, under names that begin with `prefix`; nothing if thresholds stand still."""
+        return {
+            f"{prefix}{name}.{part}": array
+            for name, adaptive in self._adaptive.items()
+            for part, array in adaptive.state().items()
+        }
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], prefix: str) -> None:
+        """Take up a state; what it does not hold stays fresh."""
+        for name, adaptive in self._adaptive.items():
+            parts = {part: arrays.get(f"{prefix}{name}.{part}") for part in ("memory", "numbers")}
+            if parts["memory"] is not None and parts["numbers"] is not None:
+                adaptive.restore({part: array for part, array in parts.items() if array is not None})
+
+    def _threshold(self, name: str, score: float) -> float:
+        adaptive = self._adaptive.get(name)
+        return self._static[name] if adaptive is None else adaptive.next(score)
