@@ -84,7 +84,8 @@ def score(
         from tsae.cli.pictures.score import PictureTargets, score_pictures
 
         stated = {"--events": events, "--exclude": exclude}
-        refuse_options(table, [*(name for name, path in stated.items() if path), *stated_options(reading)])
+        paths = [name for name, path in stated.items() if path]
+        refuse_options(table, [*paths, *stated_options(events_as), *stated_options(reading)])
         targets_of_pictures = PictureTargets(output, report, heatmaps)
         score_pictures(model, table, targets_of_pictures, as_json=as_json, fail_on_events=fail_on_events)
         return
