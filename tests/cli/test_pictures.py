@@ -169,6 +169,7 @@ def test_models_and_sources_of_different_kinds_are_told_apart(
         (["check", "FOLDER", "--no-header"], "`--header` is for tables"),
         (["score", "MODEL", "FOLDER", "--events", "e.csv"], "`--events` is for tables"),
         (["score", "MODEL", "FOLDER", "--merge-gap", "3"], "`--merge-gap` is for tables"),
+        (["score", "MODEL", "FOLDER", "--no-adapt"], "`--no-adapt` is for tables"),
         (["score", "MODEL", "FOLDER", "--heatmaps", "FOLDER"], "is the folder of the pictures"),
         (["score", "MODEL", "FOLDER", "-o", "s.txt"], "must end in .csv or .parquet"),
         (["score", "MODEL", "TABLE", "--heatmaps", "h"], "`--heatmaps` is for folders of pictures"),

@@ -90,6 +90,16 @@ def test_excluded_rows_do_not_alarm(here: Path, model: Path, table: Path) -> Non
     assert len(pd.read_csv("later.scores.csv")) == len(later())
 
 
+def test_a_threshold_that_must_not_adapt_stays_where_it_was(here: Path, model: Path, table: Path) -> None:
+    package.load(model).set_threshold("quantile", false_alarm_rate="5%").save("m.tsae")
+    detector = package.load("m.tsae")
+    assert tsae("score", "m.tsae", table, "-o", "a.csv").exit_code == 0
+    assert tsae("score", "m.tsae", table, "-o", "s.csv", "--no-adapt").exit_code == 0
+    following, static = (pd.read_csv(name)["threshold"] for name in ("a.csv", "s.csv"))
+    assert following.nunique() > 1
+    np.testing.assert_allclose(static, detector.thresholds_.used.value)
+
+
 def test_a_fleet_keeps_its_names(here: Path) -> None:
     sick, well = later(), plant(130, seed=3, start="2026-11-24")
     path = write(pd.concat([sick.assign(machine="north"), well.assign(machine="south")]), here / "fleet.csv")

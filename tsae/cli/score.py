@@ -69,6 +69,9 @@ def score(
         Path | None, _path("--heatmaps", help="Folder for a heatmap of each picture, as NAME.png; made if missing.")
     ] = None,
     exclude: Exclude = None,
+    adapt: Annotated[
+        bool, typer.Option("--adapt/--no-adapt", help="Whether the threshold follows the scores of earlier rows.")
+    ] = True,
     fail_on_events: Annotated[
         bool, typer.Option("--fail-on-events", help="Exit with 10 if there are events, or flagged pictures.")
     ] = False,
@@ -84,8 +87,8 @@ def score(
         from tsae.cli.pictures.score import PictureTargets, score_pictures
 
         stated = {"--events": events, "--exclude": exclude}
-        paths = [name for name, path in stated.items() if path]
-        refuse_options(table, [*paths, *stated_options(events_as), *stated_options(reading)])
+        unused = [name for name, path in stated.items() if path] + ([] if adapt else ["--no-adapt"])
+        refuse_options(table, [*unused, *stated_options(events_as), *stated_options(reading)])
         targets_of_pictures = PictureTargets(output, report, heatmaps)
         score_pictures(model, table, targets_of_pictures, as_json=as_json, fail_on_events=fail_on_events)
         return
@@ -100,7 +103,7 @@ def score(
     detector = table_detector(model)
     rows = read_input(table, reading)
     rules = events_as.rules(detector.period_)
-    detections = detect(detector, rows, exclude, reading, rules)
+    detections = detect(detector, rows, exclude, reading, rules, adapt=adapt)
     write_results(targets, detector, rows, detections, reading.entity, title=f"{model.stem}: {stem}")
     found = [event for detection in detections.values() for event in detection.events]
     if as_json:
@@ -117,11 +120,13 @@ def detect(
     exclude: Path | None,
     reading: Reading,
     rules: EventRules | None = None,
+    *,
+    adapt: bool = True,
 ) -> dict[str, Detection]:
     """What is found, by entity."""
     masks = exclusion_masks(exclude, table, reading)
     return {
-        entity: _named(detector.detect(frame, excluded=masks[entity], rules=rules), entity)
+        entity: _named(detector.detect(frame, excluded=masks[entity], rules=rules, adapt=adapt), entity)
         for entity, frame in table.frames.items()
     }
 
