@@ -153,6 +153,8 @@ def test_models_and_sources_of_different_kinds_are_told_apart(
     line = refused(2, "score", studio / "discs.tsae", table)
     assert "is one of pictures and cannot read tables" in line
     assert "is one of pictures" in refused(2, "watch", studio / "discs.tsae", stdin="a,b\n1,2\n")
+    for source in (studio / "later", table):
+        assert "is one of pictures and cannot read tables" in refused(2, "recalibrate", studio / "discs.tsae", source)
     assert not list(here.iterdir())
 
 
@@ -166,6 +168,7 @@ def test_models_and_sources_of_different_kinds_are_told_apart(
         (["fit", "TABLE", "--size", "64x64"], "`--size` is for folders of pictures, and"),
         (["check", "FOLDER", "--no-header"], "`--header` is for tables"),
         (["score", "MODEL", "FOLDER", "--events", "e.csv"], "`--events` is for tables"),
+        (["score", "MODEL", "FOLDER", "--merge-gap", "3"], "`--merge-gap` is for tables"),
         (["score", "MODEL", "FOLDER", "--no-adapt"], "`--no-adapt` is for tables"),
         (["score", "MODEL", "FOLDER", "--heatmaps", "FOLDER"], "is the folder of the pictures"),
         (["score", "MODEL", "FOLDER", "-o", "s.txt"], "must end in .csv or .parquet"),

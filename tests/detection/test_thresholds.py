@@ -85,10 +85,11 @@ def test_a_rate_finer_than_the_rows_is_noted():
         "a rate of 0.0001 is finer than 5000 held-out rows can show; their tail was extrapolated"
     )
     assert learned(method="quantile", rate=1e-4).note == (
-        "a rate of 0.0001 is finer than 5000 held-out rows can show; it lies just below the largest of their scores"
+        "a rate of 0.0001 is finer than 5000 held-out rows can show; "
+        "the threshold lies just below the largest of their scores"
     )
     few = learned(NORMAL[:45])
-    assert few.note.endswith("it lies just below the largest of their scores")
+    assert few.note.endswith("the threshold lies just below the largest of their scores")
     assert (NORMAL[:45] > few.value).sum() == 1
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tsae.errors import ParameterError
-from tsae.store import read_manifest
 
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
@@ -17,6 +16,8 @@ __all__ = ["image_detector", "is_image_model", "table_detector"]
 
 def is_image_model(path: Path) -> bool:
     """Whether a model file is one of pictures, found out without loading it."""
+    from tsae.store import read_manifest
+
     return bool(read_manifest(path).get("kind") == "ImageAnomalyDetector")
 
 

@@ -8,6 +8,7 @@ import typer
 
 from tsae.cli.console import notice, results
 from tsae.cli.inputs import exclusion_masks, read_input
+from tsae.cli.models import table_detector
 from tsae.cli.options import Exclude, Model, Reading, Table
 from tsae.cli.tables import facts_table
 
@@ -32,9 +33,8 @@ def recalibrate(
 ) -> None:
     """Learn the threshold of a model anew from a table of normal operation, and write it into the model file."""
     from tsae.detection.recalibration import recalibrate_detector
-    from tsae.detection.saving import load
 
-    detector = load(model)
+    detector = table_detector(model)
     rows = read_input(table, reading)
     masks = exclusion_masks(exclude, rows, reading)
     before = detector.threshold_

@@ -88,7 +88,7 @@ def score(
 
         stated = {"--events": events, "--exclude": exclude}
         unused = [name for name, path in stated.items() if path] + ([] if adapt else ["--no-adapt"])
-        refuse_options(table, [*unused, *stated_options(reading)])
+        refuse_options(table, [*unused, *stated_options(events_as), *stated_options(reading)])
         targets_of_pictures = PictureTargets(output, report, heatmaps)
         score_pictures(model, table, targets_of_pictures, as_json=as_json, fail_on_events=fail_on_events)
         return

@@ -14,6 +14,7 @@ __all__ = ["MEMORY", "HabitWatch", "SwitchHabits", "fit_habits", "unusual"]
 FloatArray = NDArray[np.float64]
 MEMORY = 16  # rows that changes are counted in
 _FEWEST = 15  # stays in a state below which nothing is known about their lengths
+_REGULAR = 1.5  # the 90 % quantile of stays over the 10 % quantile, beyond which a switch keeps no time
 _LEAST_SPREAD = 0.05  # of log lengths; a twentieth longer than ever is one nat
 _RATE_SPREAD = 0.25  # of log counts; twice as many changes as ever are three nats
 _MOST = 9.2  # nats; as for a state of probability 1e-4
@@ -22,7 +23,7 @@ _BROKEN = 1.0  # nats; surprise within training above which a switch has no habi
 
 @dataclass(frozen=True)
 class SwitchHabits:
-    """What was usual in training. Infinite where a switch changed too rarely, or too irregularly, to tell."""
+    """What was usual in training. Infinite where a switch changed too rarely or too irregularly to tell."""
 
     longest: FloatArray
     """Rows of the longest stay, `(n_switches, 2)`: off, on."""
@@ -75,8 +76,8 @@ def unusual(
 def fit_habits(segments: Sequence[NDArray[np.floating]], n_switches: int) -> SwitchHabits:
     """Learn from the switches' values in training, one array `(n, n_switches)` a segment.
 
-    A command that a person gives has no habits: a switch is watched only if the later half of training kept to what the
-    earlier half showed.
+    A command that a person gives has no habits: a switch is watched only if its stays have nearly one length, and if
+    the later half of training kept to what the earlier half showed.
     """
     earlier = _habits([values[: len(values) // 2] for values in segments], n_switches)
     later = [HabitWatch(earlier).push(values)[len(values) // 2 :] for values in segments]
@@ -105,16 +106,23 @@ def _habits(segments: Sequence[NDArray[np.floating]], n_switches: int) -> Switch
             ends = np.flatnonzero(changed[:, switch]) - 1  # the last rows of stays that ended
             for row in ends[1:]:  # of the first stay the beginning is not known
                 stays[switch][int(states[row, switch])].append(int(lengths[row, switch]))
-    few = np.array([[len(side) < _FEWEST for side in switch] for switch in stays])
+    regular = np.array([[_is_regular(side) for side in switch] for switch in stays])
     return SwitchHabits(
-        np.where(few, np.inf, longest),
+        np.where(regular, longest, np.inf),
         np.array([[_tail_spread(side) for side in switch] for switch in stays]),
-        np.where(few.any(axis=1), np.inf, most_changes),
+        np.where(regular.all(axis=1), most_changes, np.inf),
     )
 
 
-def _tail_spread(stays: list[int]) -> float:
+def _is_regular(stays: list[int]) -> bool:
     if len(stays) < _FEWEST:
+        return False
+    short, long = np.quantile(stays, [0.1, 0.9])
+    return bool(long <= _REGULAR * short)
+
+
+def _tail_spread(stays: list[int]) -> float:
+    if not stays:
         return 1.0
     logs = np.log(stays)
     beyond = logs - np.quantile(logs, 0.9)

@@ -68,11 +68,11 @@ class CodesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):  # type: ig
         return self._decoded(codes)
 
     def encode(self, X: Any) -> NDArray[Any]:
-        """`transform` under its name among autoencoders; always an array, whatever `set_output` says."""
+        """Codes `(n_rows or n_images, latent_dim_)`: `transform`, but always an array, whatever `set_output` says."""
         return self._encoded(X)
 
     def decode(self, codes: Any) -> NDArray[Any]:
-        """`inverse_transform` under its name among autoencoders."""
+        """What codes stand for: `inverse_transform` under its name among autoencoders, with its shapes."""
         return self.inverse_transform(codes)
 
     def sample(self, n: int, *, noise: bool = True, random_state: Any = None) -> NDArray[Any]:

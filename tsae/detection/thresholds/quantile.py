@@ -21,7 +21,7 @@ class Quantile:
 
     def learn(self, scores: NDArray[np.float64], target: Target) -> tuple[float, str]:
         """As `ThresholdLearner.learn`."""
-        how = "it lies just below the largest of their scores" if len(scores) * target.rate < 1 else ""
+        how = "the threshold lies just below the largest of their scores" if len(scores) * target.rate < 1 else ""
         if target.counts == "episodes":
             return lowest_threshold(scores, target.rate * len(scores)), how
         return float(np.quantile(scores, 1 - target.rate)), how
