@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,19 +26,30 @@ def cluster_peaks(scores: FloatArray, threshold: float) -> FloatArray:
 def lowest_threshold(scores: FloatArray, n_episodes: float) -> float:
     """The lowest threshold above which no threshold gives more than `n_episodes` runs of scores `(n,)`.
 
-    A part of an episode moves it by as much towards the next lower score, as quantiles are interpolated.
+    A part of an episode moves it by as much towards the next lower score, as quantiles are interpolated. It is not
+    below the median: lower down, runs grow together, until a single one holds all rows. If there are nowhere too many,
+    it is the highest of those with the most.
     """
     order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
     flagged: list[int] = []
-    n_runs = 0
-    for place, row in enumerate(order.tolist()):
-        at = bisect_left(flagged, row)
-        n_beside = (at > 0 and row - flagged[at - 1] <= MERGE_GAP + 1) + (
-            at < len(flagged) and flagged[at] - row <= MERGE_GAP + 1
-        )
-        n_runs += 1 - n_beside
-        if n_runs > n_episodes and (place + 1 == len(order) or scores[order[place + 1]] < scores[row]):
-            lower = scores[order[min(place + 1, len(order) - 1)]]
+    n_runs = most = 0
+    found = ordered[0]
+    for place, row in enumerate(order[: len(order) // 2].tolist()):
+        n_runs += 1 - _n_neighbours(flagged, row)
+        insort(flagged, row)
+        lower = ordered[place + 1]
+        if lower == scores[row]:
+            continue  # both are above the same thresholds
+        if n_runs > n_episodes:
             return float(scores[row] - (n_episodes - np.floor(n_episodes)) * (scores[row] - lower))
-        flagged.insert(at, row)
-    return float(scores[order[-1]])
+        if n_runs > most:
+            most, found = n_runs, lower
+    return float(found)
+
+
+def _n_neighbours(flagged: list[int], row: int) -> int:
+    """Runs of flagged rows, in order, that the row belongs to: none, one, or two that it joins."""
+    at = bisect_left(flagged, row)
+    before = at > 0 and row - flagged[at - 1] <= MERGE_GAP + 1
+    return before + (at < len(flagged) and flagged[at] - row <= MERGE_GAP + 1)

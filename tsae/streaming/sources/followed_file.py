@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from pathlib import Path
 from typing import IO, Any
 
+from tsae.errors import DataError
 from tsae.streaming.sources.source import Message
 from tsae.streaming.sources.stdin import LineSplitter
 
 __all__ = ["FollowedFile"]
 
+_logger = logging.getLogger(__name__)
 _CHUNK = 2**18
 _PAUSE = 0.05  # seconds between looks at a file that does not grow
 
@@ -25,6 +28,11 @@ class FollowedFile:
         The file; it may not exist yet.
     follow
         Whether to wait for more at its end.
+
+    Raises
+    ------
+    DataError
+        On reading, if there is nothing to read and `follow` is false.
     """
 
     replayable = True
@@ -34,6 +42,7 @@ class FollowedFile:
         self._file: IO[bytes] | None = None
         self._lines = LineSplitter()
         self._end = 0  # bytes read
+        self._is_missed = False
         self.header: bytes | None = None
         """The first line, which a reader may need again after a restart."""
 
@@ -85,8 +94,14 @@ class FollowedFile:
     def _opened(self) -> IO[bytes] | None:
         try:
             self._file = self._path.open("rb")
-        except OSError:
+        except OSError as error:
+            if not self._follow:
+                raise DataError(f"cannot read {str(self._path)!r}: {error.strerror}; check the path") from error
+            if not self._is_missed:
+                _logger.warning("cannot read %r yet: %s; waiting for it", str(self._path), error.strerror)
+            self._is_missed = True
             return None
+        self._is_missed = False
         self._end = 0
         return self._file
 
