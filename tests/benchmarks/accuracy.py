@@ -4,7 +4,7 @@ For every series one fit (training rows, no labels, nothing set per series), sco
 once, and scored by the recipe (`tests.benchmarks.recipe_c`) from the same networks. An interrupted run goes on where it
 was.
 
-    python -m tests.benchmarks.accuracy FOLDER --out accuracy.csv --jobs 2 --seeds 0
+    python -m tests.benchmarks.accuracy FOLDER --out accuracy.csv --jobs 2 --seeds 0 --against REFERENCE.csv
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import torch
 from tests.benchmarks.recipe_c import recipe_c_scores
 from tsae import AnomalyDetector
 from tsae.evaluation.catalogue import SeriesFiles, find_series, read_series
+from tsae.evaluation.compare import leave_one_family_out
+from tsae.evaluation.peers import against_oracle, against_peers, read_peers
 from tsae.evaluation.protocol import DONE
 from tsae.evaluation.ranking import auc_pr
 from tsae.evaluation.results_file import ResultsFile
@@ -80,6 +82,21 @@ def table(results: pd.DataFrame) -> str:
     return f"{text}\nfit and score, series of at most 10,000 test rows: {seconds:.1f} processor seconds on average"
 
 
+def comparison(results: pd.DataFrame, against: Path) -> str:
+    """The default beside each other detector, and beside the best of them on each series, on the series of both."""
+    figures = results.pivot_table("vus_pr", ["family", "series"], "model")[list(MODELS)]
+    peers = read_peers(against)
+    inductive = peers[peers["protocol"] != "T"]
+    best = against_oracle(figures, inductive).round(3).to_string()
+    return f"{against_peers(figures, inductive).round(3).to_string()}\nbest of them on each series:\n{best}"
+
+
+def choice(results: pd.DataFrame) -> str:
+    """What choosing between the default and the recipe is worth when the family that is scored has no say."""
+    figures = results.pivot_table("vus_pr", ["family", "series"], "model")[["default", "recipe C"]]
+    return leave_one_family_out(figures).round(3).to_string()
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -89,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", default=(), metavar="FAMILY/SERIES")
     parser.add_argument("--max-test-rows", type=int)
     parser.add_argument("--preset", default="balanced")
+    parser.add_argument("--against", type=Path, help="results of other detectors, CSV: detector,family,series,vus_pr")
     given = parser.parse_args(arguments)
     file = ResultsFile(given.out)
     done = set(file.read()[["family", "series", "seed"]].itertuples(index=False, name=None))
@@ -105,7 +123,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             file.append(rows)
             print(rows[0]["family"], rows[0]["series"], *(f"{row['vus_pr']:.3f}" for row in rows), flush=True)
     results = file.read()
-    print(table(results[results["seed"].isin(given.seeds)]))
+    results = results[results["seed"].isin(given.seeds)]
+    print(table(results))
+    print(choice(results))
+    if given.against is not None:
+        print(comparison(results, given.against))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ def recipe_c_scores(detector: AnomalyDetector, train: Array, test: Array) -> Arr
         for kernel in smoothing_kernels(member.window_size, _WIDTHS):
             usual = smoothed(normal / levels, apart, kernel)
             views.append(fit_log_tail(usual)(smoothed(found / levels, found_apart, kernel)))
-    return np.nan_to_num(np.nanmean(views, axis=0))
+    known = ~np.isnan(views)
+    return np.asarray(np.where(known, views, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
 
 def row_errors(detector: AnomalyDetector, member: Member, table: Array) -> tuple[Array, Array]:
