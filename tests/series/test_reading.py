@@ -102,7 +102,10 @@ def test_labels_are_kept_apart():
     np.testing.assert_array_equal(table.labels[""], [0, np.nan, 1])
     assert table.labels[""].index.equals(table.frames[""].index)
     assert read("a,fault\n1,true\n2,false\n", label="fault").labels[""].tolist() == [1, 0]
-    assert has_note(read("a,label\n1,0\n2,1\n"), "column 'label' is read as a sensor; if it is a label")
+    assert has_note(
+        read("a,label\n1,0\n2,1\n"),
+        "column 'label' is read as a sensor; if it is a label, state it as `label` (`--label label`)",
+    )
 
 
 def test_entities_are_split_and_sorted_on_their_own():

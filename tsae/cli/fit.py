@@ -146,7 +146,8 @@ def _left_out(detector: AnomalyDetector) -> dict[str, str]:
         return {}
     runs = [run for of_series in detector.rejected_ for run in of_series]
     n_rows = sum(last - first + 1 for first, last in runs)
-    return {"left out": f"{n_rows:,} rows in {len(runs)} stretches that are likely faulty" if runs else "nothing"}
+    stretches = f"{len(runs)} stretches that are" if runs[1:] else "one stretch that is"
+    return {"left out": f"{n_rows:,} rows in {stretches} likely faulty" if runs else "nothing"}
 
 
 def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: float) -> dict[str, str]:

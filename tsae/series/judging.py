@@ -92,7 +92,10 @@ def _remarks(column: SensorColumn) -> list[str]:
     if column.n_numbers == 0:
         return [f"column {column.name!r} has no value in any row; it is kept, and masked"]
     if column.name.lower() in _LABEL_NAMES:
-        return [f"column {column.name!r} is read as a sensor; if it is a label, name it as `label` or drop it"]
+        return [
+            f"column {column.name!r} is read as a sensor; if it is a label, state it as `label` (`--label "
+            f"{column.name}`) or drop it"
+        ]
     return []
 
 
