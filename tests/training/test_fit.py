@@ -198,6 +198,15 @@ class InterruptedSource(WindowSource):
         return super().take(index)
 
 
+@pytest.fixture
+def heeded_interrupts():
+    """A job in the background of a shell inherits that interrupts are ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_interrupts")
 def test_an_interrupt_is_an_interrupt_and_the_next_one_too():
     source = windows(160)
     interrupted = InterruptedSource(source.values, None, source.starts, 8)
