@@ -84,12 +84,20 @@ def test_positions_are_those_of_the_paper() -> None:
         assert table[position, column].item() == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(4, 1), (33, 3), (1, 8, 8), (3, 7, 9), (1, 28, 28), (2, 30, 13), (1, 100, 5)])
+@pytest.mark.parametrize("shape", [(4, 1), (33, 3), (70, 2), (1, 8, 8), (3, 7, 9), (1, 28, 28), (2, 30, 13), (1, 100, 5)])
 def test_tokens_lose_nothing(shape) -> None:
     inputs, tokens = torch.randn(2, *shape), Tokens(shape)
     cut = tokens.split(inputs)
     assert cut.shape == (2, tokens.n_tokens, tokens.n_values)
     assert torch.equal(tokens.join(cut), inputs)
+
+
+def test_a_token_is_a_stretch_of_the_series() -> None:
+    series = torch.arange(2 * 33 * 3.0).reshape(2, 33, 3)
+    tokens = Tokens((33, 3))
+    assert (tokens.patch, tokens.n_tokens) == (3, 11)
+    assert torch.equal(tokens.split(series)[1, 4], series[1, 12:15].flatten())
+    assert (Tokens((16, 1)).patch, Tokens((17, 1)).patch) == (1, 2)
 
 
 def test_a_patch_is_a_square_of_the_image() -> None:

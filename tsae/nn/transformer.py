@@ -1,4 +1,4 @@
-"""Stacks of attention blocks: a token for each time step of a series, or each patch of an image."""
+"""Stacks of attention blocks: a token for each stretch of a series, or each patch of an image."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ __all__ = ["Tokens", "TransformerDecoder", "TransformerEncoder"]
 
 _MEMORY_TOKENS = 8
 _PATCHES_A_SIDE = 8
+_STRETCHES = 16  # 64 time steps cost a seventh of what one token a step costs
 
 
 class Tokens:
     """How inputs are cut into tokens and put together again.
 
-    A series `(time, channels)` has one token for each time step. An image `(channels, height, width)` has one
-    for each square patch, in rows from the top left; it is padded with zeros to whole patches and cropped
-    back.
+    A series `(time, channels)` has one token for each stretch of time steps (Nie et al., "A Time Series is Worth 64
+    Words", ICLR 2023). An image `(channels, height, width)` has one for each square patch, in rows from the top left.
+    Both are padded with zeros to whole tokens and cropped back.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ class Tokens:
     n_tokens, n_values
         Tokens an input, and values a token.
     patch
-        Side of a patch in pixels, so that there are at most 8 patches a side; 1 for a series.
+        Time steps a token, so that there are at most 16 tokens; for an image, side of a patch in pixels, so that
+        there are at most 8 patches a side.
 
     Examples
     --------
@@ -46,9 +48,10 @@ class Tokens:
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
-        self.patch = 1
         if len(shape) == 2:
-            self.n_tokens, self.n_values = shape
+            time, channels = shape
+            self.patch = math.ceil(time / _STRETCHES)
+            self.n_tokens, self.n_values = math.ceil(time / self.patch), self.patch * channels
             return
         channels, height, width = shape
         self.patch = max(2, math.ceil(max(height, width) / _PATCHES_A_SIDE))
@@ -59,7 +62,8 @@ class Tokens:
     def split(self, inputs: Tensor) -> Tensor:
         """Inputs `(batch, *shape)` → tokens `(batch, n_tokens, n_values)`."""
         if len(self.shape) == 2:
-            return inputs
+            padded = functional.pad(inputs, (0, 0, 0, self.n_tokens * self.patch - self.shape[0]))
+            return padded.reshape(-1, self.n_tokens, self.n_values)
         channels, height, width = self.shape
         rows, columns = self.grid
         padded = functional.pad(inputs, (0, columns * self.patch - width, 0, rows * self.patch - height))
@@ -69,7 +73,7 @@ class Tokens:
     def join(self, tokens: Tensor) -> Tensor:
         """Tokens `(batch, n_tokens, n_values)` → inputs `(batch, *shape)`."""
         if len(self.shape) == 2:
-            return tokens
+            return tokens.reshape(-1, self.n_tokens * self.patch, self.shape[1])[:, : self.shape[0]]
         channels, height, width = self.shape
         rows, columns = self.grid
         patches = tokens.reshape(-1, rows, columns, channels, self.patch, self.patch)
@@ -128,9 +132,9 @@ class TransformerEncoder(nn.Module):
 class TransformerDecoder(nn.Module):
     """Codes `(batch, latent_dim)` → `(batch, *output_shape)`, or `(batch, 2, *output_shape)`.
 
-    The code is spread over a few memory tokens. What enters the stack is a learned query for each position
+    The code is spread over a few memory tokens. What enters the stack is a learned query for each token
     and nothing of the input, so the code is the only way through. Each of the `n_blocks` pre-norm blocks has
-    masked self-attention (a position sees itself and earlier ones) and cross-attention to the memory.
+    masked self-attention (a token sees itself and earlier ones) and cross-attention to the memory.
 
     Parameters
     ----------
