@@ -84,7 +84,7 @@ def test_positions_are_those_of_the_paper() -> None:
         assert table[position, column].item() == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(4, 1), (33, 3), (70, 2), (1, 8, 8), (3, 7, 9), (1, 28, 28), (2, 30, 13), (1, 100, 5)])
+@pytest.mark.parametrize("shape", [(4, 1), (33, 3), (70, 2), (1, 8, 8), (3, 7, 9), (2, 30, 13), (1, 100, 5)])
 def test_tokens_lose_nothing(shape) -> None:
     inputs, tokens = torch.randn(2, *shape), Tokens(shape)
     cut = tokens.split(inputs)
