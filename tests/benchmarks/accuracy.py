@@ -5,8 +5,8 @@ once, and scored by the recipe (`tests.benchmarks.recipe_c`) from the same netwo
 was.
 
     python -m tests.benchmarks.accuracy FOLDER --out accuracy.csv --jobs 2 --against REFERENCE.csv
-    python -m tests.benchmarks.accuracy FOLDER --out accuracy.csv --seeds 0 1 2                      the spread over seeds
-    python -m tests.benchmarks.accuracy FOLDER --out conv.csv --architecture conv --preset fast      another network
+    python -m tests.benchmarks.accuracy FOLDER --out accuracy.csv --seeds 0 1 2              the spread over seeds
+    python -m tests.benchmarks.accuracy FOLDER --out conv.csv --architecture conv --preset fast  another network
 """
 
 from __future__ import annotations
