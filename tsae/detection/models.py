@@ -53,7 +53,7 @@ class Network(Protocol):
         """The arrays that a model file keeps of it."""
 
     def graphs(self) -> Mapping[str, Graph]:
-        """ "rebuild", or of a masked autoencoder "hide_all" and "hide_last"; none if they cannot be made."""
+        """Graphs by name: "rebuild", or "hide_all" and "hide_last" of a masked one; none if they cannot be made."""
 
 
 class WindowModel(Protocol):
