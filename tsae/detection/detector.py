@@ -24,7 +24,6 @@ from tsae.detection.scoring import (
     held_out_scores,
     score_grid,
 )
-from tsae.detection.screening import without_suspicious_rows
 from tsae.detection.series_options import series_options
 from tsae.detection.series_uses import SeriesUses
 from tsae.detection.thresholds import Threshold, ThresholdSet, learn_thresholds
@@ -106,7 +105,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         scale of the score and the threshold.
     robust : bool
         Leave out training rows that are likely to be faulty (`rejected_`), if the table may hold unlabelled faults.
-    threshold : {"pot", "quantile", "mad", "conformal"} or float
+    threshold : {"pot", "quantile", "mad", "conformal", "spot", "dspot"} or float
         How the threshold is learned, or the threshold itself.
     false_alarm_rate : float or str
         The budget of false alarms. A count, such as "1/week" or "2 per 10000 rows", is one of alarms: runs of flagged
@@ -268,6 +267,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         normal = [without_anomalies(entity, part) for entity, part in zip(entities, known, strict=True)]
         self.rejected_: list[list[list[int]]] = [[] for _ in entities]
         if self.robust:
+            from tsae.detection.screening import without_suspicious_rows
+
             normal, self.rejected_ = without_suspicious_rows(normal, self._grid)
         spans = used_spans([self._grid(part) for part in normal], [part.excluded for part in normal], self.held_out)
         self.model_, self.fit_reports_ = fit_model(spans, options, random_state=seed)
