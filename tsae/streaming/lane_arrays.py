@@ -13,7 +13,7 @@ from tsae.errors import DataError
 __all__ = ["LaneArrays"]
 
 _FIRST = 4
-_SPARE = 64  # rows that a ring takes before what it holds is moved back to its beginning
+_SPARE = 64
 
 
 class LaneArrays:
@@ -22,6 +22,9 @@ class LaneArrays:
     Some are *rings*: they hold the values of the last rows, oldest first, along one axis. All rings of a lane move on
     together: after `advance` their newest value stands at `origin + length - 1`, to be written by the caller.
     """
+
+    spare = _SPARE
+    """Rows that a ring takes before what it holds is moved back to its beginning."""
 
     def __init__(self) -> None:
         self._arrays: dict[str, NDArray[Any]] = {}
@@ -33,6 +36,9 @@ class LaneArrays:
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._arrays[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
 
     def add(self, name: str, shape: tuple[int, ...], dtype: Any = np.float64, *, empty: Any = 0) -> None:
         """Declare an array; `empty` is what a lane without rows holds."""

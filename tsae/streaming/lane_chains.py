@@ -13,6 +13,7 @@ from tsae.detection.filters import MovingAverage
 from tsae.detection.log_tails import LogTails
 from tsae.detection.member import Member, MemberScale, channel_mean, immediate_averages, settled_averages
 from tsae.streaming.lane_arrays import LaneArrays
+from tsae.streaming.lane_scores import Places
 
 __all__ = ["LaneChains"]
 
@@ -89,8 +90,8 @@ class LaneChains:
             ]
         )
 
-    def places(self, counted: NDArray[np.bool_], *, settled: bool) -> tuple[list[int], list[int]]:
-        """Where in the views the smoothed ones and the unsmoothed ones of these members stand."""
+    def places(self, counted: NDArray[np.bool_], *, settled: bool) -> Places:
+        """Where the views of these members stand."""
         first = self._n_members if settled else 0
         chains = (first + np.flatnonzero(counted)).tolist()
         starts = [(chain * self._n_filters, len(self._plans[chain].averages)) for chain in chains]
@@ -138,6 +139,13 @@ class LaneChains:
         ring[part, :, stop - 1] = new
         filtered: FloatArray = np.matmul(ring[part, :, origin:stop].transpose(1, 0, 2), self._kernels)
         return filtered
+
+    def row(self, ring: FloatArray, origin: int, means: FloatArray) -> list[float]:
+        """Views of a single row from its means `(n_chains,)`, put down in its lane's ring of them."""
+        stop = origin + self.length
+        ring[:, stop - 1] = means
+        views: list[float] = self._tails(np.matmul(ring[:, None, origin:stop], self._kernels)).ravel().tolist()
+        return views
 
     def flush(self, lane: int, errors: Sequence[FloatArray], apart: FloatArray) -> FloatArray:
         """Views of one lane's last `delay` rows, `(delay, n_chains · n_filters)`; the immediate ones are NaN.

@@ -20,6 +20,7 @@ from tsae.streaming.lane_arrays import LaneArrays
 from tsae.streaming.lane_chains import LaneChains
 from tsae.streaming.lane_inputs import LaneConstants, LaneSwitches
 from tsae.streaming.lane_member import LaneMember
+from tsae.streaming.lane_row import LaneRow
 from tsae.streaming.lane_scores import Flushed, Step, joined, scores_of
 
 __all__ = ["Lanes"]
@@ -72,6 +73,17 @@ class Lanes:
         self.arrays.add_ring("switch_terms", self._depth)
         self.arrays.add_ring("apart", self._depth)
         self.arrays.add("newest_shares", (0 if self._full else len(self._members), n_channels))
+        is_all = not (self._constants.channels.size or self._switches.channels.size)
+        self._row = LaneRow(
+            scaler,
+            self.arrays,
+            self._chains,
+            self._members,
+            network=self._network,
+            now=self._now,
+            settled=self._settled,
+            apart=None if is_all else self._row_apart,
+        )
 
     def open(self) -> int:
         """A further lane; its segment begins with its first row."""
@@ -83,10 +95,18 @@ class Lanes:
 
     def step(self, lanes: NDArray[np.intp], values: FloatArray) -> Step:
         """Take one row of each lane, `(m, n_channels)` in the sensors' units, NaN where missing; no lane twice."""
-        groups = self._groups(lanes, values) if len(lanes) > 1 else []
-        if len(groups) < 2:
+        if len(lanes) == 1:
+            return self.step_one(int(lanes[0]), values[0])
+        groups = self._groups(lanes, values)
+        if len(groups) == 1:
             return self._step(lanes, values)
         return joined(groups, [self._step(lanes[group], values[group]) for group in groups])
+
+    def step_one(self, lane: int, values: FloatArray) -> Step:
+        """Take one row `(n_channels,)` of one lane."""
+        is_whole = self.arrays["n_whole"][lane] >= self._whole_after
+        step = self._row.step(lane, values) if is_whole else None
+        return self._step(np.array([lane]), values[None]) if step is None else step
 
     def flush(self, lane: int) -> Flushed:
         """End the lane's segment."""
@@ -184,6 +204,13 @@ class Lanes:
             arrays["switch_terms"][part, newest] = terms
         arrays["errors"][part, newest] = own
         return apart
+
+    def _row_apart(self, lane: int, newest: int, values: FloatArray, scaled: FloatArray) -> FloatArray | None:
+        """See `LaneRow`."""
+        part, row = slice(lane, lane + 1), scaled[None].astype(np.float32)
+        apart = self._put_own(part, newest, row, values[None], row[:, self._network], None)
+        of_chains = self._apart(part, newest, apart)
+        return None if of_chains is None else of_chains[0] / len(self._channels)
 
     def _relative(
         self, part: Any, origin: int, rows: NDArray[np.int64], windows: NDArray[np.float32], seen: Any
