@@ -58,6 +58,10 @@ class ScoreModel:
         """Rows after a row that its most accurate score depends on."""
         return max(member.lookahead for member in self.members)
 
+    def delay(self, lag: int) -> int:
+        """Rows that have come after a row when its score at this lag is out; at most `lag`."""
+        return self.full_lag - 1 if lag >= self.full_lag else max(member.shift(lag) for member in self.members)
+
 
 @dataclass(frozen=True)
 class ScoredRows:
