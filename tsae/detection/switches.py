@@ -20,7 +20,7 @@ from tsae.detection.switch_habits import HabitWatch, SwitchHabits, fit_habits
 from tsae.series.channels import ChannelScaler
 
 if TYPE_CHECKING:
-    from tsae.detection.training_rows import FitRows
+    from tsae.detection.fit_rows import FitRows
 
 __all__ = [
     "MEMORY",
