@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.blame import BlameModel
 from tsae.detection.chain import Chain, ChainOutput, Queue
-from tsae.detection.combination import combined
+from tsae.detection.combination import combined, with_switches
 from tsae.detection.constants import ConstantWatch
 from tsae.detection.label_classifier import LabelClassifier
 from tsae.detection.member import Member, immediate_averages, settled_averages
@@ -146,7 +146,7 @@ class SegmentScorer:
 def both_scores(views: Sequence[FloatArray], switch_terms: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The score and the unsmoothed one, each `(n,)`, from the views of all members `(n, n_filters)`."""
     smoothed, unsmoothed = ([view[:, part] for view in views] for part in (slice(-1), slice(-1, None)))
-    return combined(smoothed) + switch_terms, combined(unsmoothed) + switch_terms
+    return with_switches(combined(smoothed), switch_terms), with_switches(combined(unsmoothed), switch_terms)
 
 
 class _MemberScorer:
