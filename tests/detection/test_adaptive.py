@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import genpareto
 
 from tests.detection.thresholds_reference import adaptive_thresholds, peaks
-from tsae.detection.drift import drift_of, largest_gap
-from tsae.detection.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold
+from tsae.detection.thresholds import AdaptiveThreshold, Target, learn_threshold
 from tsae.detection.thresholds.adaptive import Guards, guards_for
-from tsae.detection.thresholds.clusters import MERGE_GAP, cluster_peaks, lowest_threshold
-from tsae.detection.thresholds.tail import fit_pareto
+from tsae.detection.thresholds.clusters import MERGE_GAP, cluster_peaks
 from tsae.errors import DataError
 
 EXPONENTIAL = np.random.default_rng(0).exponential(size=12_000)
@@ -88,91 +85,6 @@ def test_without_scores_there_is_nothing_to_begin_with():
 @given(st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]), max_size=60), st.sampled_from([0.0, 1.0, 2.5]))
 def test_runs_have_the_peaks_that_a_loop_finds(scores, threshold):
     assert cluster_peaks(np.array(scores), threshold).tolist() == peaks(scores, threshold, MERGE_GAP)
-
-
-@given(st.lists(st.floats(0, 9), min_size=1, max_size=60, unique=True), st.integers(0, 4))
-def test_the_lowest_threshold_keeps_to_the_number_of_episodes(scores, allowed):
-    found = lowest_threshold(np.array(scores), allowed)
-    levels = sorted(scores, reverse=True)[: len(scores) // 2 + 1]
-    counts = {level: len(peaks(scores, level, MERGE_GAP)) for level in levels}
-    too_many = [level for level, count in counts.items() if count > allowed]
-    if too_many:
-        assert found == levels[levels.index(max(too_many)) - 1]
-    else:
-        assert found == max(level for level, count in counts.items() if count == max(counts.values()))
-
-
-def test_scores_that_hardly_move_do_not_flag_everything():
-    slow = np.sin(np.arange(4000) / 300) + np.arange(4000) * 1e-6
-    for method in ("quantile", "conformal"):
-        learned = learn_threshold(slow, method=method, false_alarm_rate="50 per 10000 rows")
-        assert (slow > learned.value).mean() < 0.5
-
-
-@pytest.mark.parametrize("shape", [-0.4, 0.0, 0.3])
-def test_the_pareto_fit_equals_scipys(shape):
-    excesses = genpareto.rvs(shape, scale=2.0, size=400, random_state=0)
-    ours = fit_pareto(excesses)
-    theirs, _, scale = genpareto.fit(excesses, floc=0)
-
-    def likelihood(shape: float, scale: float) -> float:
-        return float(genpareto.logpdf(excesses, shape, scale=scale).sum())
-
-    assert likelihood(ours.shape, ours.scale) >= likelihood(theirs, scale) - 0.05
-    assert ours.quantile(1e-3) == pytest.approx(genpareto.isf(1e-3, ours.shape, scale=ours.scale), rel=1e-6)
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("budget", ["1%", "20 per 10000 rows"])
-def test_learners_can_be_exchanged(method, budget):
-    learned = learn_threshold(EXPONENTIAL, method=method, false_alarm_rate=budget)
-    assert learned.method == method
-    assert learned.n_clusters > 100
-    if method != "mad":
-        found = learned.value
-        n_found = (found < EXPONENTIAL).sum() if budget == "1%" else len(cluster_peaks(EXPONENTIAL, found))
-        wanted = 120 if budget == "1%" else 24
-        assert 0.6 * wanted <= n_found <= 1.4 * wanted
-
-
-def test_mad_is_that_of_a_gaussian():
-    scores = np.random.default_rng(1).normal(5, 2, size=50_000)
-    assert learn_threshold(scores, method="mad", false_alarm_rate=0.01).value == pytest.approx(5 + 2.326 * 2, rel=0.02)
-
-
-def test_conformal_thresholds_hold_on_average_whatever_the_distribution():
-    rng = np.random.default_rng(2)
-    rates = []
-    for _ in range(300):
-        scores = rng.pareto(1.5, size=99)
-        value = learn_threshold(scores, method="conformal", false_alarm_rate=0.05).value
-        assert value == np.sort(scores)[-5]
-        rates.append((rng.pareto(1.5, size=200) > value).mean())
-    assert 0.04 < np.mean(rates) < 0.055
-
-
-def test_conformal_says_when_there_is_no_guarantee():
-    learned = learn_threshold(EXPONENTIAL[:500], method="conformal", false_alarm_rate=0.001)
-    assert "no conformal guarantee" in learned.note
-    assert np.isfinite(learned.value)
-
-
-@given(st.lists(st.floats(0, 9), min_size=1, max_size=40), st.lists(st.floats(0, 9), min_size=1, max_size=40))
-def test_the_largest_gap_is_that_of_shares_counted_one_by_one(a, b):
-    gaps = [abs(sum(x <= y for x in a) / len(a) - sum(x <= y for x in b) / len(b)) for y in a + b]
-    assert largest_gap(np.array(a), np.array(b)) == pytest.approx(max(gaps))
-
-
-def test_drift_tells_to_retrain_and_why():
-    adaptive = AdaptiveThreshold(EXPONENTIAL[:1000], Target(0.01))
-    later = EXPONENTIAL[1000:4000] + 4
-    adaptive.thresholds(later)
-    drift = drift_of(later, EXPONENTIAL[:1000], adaptive, 4.0)
-    assert drift.moved > 1
-    assert drift.verdict.startswith("retrain: the last 2,000 scores are distributed unlike")
-    assert "the threshold has moved from" in drift.verdict
-    assert drift_of(EXPONENTIAL[1000:4000], EXPONENTIAL[:1000], None, 4.0).verdict == ""
-    assert drift_of(later[:50], EXPONENTIAL[:1000], None, 4.0).verdict == ""
 
 
 def test_guards_depend_on_what_the_budget_counts():

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tsae.detection.calibration import fit_log_tail
-from tsae.detection.drift import drift_of
+from tsae.detection.distributions import Reference
+from tsae.detection.drift import drift_between
 from tsae.detection.engine import ScoreModel
 from tsae.detection.explain import Labels, ScoredSeries, make_events
 from tsae.detection.inputs import Entity
@@ -35,6 +36,8 @@ class DetectorFacts:
     channels: Sequence[str]
     units: Mapping[str, str]
     period: float | None
+    inputs: Reference | None
+    """How the channels were distributed in training."""
 
 
 def detect_entity(
@@ -84,5 +87,12 @@ def detect_entity(
         judged=pd.Series(judged, index=entity.index, name="unsmoothed_score" if of_rows else "score"),
         thresholds=pd.Series(thresholds, index=entity.index, name="threshold"),
         p_values=pd.Series(np.exp(-tail(judged)), index=entity.index, name="p_value"),
-        drift=drift_of(judged[~blocked], calibration, adaptive, facts.thresholds.used.value),
+        drift=drift_between(
+            *(judged[~blocked], calibration),
+            first=facts.thresholds.used.value if adaptive is None else adaptive.first,
+            last=facts.thresholds.used.value if adaptive is None else adaptive.value,
+            values=entity.values[~blocked],
+            inputs=facts.inputs,
+            channels=facts.channels,
+        ),
     )
