@@ -1,10 +1,10 @@
-"""An autoencoder as an ONNX graph: windows → rebuilt windows."""
+"""Networks as ONNX graphs."""
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tsae.nn.autoencoder import AutoEncoder
 
-__all__ = ["graph_of"]
+__all__ = ["graph_of", "traced"]
 
 _N_EXAMPLES = 3  # windows; any number above one keeps the batch free
 
@@ -43,21 +43,35 @@ def graph_of(network: AutoEncoder, shape: tuple[int, ...]) -> bytes | None:
 
     `None`, with a warning, if the package onnx is missing or an operation has no counterpart there.
     """
-    file = io.BytesIO()
+    example = torch.zeros(_N_EXAMPLES, *shape)
     try:
-        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), _plain_attention():
-            warnings.simplefilter("ignore")  # the exporter's own future is nothing to tell a user about
-            torch.onnx.export(
-                _Mean(network).eval(),
-                (torch.zeros(_N_EXAMPLES, *shape),),
-                file,  # type: ignore[arg-type]  # a buffer is taken too
-                dynamo=False,
-                input_names=["windows"],
-                output_names=["expected"],
-                dynamic_axes={"windows": {0: "batch"}, "expected": {0: "batch"}},
-            )
+        return traced(_Mean(network).eval(), example, inputs=["windows"], outputs=["expected"])
     except (ImportError, torch.onnx.errors.OnnxExporterError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         warnings.warn(f"the model file will need torch to be scored with: {reason}", UserWarning, stacklevel=2)
         return None
+
+
+def traced(module: nn.Module, example: Tensor, *, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+    """The graph of a module that takes inputs shaped like `example`, with any number of them in a batch.
+
+    Raises
+    ------
+    ImportError
+        If the package onnx is missing.
+    torch.onnx.errors.OnnxExporterError
+        If an operation has no counterpart there.
+    """
+    file = io.BytesIO()
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), _plain_attention():
+        warnings.simplefilter("ignore")  # the exporter's own future is nothing to tell a user about
+        torch.onnx.export(
+            module,
+            (example,),
+            file,  # type: ignore[arg-type]  # a buffer is taken too
+            dynamo=False,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes={name: {0: "batch"} for name in (*inputs, *outputs)},
+        )
     return file.getvalue()

@@ -15,6 +15,7 @@ from tsae.nn.options import NetworkOptions
 
 if TYPE_CHECKING:
     from tsae.detection.torch_network import TorchNetwork
+    from tsae.nn.autoencoder import AutoEncoder
 
 __all__ = ["StoredNetwork"]
 
@@ -72,6 +73,11 @@ class StoredNetwork:
             seen[:, steps, :-1] = centred[:, steps]
             seen[:, steps, -1] = 0
         return predicted
+
+    @property
+    def module(self) -> AutoEncoder:
+        """The network as torch knows it, not to be trained."""
+        return self._torch.module
 
     def state(self) -> Mapping[str, Array]:
         return self._state

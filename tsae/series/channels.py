@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ANALOG", "CONSTANT", "SWITCH", "ChannelScaler", "fit_channels"]
+__all__ = ["ANALOG", "CLIP", "CONSTANT", "SWITCH", "ChannelScaler", "fit_channels"]
 
 ANALOG, SWITCH, CONSTANT = 0, 1, 2
-_CLIP = 100.0  # standard deviations; tighter clips hide how far a fault goes
+CLIP = 100.0  # standard deviations; tighter clips hide how far a fault goes
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ChannelScaler:
     def scaled(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Values `(n, n_channels)` in standard deviations from the mean, float32, clipped at ±100; NaN stays."""
         with np.errstate(over="ignore"):  # far beyond the clip is as good as infinite
-            return np.clip((values - self.mean) / self.scale, -_CLIP, _CLIP).astype(np.float32)
+            return np.clip((values - self.mean) / self.scale, -CLIP, CLIP).astype(np.float32)
 
 
 def fit_channels(values: NDArray[np.floating]) -> ChannelScaler:
