@@ -4,7 +4,9 @@ For every series one fit (training rows, no labels, nothing set per series), sco
 once, and scored by the recipe (`tests.benchmarks.recipe_c`) from the same networks. An interrupted run goes on where it
 was.
 
-    python -m tests.benchmarks.accuracy FOLDER --out accuracy.csv --jobs 2 --seeds 0 --against REFERENCE.csv
+    python -m tests.benchmarks.accuracy FOLDER --out accuracy.csv --jobs 2 --against REFERENCE.csv
+    python -m tests.benchmarks.accuracy FOLDER --out accuracy.csv --seeds 0 1 2              the spread over seeds
+    python -m tests.benchmarks.accuracy FOLDER --out conv.csv --architecture conv --preset fast  another network
 """
 
 from __future__ import annotations
@@ -32,12 +34,12 @@ from tsae.evaluation.vus import vus
 MODELS = {"default": "auto", "default, lag 16": 16, "default, lag 0": 0, "recipe C": None}
 
 
-def figures(files: SeriesFiles, seed: int, preset: str) -> list[dict[str, Any]]:
+def figures(files: SeriesFiles, seed: int, preset: str, architecture: str) -> list[dict[str, Any]]:
     """Rows of results for one series: one fit, several ways to score."""
     torch.set_num_threads(1)
     series = read_series(files)
     started = time.process_time()
-    detector = AnomalyDetector(preset=preset, random_state=seed).fit(series.train)
+    detector = AnomalyDetector(preset=preset, architecture=architecture, random_state=seed).fit(series.train)
     fit_seconds = time.process_time() - started
     rows = []
     for model, lag in MODELS.items():
@@ -82,6 +84,15 @@ def table(results: pd.DataFrame) -> str:
     return f"{text}\nfit and score, series of at most 10,000 test rows: {seconds:.1f} processor seconds on average"
 
 
+def spread(results: pd.DataFrame) -> str:
+    """Mean VUS-PR over series and over means of families, seed by seed."""
+    results = results[results["model"].isin(MODELS)]
+    over_series = results.pivot_table("vus_pr", "seed", "model")[list(MODELS)]
+    by_family = results.pivot_table("vus_pr", ["seed", "family"], "model")[list(MODELS)]
+    both = {"all series": over_series, "mean of families": by_family.groupby("seed").mean()}
+    return pd.concat(both, names=["mean"]).round(3).to_string()
+
+
 def comparison(results: pd.DataFrame, against: Path) -> str:
     """The default beside each other detector, and beside the best of them on each series, on the series of both."""
     figures = results.pivot_table("vus_pr", ["family", "series"], "model")[list(MODELS)]
@@ -106,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", default=(), metavar="FAMILY/SERIES")
     parser.add_argument("--max-test-rows", type=int)
     parser.add_argument("--preset", default="balanced")
+    parser.add_argument("--architecture", default="dense")
     parser.add_argument("--against", type=Path, help="results of other detectors, CSV: detector,family,series,vus_pr")
     given = parser.parse_args(arguments)
     file = ResultsFile(given.out)
@@ -118,13 +130,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if (files.family, files.series, seed) not in done
     ]
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        jobs = (joblib.delayed(figures)(files, seed, given.preset) for files, seed in todo)
+        jobs = (joblib.delayed(figures)(files, seed, given.preset, given.architecture) for files, seed in todo)
         for rows in joblib.Parallel(n_jobs=given.jobs, return_as="generator_unordered")(jobs):
             file.append(rows)
             print(rows[0]["family"], rows[0]["series"], *(f"{row['vus_pr']:.3f}" for row in rows), flush=True)
     results = file.read()
     results = results[results["seed"].isin(given.seeds)]
     print(table(results))
+    if len(given.seeds) > 1:
+        print(spread(results))
     print(choice(results))
     if given.against is not None:
         print(comparison(results, given.against))

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from tsae.detection.thresholds.adaptive import Guards
+from tsae.detection.thresholds.tail import fit_pareto
 
 
 def peaks(scores: list[float], threshold: float, gap: int) -> list[float]:
@@ -78,3 +79,46 @@ def upper_quantile(memory: list[float], rate: float, guards: Guards) -> float:
     excess = sum(falling[:n_tail]) / n_tail - falling[n_tail]
     beyond = falling[n_tail] + max(excess, 1e-9) * math.log(n_tail / len(memory) / rate)
     return min(beyond, falling[0] + guards.reach)
+
+
+def spot_thresholds(
+    scores: list[float], calibration: list[float], rate: float, *, episodes: bool = False, depth: int = 0, gap: int = 8
+) -> list[float]:
+    """Row by row as the source writes it: all unflagged scores are kept, means and peaks taken from all of them."""
+    unflagged = list(calibration)
+    residuals = [score - mean(calibration[row - depth : row]) for row, score in enumerate(calibration) if row >= depth]
+    tail = max(0.1 if episodes else 0.02, 2 * rate, 20 / len(residuals))
+    start = float(np.quantile(residuals, 1 - min(0.5, tail)))
+    found = peaks(residuals, start, gap) if episodes else [each for each in residuals if each > start]
+    n_rows, last, last_is_peak = len(residuals), -math.inf, False
+    level = spot_level(found, start, rate, n_rows)
+    out: list[float] = []
+    for row, score in enumerate(scores):
+        average = mean(unflagged[len(unflagged) - depth :]) if depth else 0.0
+        out.append(level + average)
+        residual = score - average
+        if residual > level:
+            last_is_peak = last_is_peak and row - last <= gap + 1
+            last = row
+            continue
+        n_rows += 1
+        unflagged.append(score)
+        if residual > start:
+            if episodes and last_is_peak and row - last <= gap + 1:
+                found[-1] = max(found[-1], residual)
+            else:
+                found.append(residual)
+            last, last_is_peak = row, True
+            level = spot_level(found, start, rate, n_rows)
+    return out
+
+
+def spot_level(found: list[float], start: float, rate: float, n_rows: int) -> float:
+    if not found:
+        return start
+    excesses = np.array([each - start for each in found[-500:]])
+    return start + fit_pareto(excesses).quantile(min(1.0, rate * n_rows / len(found)))
+
+
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.detection.plants import COMPOSITIONS, Composition, fitted, today
+from tests.detection.plants import COMPOSITIONS, Composition, fitted, readings, today
 from tsae.detection.engine import SegmentScorer
 from tsae.streaming.lanes import Lanes
 
@@ -24,8 +24,8 @@ def test_rows_of_many_lanes_in_turn_are_scored_like_a_segment_at_once(compositio
         step = lanes.step(both, np.stack([values[row] if lane == first else values[ours[0]] for lane in both]))
         if len(ours):
             immediate.append(step.immediate[-1])
-            settled += step.settled[-1:][step.is_settled[-1:]].tolist()
-            errors += list(step.errors[-1:][step.is_settled[-1:]])
+            settled += step.settled[-1:] * step.is_settled[-1]
+            errors += list(step.errors[-1:])[: step.is_settled[-1]]
     rest = lanes.flush(third)
     scorer = SegmentScorer(model, lag=lag, immediate=True)
     parts = [scorer.push(values), scorer.flush()]
@@ -33,6 +33,25 @@ def test_rows_of_many_lanes_in_turn_are_scored_like_a_segment_at_once(compositio
     np.testing.assert_allclose(immediate, parts[0].immediate, **close)
     np.testing.assert_allclose([*settled, *rest.settled], np.concatenate([part.settled for part in parts]), **close)
     np.testing.assert_allclose([*errors, *rest.errors], np.concatenate([part.errors for part in parts]), **close)
+
+
+@pytest.mark.parametrize("composition", COMPOSITIONS[1::2], ids=str)
+@pytest.mark.parametrize("lag", [10_000, 5])
+def test_lanes_that_miss_nothing_for_long_are_scored_like_a_segment_at_once(composition: Composition, lag: int) -> None:
+    model, values = fitted(composition).model_, readings(190, composition.channels, seed=3)
+    values[150, 0] = np.nan  # of one lane only, so that the two part ways
+    values[152:155] = np.nan
+    lanes = Lanes(model, lag=lag)
+    both = np.array([lanes.open(), lanes.open()])
+    n_shifted = 8
+    settled = []
+    for row in range(len(values)):
+        step = lanes.step(both[: 1 + (row >= n_shifted)], values[[row, row - n_shifted][: 1 + (row >= n_shifted)]])
+        settled += step.settled[:1] * step.is_settled[0]
+    found = [*settled, *lanes.flush(0).settled]
+    scorer = SegmentScorer(model, lag=lag)
+    expected = np.concatenate([part.settled for part in (scorer.push(values), scorer.flush())])
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 3, 20])
@@ -45,7 +64,7 @@ def test_a_segment_shorter_than_a_window_and_the_one_after_it(n_rows: int, lag: 
     for segment in (values[:n_rows], values[n_rows:]):
         steps = [lanes.step(lane, row[None]) for row in segment]
         rest = lanes.flush(0)
-        settled = [score for step in steps for score in step.settled[step.is_settled].tolist()]
+        settled = [score for step in steps if step.is_settled[0] for score in step.settled]
         scorer = SegmentScorer(model, lag=lag)
         parts = [scorer.push(segment), scorer.flush()] if len(segment) else []
         expected = [score for part in parts for score in part.settled.tolist()]

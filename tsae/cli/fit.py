@@ -48,7 +48,7 @@ class Settings:
     window_size: Annotated[str | None, _option("--window-size", help="Rows a window: auto, 64, or 16,64.")] = None
     latent_dim: Annotated[str | None, _option("--latent-dim", help="Length of the code: auto or a number.")] = None
     threshold: Annotated[
-        str | None, _option("--threshold", help="pot, quantile, mad, conformal, or the score itself.")
+        str | None, _option("--threshold", help="pot, quantile, mad, conformal, spot, dspot, or the score itself.")
     ] = None
     false_alarm_rate: Annotated[
         str | None, _option("--false-alarms", help="The budget: '1/week', '2 per 10000 rows', or '0.1%' of the rows.")

@@ -19,7 +19,9 @@ def recalibrate(
     model: Model,
     table: Table,
     *,
-    threshold: Annotated[str, typer.Option("--threshold", help="pot, quantile, mad or conformal.")] = "pot",
+    threshold: Annotated[
+        str, typer.Option("--threshold", help="pot, quantile, mad, conformal, spot or dspot.")
+    ] = "pot",
     false_alarms: Annotated[
         str | None,
         typer.Option(

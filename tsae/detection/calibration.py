@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from tsae.errors import DataError
 
-__all__ = ["LogTail", "fit_log_tail"]
+__all__ = ["TAIL", "LogTail", "fit_log_tail"]
 
 FloatArray = NDArray[np.float64]
-_TAIL = 0.1
+TAIL = 0.1
+"""Share of the normal scores whose logarithms are taken to have an exponential tail."""
 _N_KNOTS = 256
-_RANKS = np.linspace(0, 1 - _TAIL, _N_KNOTS)
+_RANKS = np.linspace(0, 1 - TAIL, _N_KNOTS)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class LogTail:
     @property
     def ranks(self) -> FloatArray:
         """Share of normal rows with a smaller score, at each knot."""
-        return _RANKS if len(self.knots) == _N_KNOTS else np.linspace(0, 1 - _TAIL, len(self.knots))
+        return _RANKS if len(self.knots) == _N_KNOTS else np.linspace(0, 1 - TAIL, len(self.knots))
 
     def __call__(self, scores: FloatArray) -> FloatArray:
         """Error scores `(n,)` → −log p `(n,)`, 0 or more, higher = more anomalous; NaN stays NaN."""
@@ -52,7 +53,7 @@ def fit_log_tail(normal_scores: FloatArray) -> LogTail:
         raise DataError("no held-out row has a score; pass more training rows, or rows with fewer missing values")
     floor = max(1e-3 * float(scores.mean()), 1e-12)
     x = np.sort(np.log(scores + floor))
-    knots = np.quantile(x, np.linspace(0, 1 - _TAIL, _N_KNOTS))
+    knots = np.quantile(x, np.linspace(0, 1 - TAIL, _N_KNOTS))
     beyond = x[x > knots[-1]]
     excess = float((beyond - knots[-1]).mean()) if len(beyond) else 0.0
     return LogTail(floor, knots, max(excess, 0.05))

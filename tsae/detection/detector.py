@@ -106,7 +106,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         scale of the score and the threshold.
     robust : bool
         Leave out training rows that are likely to be faulty (`rejected_`), if the table may hold unlabelled faults.
-    threshold : {"pot", "quantile", "mad", "conformal"} or float
+    threshold : {"pot", "quantile", "mad", "conformal", "spot", "dspot"} or float
         How the threshold is learned, or the threshold itself.
     false_alarm_rate : float or str
         The budget of false alarms. A count, such as "1/week" or "2 per 10000 rows", is one of alarms: runs of flagged

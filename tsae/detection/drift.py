@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.thresholds.adaptive import AdaptiveThreshold
+from tsae.detection.thresholds import FollowingThreshold
 
 __all__ = ["Drift", "drift_of", "largest_gap"]
 
@@ -49,7 +49,7 @@ class Drift:
         return reason
 
 
-def drift_of(scores: FloatArray, calibration: FloatArray, adaptive: AdaptiveThreshold | None, static: float) -> Drift:
+def drift_of(scores: FloatArray, calibration: FloatArray, adaptive: FollowingThreshold | None, static: float) -> Drift:
     """Compare the latest of scores `(n,)`, in time order, with calibration scores `(m,)`."""
     latest = scores[-_LATEST:]
     first, last = (static, static) if adaptive is None else (adaptive.first, adaptive.value)

@@ -96,7 +96,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
     held_out : float
         Share of the images, drawn at random, that the network is not trained on: they choose the weights, the scale
         of the score and the threshold.
-    threshold : {"pot", "quantile", "mad", "conformal"} or float
+    threshold : {"pot", "quantile", "mad", "conformal", "spot", "dspot"} or float
         How the threshold is learned, or the threshold itself.
     false_alarm_rate : float or str
         Share of normal images that may be flagged.

@@ -49,7 +49,10 @@ class ChannelScaler:
     def scaled(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Values `(n, n_channels)` in standard deviations from the mean, float32, clipped at ±100; NaN stays."""
         with np.errstate(over="ignore"):  # far beyond the clip is as good as infinite
-            return np.clip((values - self.mean) / self.scale, -CLIP, CLIP).astype(np.float32)
+            scaled = values - self.mean
+            scaled /= self.scale
+        np.minimum(np.maximum(scaled, -CLIP, out=scaled), CLIP, out=scaled)
+        return scaled.astype(np.float32)
 
 
 def fit_channels(values: NDArray[np.floating]) -> ChannelScaler:

@@ -54,6 +54,16 @@ class LaneArrays:
             array[part] = rows
         return rows
 
+    def push(self, name: str, part: Any, new: Any) -> NDArray[Any]:
+        """The same for arrays `(lanes, ..., length)`."""
+        array = self._arrays[name]
+        rows: NDArray[Any] = array[part]
+        rows[..., :-1] = rows[..., 1:]
+        rows[..., -1] = new
+        if not isinstance(part, slice):
+            array[part] = rows
+        return rows
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that is in use, `(n_lanes, *shape)` each."""
         return {name: array[: self.n_lanes].copy() for name, array in self._arrays.items()}

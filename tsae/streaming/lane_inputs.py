@@ -48,8 +48,8 @@ class LaneSwitches:
     """See `tsae.detection.switches.SwitchWatch`."""
 
     def __init__(self, scaler: ChannelScaler, model: SwitchModel | None, arrays: LaneArrays) -> None:
-        self._channels, self._model, self._arrays = scaler.switch_channels, model, arrays
-        shapes = {"switches.analog": len(scaler.network_channels), "switches.surprise": len(self._channels)}
+        self.channels, self._model, self._arrays = scaler.switch_channels, model, arrays
+        shapes = {"switches.analog": len(scaler.network_channels), "switches.surprise": len(self.channels)}
         for name, n_columns in shapes.items():
             n_columns = n_columns if model is not None else 0
             arrays.add(name, (SWITCH_MEMORY, n_columns))
@@ -60,7 +60,7 @@ class LaneSwitches:
 
     def step(self, part: Any, filled: NDArray[np.float32], values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Surprise over the worst of training `(m, n_switches)`, NaN where missing, and the term in nats `(m,)`."""
-        states = values[:, self._channels]
+        states = values[:, self.channels]
         if self._model is None:
             return np.full(states.shape, np.nan), np.zeros(len(states))
         now = clipped(filled)

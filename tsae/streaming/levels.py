@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tsae.detection.stream_model import StreamModel
-from tsae.detection.thresholds import AdaptiveThreshold, adaptive_threshold
+from tsae.detection.thresholds import FollowingThreshold, adaptive_threshold
 
 __all__ = ["Levels"]
 
@@ -30,7 +30,7 @@ class Levels:
         kinds = {"settled": ("unsmoothed" if unsmoothed else "settled") if own_lag else immediate}
         kinds["immediate"] = immediate
         self._static = {name: getattr(model.thresholds, kind).value for name, kind in kinds.items()}
-        self._adaptive: dict[str, AdaptiveThreshold] = {}
+        self._adaptive: dict[str, FollowingThreshold] = {}
         for name, kind in kinds.items() if adapt else ():
             adaptive = adaptive_threshold(model.thresholds, model.calibration[kind])
             if adaptive is not None:
@@ -61,9 +61,10 @@ class Levels:
     def restore(self, arrays: Mapping[str, NDArray[Any]], prefix: str) -> None:
         """Take up a state; what it does not hold stays fresh."""
         for name, adaptive in self._adaptive.items():
-            parts = {part: arrays.get(f"{prefix}{name}.{part}") for part in ("memory", "numbers")}
-            if parts["memory"] is not None and parts["numbers"] is not None:
-                adaptive.restore({part: array for part, array in parts.items() if array is not None})
+            start = f"{prefix}{name}."
+            parts = {part: arrays[f"{start}{part}"] for part in adaptive.state() if f"{start}{part}" in arrays}
+            if parts:
+                adaptive.restore(parts)
 
     def _threshold(self, name: str, score: float) -> float:
         adaptive = self._adaptive.get(name)

@@ -320,7 +320,7 @@ class _Batch:
             self._judged(step.immediate, step.immediate_unsmoothed),
             self._judged(step.settled, step.unsmoothed),
         )
-        now = zip(entities, rows, step.immediate.tolist(), judged_now, is_warm, strict=True)
+        now = zip(entities, rows, step.immediate, judged_now, is_warm, strict=True)
         for entity, row, score, judged_score, warm in now:
             if row == _FILLED:
                 entity.waiting.append(None)
@@ -331,20 +331,18 @@ class _Batch:
             entity.waiting.append((entity.n_rows, stamp, time))
             entity.n_rows += 1
             scorer.counts.n_rows += 1
-        done = np.flatnonzero(step.is_settled).tolist()
-        scores = step.settled.tolist()
-        for place in done:
-            self._settle(entities[place], scores[place], judged[place], step.errors[place])
+        for place, is_settled in enumerate(step.is_settled):
+            if is_settled:
+                self._settle(entities[place], step.settled[place], judged[place], step.errors[place])
 
-    def _judged(self, smoothed: FloatArray, unsmoothed: FloatArray) -> list[float]:
+    def _judged(self, smoothed: list[float], unsmoothed: list[float]) -> list[float]:
         """The scores that thresholds are for."""
-        scores: list[float] = (smoothed if self._scorer.judges_smoothed else unsmoothed).tolist()
-        return scores
+        return smoothed if self._scorer.judges_smoothed else unsmoothed
 
     def _end_segment(self, entity: Entity) -> None:
         flushed = self._scorer.lanes.flush(entity.lane)
         judged = self._judged(flushed.settled, flushed.unsmoothed)
-        for score, judged_score, errors in zip(flushed.settled.tolist(), judged, flushed.errors, strict=True):
+        for score, judged_score, errors in zip(flushed.settled, judged, flushed.errors, strict=True):
             self._settle(entity, score, judged_score, errors)
         self._tell(entity, entity.events.end_segment())
 

@@ -9,12 +9,18 @@ from tsae.detection.thresholds.learning import (
     learn_threshold,
 )
 from tsae.detection.thresholds.threshold import Target, Threshold
-from tsae.detection.thresholds.threshold_set import ThresholdSet, adaptive_threshold, learn_thresholds
+from tsae.detection.thresholds.threshold_set import (
+    FollowingThreshold,
+    ThresholdSet,
+    adaptive_threshold,
+    learn_thresholds,
+)
 
 __all__ = [
     "METHODS",
     "AdaptiveThreshold",
     "Budget",
+    "FollowingThreshold",
     "Target",
     "Threshold",
     "ThresholdSet",

@@ -12,9 +12,12 @@ from tsae.detection.thresholds.conformal import Conformal
 from tsae.detection.thresholds.mad import Mad
 from tsae.detection.thresholds.pot import PeaksOverThreshold
 from tsae.detection.thresholds.quantile import Quantile
+from tsae.detection.thresholds.spot import Spot
 from tsae.detection.thresholds.threshold import Target
 
 __all__ = ["LEARNERS", "ThresholdLearner"]
+
+_DEPTH = 200  # rows; longer than most smoothed scores remember
 
 
 class ThresholdLearner(Protocol):
@@ -33,4 +36,6 @@ LEARNERS: Mapping[str, ThresholdLearner] = {
     "quantile": Quantile(),
     "mad": Mad(),
     "conformal": Conformal(),
+    "spot": Spot(),
+    "dspot": Spot(depth=_DEPTH),
 }

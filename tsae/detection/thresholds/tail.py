@@ -13,6 +13,7 @@ FloatArray = NDArray[np.float64]
 _STEEPEST = 0.5  # of the shape to either side; beyond, the estimate is noise and its extrapolation absurd
 _N_GRID = 200
 _N_ZOOMS = 3
+_AT_ONCE = 4096  # excesses
 
 
 @dataclass(frozen=True)
@@ -40,24 +41,24 @@ def fit_pareto(excesses: FloatArray) -> ParetoTail:
     low, high = -mean / largest * (1 - 1e-6), 8.0
     thetas = np.concatenate([np.linspace(low, 0, _N_GRID // 2), np.geomspace(1e-4, high, _N_GRID // 2)])
     for _ in range(_N_ZOOMS):
-        likelihoods = np.array([_likelihood(theta, y) for theta in thetas.tolist()])
-        best = int(np.argmax(likelihoods))
+        best = int(np.argmax(_likelihoods(thetas, y)))
         thetas = np.linspace(thetas[max(0, best - 1)], thetas[min(len(thetas) - 1, best + 1)], _N_GRID // 4)
-    shape, scale = _parameters(float(thetas[len(thetas) // 2]), y)
-    return ParetoTail(float(np.clip(shape, -_STEEPEST, _STEEPEST)), scale * mean)
+    shapes, scales = _parameters(thetas[len(thetas) // 2 :][:1], y)
+    return ParetoTail(float(np.clip(shapes[0], -_STEEPEST, _STEEPEST)), float(scales[0]) * mean)
 
 
-def _parameters(theta: float, y: FloatArray) -> tuple[float, float]:
-    """Shape and scale at which the likelihood is largest for this θ."""
-    if abs(theta) < 1e-9:
-        return 0.0, float(y.mean())
-    shape = float(np.log1p(theta * y).mean())
-    return shape, shape / theta
+def _parameters(thetas: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Shapes and scales `(n_thetas,)` at which the likelihood is largest for each θ."""
+    parts = range(0, len(y), _AT_ONCE)
+    shapes = sum(np.log1p(np.outer(thetas, y[first : first + _AT_ONCE])).sum(axis=1) for first in parts) / len(y)
+    exponential = np.abs(thetas) < 1e-9
+    scales = shapes / np.where(exponential, 1.0, thetas)
+    return np.where(exponential, 0.0, shapes), np.where(exponential, y.mean(), scales)
 
 
-def _likelihood(theta: float, y: FloatArray) -> float:
-    """Mean log likelihood; lowest where the shape is out of bounds."""
-    shape, scale = _parameters(theta, y)
-    if abs(shape) > _STEEPEST or scale <= 0:
-        return -1e9 - abs(shape)
-    return float(-np.log(scale) - 1 - shape)
+def _likelihoods(thetas: FloatArray, y: FloatArray) -> FloatArray:
+    """Mean log likelihoods `(n_thetas,)`; lowest where the shape is out of bounds."""
+    shapes, scales = _parameters(thetas, y)
+    allowed = (np.abs(shapes) <= _STEEPEST) & (scales > 0)
+    likelihoods = -np.log(np.where(allowed, scales, 1.0)) - 1 - shapes
+    return np.where(allowed, likelihoods, -1e9 - np.abs(shapes))

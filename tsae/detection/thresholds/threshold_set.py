@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.thresholds.adaptive import AdaptiveThreshold, guards_for
+from tsae.detection.thresholds.learners import LEARNERS
 from tsae.detection.thresholds.learning import check_threshold, fixed_threshold, learn_threshold
+from tsae.detection.thresholds.spot import Spot
 from tsae.detection.thresholds.threshold import Target, Threshold
 
-__all__ = ["ThresholdSet", "adaptive_threshold", "learn_thresholds"]
+__all__ = ["FollowingThreshold", "ThresholdSet", "adaptive_threshold", "learn_thresholds"]
 
 
 class CalibrationLike(Protocol):
@@ -25,6 +28,29 @@ class CalibrationLike(Protocol):
     def unsmoothed(self) -> NDArray[np.float64]: ...
     @property
     def immediate_unsmoothed(self) -> NDArray[np.float64]: ...
+
+
+class FollowingThreshold(Protocol):
+    """A threshold that follows the rows before; they are handed in in time order, one by one or in blocks."""
+
+    first: float
+    """The threshold at the start."""
+
+    @property
+    def value(self) -> float:
+        """The threshold of the next row."""
+
+    def next(self, score: float) -> float:
+        """The threshold of the next row, whose score is learned afterwards."""
+
+    def thresholds(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Thresholds `(n,)` of the next rows, whose scores `(n,)` are learned afterwards."""
+
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        """Everything that has been learned since the start."""
+
+    def restore(self, state: Mapping[str, NDArray[np.float64]]) -> None:
+        """Go on from what `state` gave."""
 
 
 class ThresholdSet(NamedTuple):
@@ -78,13 +104,17 @@ def learn_thresholds(
     )
 
 
-def adaptive_threshold(thresholds: ThresholdSet, calibration: NDArray[np.float64]) -> AdaptiveThreshold | None:
-    """A fresh adaptive threshold for the judged score; `None` where the threshold is better left as it is.
+def adaptive_threshold(thresholds: ThresholdSet, calibration: NDArray[np.float64]) -> FollowingThreshold | None:
+    """A fresh threshold for the judged score that follows it; `None` where it is better left as it is.
 
     That is so if the user stated it, or if the budget allows less than one false alarm in the rows that an adaptive
-    threshold remembers: then a few true alarms would look like drift, and raise it far above the next ones.
+    threshold remembers: then a few true alarms would look like drift, and raise it far above the next ones. SPOT and
+    DSPOT follow in their own way.
     """
     target = thresholds.target
-    if target is None or target.rate * guards_for(target).memory < 1:
+    if target is None:
         return None
-    return AdaptiveThreshold(calibration, target)
+    learner = LEARNERS.get(thresholds.settled.method)
+    if isinstance(learner, Spot):
+        return learner.follow(calibration, target)
+    return AdaptiveThreshold(calibration, target) if target.rate * guards_for(target).memory >= 1 else None
