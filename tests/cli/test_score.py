@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -220,3 +221,18 @@ def test_an_event_option_that_makes_no_sense_is_refused(
     here: Path, model: Path, table: Path, options: list[str], message: str
 ) -> None:
     assert message in refused(2, "score", model, table, *options)
+
+
+def test_it_needs_no_torch(here: Path, model: Path, table: Path) -> None:
+    code = f"""
+import sys
+from tsae.cli import main
+sys.argv = ["tsae", "score", {str(model)!r}, {str(table)!r}, "--report", "page.html"]
+try:
+    main()
+finally:
+    print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert Path("page.html").exists()
+    assert not {"torch", "pytorch_lightning", "onnx"} & set(done.stdout.splitlines()[-1].split())

@@ -7,7 +7,8 @@ from tests.detection.plants import readings
 from tsae import AnomalyDetector, load
 from tsae.detection.blame import BlameModel, put_aside
 from tsae.detection.blame_fit import fit_blame
-from tsae.detection.training_rows import Span, lay_out_rows
+from tsae.detection.fit_rows import lay_out_rows
+from tsae.detection.training_rows import Span
 from tsae.series.channels import fit_channels
 
 SIZE, N_CHANNELS = 3, 4

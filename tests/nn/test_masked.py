@@ -86,15 +86,18 @@ def test_residuals_hide_each_block_in_turn(architecture, n_last):
     torch.testing.assert_close(found, expected[:, first:])
 
 
-@pytest.mark.parametrize("n_steps", [BLOCK, N_STEPS])
-def test_a_stored_network_hides_blocks_as_torch_does(n_steps):
+@pytest.mark.parametrize("n_windows", [1, 5])
+@pytest.mark.parametrize("n_steps", [BLOCK, 2 * BLOCK, N_STEPS])
+@pytest.mark.parametrize("architecture", ["dense", "conv", "transformer"])
+def test_a_stored_network_hides_blocks_as_torch_does(architecture, n_steps, n_windows):
     shape = (N_STEPS, N_CHANNELS + 1)
-    fitted = TorchNetwork(masked("dense").network, shape)
-    stored = StoredNetwork(NetworkOptions(latent_dim=4), shape, fitted.state(), fitted.graph())
-    centred = random_windows(5, seed=3).numpy() - 3
-    left = random_windows(5, seed=4).numpy()[:, :n_steps].copy()
-    expected = fitted.each_block_hidden(centred, left, BLOCK)
-    np.testing.assert_allclose(stored.each_block_hidden(centred, left, BLOCK), expected, rtol=1e-4, atol=1e-4)
+    fitted = TorchNetwork(masked(architecture).network, shape, BLOCK)
+    options = NetworkOptions(architecture=architecture, latent_dim=4)
+    stored = StoredNetwork(options, shape, fitted.state(), fitted.graphs(), BLOCK)
+    centred = random_windows(n_windows, seed=3).numpy() - 3
+    left = random_windows(n_windows, seed=4).numpy()[:, N_STEPS - n_steps :].copy()
+    expected = fitted.each_block_hidden(centred, left)
+    np.testing.assert_allclose(stored.each_block_hidden(centred, left), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_layers_by_group_equal_one_layer_an_input():

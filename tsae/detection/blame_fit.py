@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from tsae.detection.blame import BlameModel
-from tsae.detection.training_rows import FitRows, window_starts
+from tsae.detection.fit_rows import FitRows, window_starts
 from tsae.nn.linear import moments
 
 __all__ = ["fit_blame"]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.blame_fit import fit_blame
 from tsae.detection.engine import ScoreModel
+from tsae.detection.fit_rows import FitRows, lay_out_rows, window_starts
 from tsae.detection.judge import Judge
 from tsae.detection.judging import entry_errors
 from tsae.detection.member import Member
@@ -22,7 +23,7 @@ from tsae.detection.pretraining import deep_options, pretrain
 from tsae.detection.scales import fit_scales
 from tsae.detection.switches import fit_switches
 from tsae.detection.torch_network import TorchNetwork, masked_model
-from tsae.detection.training_rows import FitRows, Span, lay_out_rows, window_starts
+from tsae.detection.training_rows import Span
 from tsae.errors import DataError
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder

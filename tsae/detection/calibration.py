@@ -45,6 +45,10 @@ class LogTail:
         beyond = np.maximum(x - self.knots[-1], 0) / self.excess
         return np.asarray(beyond - np.log1p(-rank), dtype=np.float64)
 
+    def p_value(self, score: float) -> float:
+        """About the share of normal rows with a larger score, in (0, 1]."""
+        return float(np.exp(-self(np.array([score]))[0]))
+
 
 def fit_log_tail(normal_scores: FloatArray) -> LogTail:
     """Learn the scale from error scores of normal rows `(n,)`, none negative; NaN is left out."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KNEE", "NEUTRAL_SCORE", "combined", "combined_row"]
+__all__ = ["KNEE", "NEUTRAL_SCORE", "combined", "combined_row", "with_switches"]
 
 FloatArray = NDArray[np.float64]
 NEUTRAL_SCORE = math.log(2)
@@ -42,3 +42,11 @@ def combined_row(views: Sequence[float]) -> float:
     if used[-1] > KNEE:
         used = [view if view <= KNEE else KNEE * (1 + math.log(view / KNEE)) for view in used]
     return sum(used) / len(used)
+
+
+def with_switches(scores: FloatArray, surprise: FloatArray) -> FloatArray:
+    """Scores `(n,)` of the views and the switches' surprise `(n,)`, in nats, as one: the root of the sum of squares.
+
+    So a surprising switch alarms where all else is quiet, and does not drown a fault where the score is high anyhow.
+    """
+    return np.asarray(np.sqrt(scores**2 + surprise**2), dtype=np.float64)

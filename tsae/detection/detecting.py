@@ -11,12 +11,12 @@ import pandas as pd
 from tsae.detection.calibration import fit_log_tail
 from tsae.detection.drift import drift_of
 from tsae.detection.engine import ScoreModel
-from tsae.detection.explain import Labels, PeakView, ScoredSeries, make_events
+from tsae.detection.explain import Labels, ScoredSeries, make_events
 from tsae.detection.inputs import Entity
-from tsae.detection.peak import blame_for
+from tsae.detection.peak import peak_rows, view_peak
 from tsae.detection.result import Detection
 from tsae.detection.rules import EventRules
-from tsae.detection.scoring import CalibrationScores, expected_at, score_grid
+from tsae.detection.scoring import CalibrationScores, score_grid
 from tsae.detection.thresholds import ThresholdSet, adaptive_threshold
 from tsae.detection.tracking import join_levels
 from tsae.series.grid import GridSeries
@@ -57,7 +57,12 @@ def detect_entity(
         blocked=blocked,
         segments=np.searchsorted(grid.starts, grid.rows, side="right"),
     )
-    labels = Labels(facts.channels, facts.units, facts.period, name, time_of=lambda moment: entity.index[moment.row])
+    tail = fit_log_tail(calibration)
+    labels = Labels(
+        *(facts.channels, facts.units, facts.period, name),
+        time_of=lambda moment: entity.index[moment.row],
+        p_value_of=tail.p_value,
+    )
     joins = join_levels(facts.model.scaler)
     return Detection(
         scores=pd.Series(scores, index=entity.index, name="score"),
@@ -69,15 +74,15 @@ def detect_entity(
             rules,
             labels,
             joins,
-            lambda event: PeakView(
+            lambda event: view_peak(
+                facts.model,
+                peak_rows(facts.model, grid, event, rules=rules, lag=facts.lag),
                 entity.values[event.peak.row],
-                expected_at(facts.model, grid, event.peak.row),
-                blame_for(facts.model, grid, event),
             ),
         ),
         entity=name,
         judged=pd.Series(judged, index=entity.index, name="unsmoothed_score" if of_rows else "score"),
         thresholds=pd.Series(thresholds, index=entity.index, name="threshold"),
-        p_values=pd.Series(np.exp(-fit_log_tail(calibration)(judged)), index=entity.index, name="p_value"),
+        p_values=pd.Series(np.exp(-tail(judged)), index=entity.index, name="p_value"),
         drift=drift_of(judged[~blocked], calibration, adaptive, facts.thresholds.used.value),
     )

@@ -6,6 +6,9 @@ import os
 from dataclasses import asdict
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
 from tsae.detection.calibration import LogTail
 from tsae.detection.image_detector import ImageAnomalyDetector
 from tsae.detection.image_heat import HeatScale
@@ -19,8 +22,6 @@ from tsae.detection.packing import (
     pack_codes,
     package_versions,
     plain_parameters,
-    put_state,
-    state_of,
     unpack_codes,
 )
 from tsae.detection.thresholds import Threshold
@@ -41,7 +42,7 @@ def save_image_detector(detector: ImageAnomalyDetector, path: str | os.PathLike[
         "peak_tail.knots": levels.peak_tail.knots,
         "heat.usual": levels.heat.usual,
     }
-    put_state(network.autoencoder, "network.", tensors)
+    _put_state(network.autoencoder, "network.", tensors)
     tensors |= labelled_arrays(detector.model_.labelled)
     manifest = {
         "kind": "ImageAnomalyDetector",
@@ -69,7 +70,7 @@ def unpack_image_detector(tensors: Arrays, manifest: dict[str, Any]) -> ImageAno
     channels, height, width = shape = manifest["image_shape"]
     options = NetworkOptions(**manifest["network"])
     network = ImageNetwork(
-        rebuild_autoencoder(options, tuple(shape), state_of("network.", tensors)),
+        rebuild_autoencoder(options, tuple(shape), _state_of("network.", tensors)),
         options,
         ImageScale(**manifest["scale"]),
         Judge(**manifest["judge"]),
@@ -90,3 +91,14 @@ def unpack_image_detector(tensors: Arrays, manifest: dict[str, Any]) -> ImageAno
     detector.threshold_ = detector.learned_threshold_.value
     detector.offset_ = -detector.threshold_
     return detector
+
+
+def _put_state(module: nn.Module, prefix: str, tensors: Arrays) -> None:
+    """Put a module's tensors into `tensors`, under names that begin with `prefix`."""
+    tensors |= {f"{prefix}{name}": tensor.numpy() for name, tensor in module.state_dict().items()}
+
+
+def _state_of(prefix: str, tensors: Arrays) -> dict[str, Tensor]:
+    """The module's tensors that `_put_state` has put under `prefix`."""
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): torch.from_numpy(tensors[name]) for name in names}

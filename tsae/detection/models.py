@@ -11,11 +11,20 @@ from numpy.typing import NDArray
 
 from tsae.detection.judge import Judge
 
-__all__ = ["LinearBlocks", "MaskedModel", "Network", "ReconstructionModel", "WindowModel", "block_of"]
+__all__ = ["Graph", "LinearBlocks", "MaskedModel", "Network", "ReconstructionModel", "WindowModel", "block_of"]
 
 Array = NDArray[np.float32]
 _LINEAR = "linear."
 _NETWORK = "network."
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What a network does, as an ONNX model that takes arrays from the network's state by their names."""
+
+    model: bytes
+    arrays: tuple[str, ...]
+    """Names of the arrays of the state that it takes."""
 
 
 class Network(Protocol):
@@ -37,14 +46,14 @@ class Network(Protocol):
     def judged(self, windows: Array, judge: Judge) -> Array:
         """How unusual every entry of the windows is, shaped like them; see `tsae.detection.judging`."""
 
-    def each_block_hidden(self, centred: Array, left: Array, block: int) -> Array:
+    def each_block_hidden(self, centred: Array, left: Array) -> Array:
         """Predictions of a masked autoencoder's network; see `tsae.nn.masked.hide_each_block`."""
 
     def state(self) -> Mapping[str, Array]:
         """The arrays that a model file keeps of it."""
 
-    def graph(self) -> bytes | None:
-        """Windows → rebuilt windows as an ONNX model, `None` if none can be made."""
+    def graphs(self) -> Mapping[str, Graph]:
+        """Graphs by name: "rebuild", or "hide_all" and "hide_last" of a masked one; none if they cannot be made."""
 
 
 class WindowModel(Protocol):
@@ -158,7 +167,7 @@ class MaskedModel:
         left = cast(Array, product.reshape(n_windows, -1, n_channels))
         if self._network is None:
             return left
-        return left - self._network.each_block_hidden(flat.reshape(windows.shape), left, block)
+        return left - self._network.each_block_hidden(flat.reshape(windows.shape), left)
 
     def state(self) -> dict[str, Array]:
         """The arrays of the linear part and of the network."""

@@ -7,9 +7,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from tsae.detection.bottleneck import BottleneckFacts
 from tsae.detection.codes import CodeCloud, CodeFacts, Compression
@@ -22,8 +20,6 @@ __all__ = [
     "pack_codes",
     "package_versions",
     "plain_parameters",
-    "put_state",
-    "state_of",
     "unpack_codes",
 ]
 
@@ -42,17 +38,6 @@ def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(values["random_state"], int):
         values["random_state"] = None
     return values
-
-
-def put_state(module: nn.Module, prefix: str, tensors: Arrays) -> None:
-    """Put a module's tensors into `tensors`, under names that begin with `prefix`."""
-    tensors |= {f"{prefix}{name}": tensor.numpy() for name, tensor in module.state_dict().items()}
-
-
-def state_of(prefix: str, tensors: Arrays) -> dict[str, Tensor]:
-    """The module's tensors that `put_state` has put under `prefix`."""
-    names = [name for name in tensors if name.startswith(prefix)]
-    return {name.removeprefix(prefix): torch.from_numpy(tensors[name]) for name in names}
 
 
 def fit_report(facts: Mapping[str, Any]) -> FitReport:

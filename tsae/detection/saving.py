@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tsae.detection.detector import AnomalyDetector
-from tsae.detection.image_detector import ImageAnomalyDetector
-from tsae.detection.image_saving import unpack_image_detector
 from tsae.detection.packing import Arrays, fit_report, pack_codes, package_versions, plain_parameters, unpack_codes
 from tsae.detection.score_packing import pack_score_model, reading_parts, unpack_score_model
 from tsae.detection.scoring import CalibrationScores
 from tsae.detection.thresholds import Threshold, ThresholdSet
 from tsae.store import read_model, write_model
+
+if TYPE_CHECKING:
+    from tsae.detection.image_detector import ImageAnomalyDetector
 
 __all__ = ["load", "save_detector"]
 
@@ -68,7 +69,13 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
     return detector._take(ThresholdSet(*(Threshold(**threshold) for threshold in manifest["thresholds"])))
 
 
+def _unpack_images(tensors: Arrays, manifest: dict[str, Any]) -> ImageAnomalyDetector:
+    from tsae.detection.image_saving import unpack_image_detector  # loads torch, which scoring tables does without
+
+    return unpack_image_detector(tensors, manifest)
+
+
 _KINDS: dict[str, Callable[[Arrays, dict[str, Any]], AnomalyDetector | ImageAnomalyDetector]] = {
     "AnomalyDetector": _unpack,
-    "ImageAnomalyDetector": unpack_image_detector,
+    "ImageAnomalyDetector": _unpack_images,
 }

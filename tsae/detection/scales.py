@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.calibration import fit_log_tail
 from tsae.detection.filters import MovingAverage
+from tsae.detection.fit_rows import FitRows
 from tsae.detection.member import (
     MemberScale,
     channel_mean,
@@ -18,7 +19,6 @@ from tsae.detection.member import (
 )
 from tsae.detection.models import WindowModel
 from tsae.detection.plan import MemberPlan
-from tsae.detection.training_rows import FitRows
 
 __all__ = ["fit_scales"]
 

@@ -17,7 +17,7 @@ from tsae.detection.engine import ScoreModel
 from tsae.detection.judge import Judge
 from tsae.detection.label_classifier import labelled_arrays, labelled_of
 from tsae.detection.member import Member, MemberScale
-from tsae.detection.models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
+from tsae.detection.models import Graph, LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
 from tsae.detection.stored_network import StoredNetwork
 from tsae.detection.switch_habits import SwitchHabits
 from tsae.detection.switches import SwitchModel
@@ -74,9 +74,8 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
     model = member.model
     state = model.state()
     tensors |= {f"{prefix}network.{name}": array for name, array in state.items()}
-    graph = None if model.network is None else model.network.graph()
-    if graph is not None:
-        tensors[f"{prefix}graph"] = np.frombuffer(graph, dtype=np.uint8)
+    graphs = {} if model.network is None else model.network.graphs()
+    tensors |= {f"{prefix}graph.{name}": np.frombuffer(graph.model, dtype=np.uint8) for name, graph in graphs.items()}
     judge = model.judge if isinstance(model, ReconstructionModel) else None
     if isinstance(model, ReconstructionModel) and model.lowest is not None:
         tensors[f"{prefix}lowest"] = model.lowest
@@ -92,7 +91,7 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
         "block": block_of(model),
         "judge": None if judge is None else asdict(judge),
         "state": list(state),
-        "graph": graph is not None,
+        "graphs": {name: graph.arrays for name, graph in graphs.items()},
         "network": asdict(member.options),
         "tails": tails,
     }
@@ -105,23 +104,26 @@ def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Membe
     )
     shape = (facts["window_size"], len(settled.levels))
     state = {name: tensors[f"{prefix}network.{name}"] for name in facts["state"]}
-    graph = tensors[f"{prefix}graph"].tobytes() if facts["graph"] else None
+    graphs = {
+        name: Graph(tensors[f"{prefix}graph.{name}"].tobytes(), tuple(arrays))
+        for name, arrays in facts["graphs"].items()
+    }
     if facts["block"] is None:
-        network = StoredNetwork(options, shape, state, graph)
+        network = StoredNetwork(options, shape, state, graphs)
         model: WindowModel = ReconstructionModel(network, Judge(**facts["judge"]), tensors.get(f"{prefix}lowest"))
     else:
-        model = _unpack_masked(options, shape, state, graph, block=facts["block"])
+        model = _unpack_masked(options, shape, state, graphs, block=facts["block"])
     return Member(model, options, facts["window_size"], facts["n_last"], facts["stride"], settled, immediate)
 
 
 def _unpack_masked(
-    options: NetworkOptions, shape: tuple[int, int], state: Arrays, graph: bytes | None, *, block: int
+    options: NetworkOptions, shape: tuple[int, int], state: Arrays, graphs: dict[str, Graph], *, block: int
 ) -> MaskedModel:
     centre, operator, variance = (state.pop(f"linear.{name}") for name in ("centre", "operator", "variance"))
     linear = LinearBlocks(centre, operator, variance, block)
     inner = {name.removeprefix("network."): array for name, array in state.items()}
     shape = (shape[0], shape[1] + 1)
-    return MaskedModel(linear, StoredNetwork(options, shape, inner, graph) if inner else None)
+    return MaskedModel(linear, StoredNetwork(options, shape, inner, graphs, block) if inner else None)
 
 
 def _unpack_scale(tails: list[dict[str, float]], prefix: str, tensors: Arrays) -> MemberScale:

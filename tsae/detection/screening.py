@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tsae.detection.filters import MovingAverage, trailing_kernel
+from tsae.detection.fit_rows import FitRows, lay_out_rows
 from tsae.detection.inputs import Entity
-from tsae.detection.training_rows import Excluded, FitRows, Span, lay_out_rows
+from tsae.detection.training_rows import Excluded, Span
 from tsae.nn.linear import moments
 from tsae.nn.masked import BlockPredictor, block_predictor
 from tsae.series.channels import fit_channels

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.judge import Judge
+from tsae.detection.models import Graph
 from tsae.nn.options import NetworkOptions
 
 if TYPE_CHECKING:
@@ -35,14 +36,22 @@ class StoredNetwork:
         Of its windows, `(window_size, n_channels)`.
     state
         Its arrays.
-    graph
-        Windows → rebuilt windows as an ONNX model.
+    graphs
+        What it does, see `tsae.detection.graph`; without them torch executes it.
+    block
+        Rows a hidden block of a masked autoencoder.
     """
 
     def __init__(
-        self, options: NetworkOptions, shape: tuple[int, int], state: Mapping[str, Array], graph: bytes | None
+        self,
+        options: NetworkOptions,
+        shape: tuple[int, int],
+        state: Mapping[str, Array],
+        graphs: Mapping[str, Graph],
+        block: int | None = None,
     ) -> None:
-        self._options, self._shape, self._state, self._graph = options, shape, state, graph
+        self._options, self._shape, self._state, self._graphs = options, shape, state, graphs
+        self._block = block
 
     @property
     def n_linear(self) -> int:
@@ -50,7 +59,8 @@ class StoredNetwork:
         return 0 if components is None else len(components)
 
     def __call__(self, windows: Array) -> Array:
-        return self._rebuild(windows)
+        rebuild = self._sessions.get("rebuild")
+        return self._torch(windows) if rebuild is None else rebuild(windows=windows)
 
     def encode(self, windows: Array) -> Array:
         return self._torch.encode(windows)
@@ -61,18 +71,15 @@ class StoredNetwork:
     def judged(self, windows: Array, judge: Judge) -> Array:
         return self._torch.judged(windows, judge)
 
-    def each_block_hidden(self, centred: Array, left: Array, block: int) -> Array:
-        predicted = np.empty_like(left)
-        first = centred.shape[1] - left.shape[1]
-        seen = np.concatenate([centred, np.zeros((*centred.shape[:2], 1), np.float32)], axis=2)
-        for start in range(first, centred.shape[1], block):
-            steps, own = slice(start, start + block), slice(start - first, start - first + block)
-            seen[:, steps, :-1] -= left[:, own]
-            seen[:, steps, -1] = 1
-            predicted[:, own] = self._rebuild(seen)[:, steps, :-1]
-            seen[:, steps, :-1] = centred[:, steps]
-            seen[:, steps, -1] = 0
-        return predicted
+    def each_block_hidden(self, centred: Array, left: Array) -> Array:
+        n_own, n_steps = left.shape[1], centred.shape[1]
+        hide = self._sessions.get("hide_last" if n_own == self._block else "hide_all")
+        if hide is None:
+            return self._torch.each_block_hidden(centred, left)
+        if n_own in (self._block, n_steps):
+            return hide(centred=centred, left=left)
+        padded = np.pad(left, ((0, 0), (n_steps - n_own, 0), (0, 0)))  # only the blocks that were asked for are right
+        return hide(centred=centred, left=padded)[:, n_steps - n_own :]
 
     @property
     def module(self) -> AutoEncoder:
@@ -82,21 +89,21 @@ class StoredNetwork:
     def state(self) -> Mapping[str, Array]:
         return self._state
 
-    def graph(self) -> bytes | None:
-        return self._graph
+    def graphs(self) -> Mapping[str, Graph]:
+        return self._graphs
 
     @cached_property
-    def _rebuild(self) -> Callable[[Array], Array]:
-        """What executes the network."""
-        if self._graph is None:
+    def _sessions(self) -> Mapping[str, Callable[..., Array]]:
+        """What executes the graphs; nothing if that is not possible."""
+        if not self._graphs:
             _logger.info("the model file carries no inference graph; torch executes it")
-            return self._torch
+            return {}
         try:
             import onnxruntime
         except ImportError:
             _logger.info("onnxruntime is not installed (pip install onnxruntime); torch executes the model")
-            return self._torch
-        return _Session(onnxruntime, self._graph)
+            return {}
+        return {name: _Session(onnxruntime, graph, self._state) for name, graph in self._graphs.items()}
 
     @cached_property
     def _torch(self) -> TorchNetwork:
@@ -106,28 +113,33 @@ class StoredNetwork:
 
         state = {name: torch.from_numpy(array) for name, array in self._state.items()}
         with torch.random.fork_rng(devices=[]):
-            return TorchNetwork(rebuild_autoencoder(self._options, self._shape, state), self._shape)
+            return TorchNetwork(rebuild_autoencoder(self._options, self._shape, state), self._shape, self._block)
 
     def __getstate__(self) -> dict[str, Any]:
         """What is copied or pickled: not what executes it."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_rebuild", "_torch")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_sessions", "_torch")}
 
 
 class _Session:
     """An ONNX model in one thread: windows are small, and threads that wait for each other cost more than they do."""
 
-    def __init__(self, onnxruntime: Any, graph: bytes) -> None:
+    def __init__(self, onnxruntime: Any, graph: Graph, state: Mapping[str, Array]) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        # They must outlive the session.
+        self._arrays = [onnxruntime.OrtValue.ortvalue_from_numpy(state[name]) for name in graph.arrays]
+        options.add_external_initializers([f"network.{name}" for name in graph.arrays], self._arrays)
+        self._session = onnxruntime.InferenceSession(graph.model, options, providers=["CPUExecutionProvider"])
 
-    def __call__(self, windows: Array) -> Array:
+    def __call__(self, **inputs: Array) -> Array:
+        n_windows = len(next(iter(inputs.values())))
         parts = [
-            self._run(windows[first : first + _WINDOWS_AT_ONCE]) for first in range(0, len(windows), _WINDOWS_AT_ONCE)
+            self._run({name: array[first : first + _WINDOWS_AT_ONCE] for name, array in inputs.items()})
+            for first in range(0, n_windows, _WINDOWS_AT_ONCE)
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _run(self, windows: Array) -> Array:
-        rebuilt: Array = self._session.run(None, {"windows": windows})[0]
-        return rebuilt
+    def _run(self, inputs: Mapping[str, Array]) -> Array:
+        found: Array = self._session.run(None, inputs)[0]
+        return found

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.calibration import LogTail, fit_log_tail
 from tsae.detection.engine import ScoreModel
 from tsae.detection.score_packing import reading_parts, unpack_score_model
 from tsae.detection.thresholds import Threshold, ThresholdSet
@@ -53,6 +54,10 @@ class StreamModel:
                 "`label_classifier` (=True) joins the scores of whole tables only; fit with label_classifier=False to "
                 "score a stream"
             )
+
+    def tail(self, kind: str) -> LogTail:
+        """Scores of normal rows of one kind, a name of `thresholds`, as a distribution."""
+        return fit_log_tail(self.calibration[kind])
 
     @classmethod
     def of(cls, detector: Any) -> StreamModel:

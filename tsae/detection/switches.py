@@ -20,7 +20,7 @@ from tsae.detection.switch_habits import HabitWatch, SwitchHabits, fit_habits
 from tsae.series.channels import ChannelScaler
 
 if TYPE_CHECKING:
-    from tsae.detection.training_rows import FitRows
+    from tsae.detection.fit_rows import FitRows
 
 __all__ = [
     "CLIP",
@@ -77,7 +77,7 @@ class SwitchWatch:
         return errors_of(self._model, self.surprise(analog, values), self._habits.push(values), values)
 
     def term(self, errors: FloatArray) -> FloatArray:
-        """What the switches add to a score, `(n,)`."""
+        """The switches' part of a score, `(n,)`."""
         if self._model is None or not errors.shape[1]:
             return np.zeros(len(errors))
         return term_of(self._model, errors)
@@ -126,9 +126,9 @@ def errors_of(
 
 
 def term_of(model: SwitchModel, errors: FloatArray) -> FloatArray:
-    """What the switches add to a score `(n,)`: the largest surprise beyond the worst of training, in nats.
+    """The switches' part of a score `(n,)`: the largest surprise beyond the worst of training, in nats.
 
-    Surprise is bounded, so that it can alarm alone and drowns nothing.
+    Surprise is bounded, so that it can alarm alone; see `with_switches`.
     """
     beyond = (np.nan_to_num(errors) - 1) * model.worst
     return np.asarray(np.maximum(beyond.max(axis=1), 0.0), dtype=np.float64)

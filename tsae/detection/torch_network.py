@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tsae.detection.graph import graph_of
+from tsae.detection.graph import graphs_of
 from tsae.detection.judge import Judge
 from tsae.detection.judging import entry_errors
-from tsae.detection.models import LinearBlocks, MaskedModel
+from tsae.detection.models import Graph, LinearBlocks, MaskedModel
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath
@@ -23,10 +25,13 @@ _WINDOWS_AT_ONCE = 256  # times the blocks of a window
 
 
 class TorchNetwork:
-    """A fitted autoencoder, executed by torch; `shape` is that of its windows. See `tsae.detection.models.Network`."""
+    """A fitted autoencoder, executed by torch. See `tsae.detection.models.Network`.
 
-    def __init__(self, module: AutoEncoder, shape: tuple[int, int]) -> None:
-        self._shape = shape
+    `shape` is that of its windows, `block` the rows a hidden block of a masked autoencoder.
+    """
+
+    def __init__(self, module: AutoEncoder, shape: tuple[int, int], block: int | None = None) -> None:
+        self._shape, self._block = shape, block
         self.module = module.eval().requires_grad_(False)
 
     @property
@@ -50,15 +55,16 @@ class TorchNetwork:
         return entry_errors(judge, self.module, torch.from_numpy(windows)).numpy()
 
     @torch.inference_mode()
-    def each_block_hidden(self, centred: Array, left: Array, block: int) -> Array:
+    def each_block_hidden(self, centred: Array, left: Array) -> Array:
+        block = cast(int, self._block)
         parts = zip(*(torch.split(torch.from_numpy(each), _WINDOWS_AT_ONCE) for each in (centred, left)), strict=True)
         return torch.cat([hide_each_block(self.module, *part, block=block) for part in parts]).numpy()
 
     def state(self) -> dict[str, Array]:
         return {name: tensor.numpy() for name, tensor in self.module.state_dict().items()}
 
-    def graph(self) -> bytes | None:
-        return graph_of(self.module, self._shape)
+    def graphs(self) -> dict[str, Graph]:
+        return graphs_of(self.module, self._shape, self._block)
 
 
 def masked_model(network: MaskedAutoEncoder) -> MaskedModel:
@@ -67,7 +73,7 @@ def masked_model(network: MaskedAutoEncoder) -> MaskedModel:
     centre, operator, variance = (part.numpy() for part in (linear.centre, linear.operator, linear.variance))
     n_channels = len(linear.variance)
     shape = (len(linear.centre) // n_channels, n_channels + 1)
-    inner = None if network.network is None else TorchNetwork(network.network, shape)
+    inner = None if network.network is None else TorchNetwork(network.network, shape, linear.block)
     return MaskedModel(LinearBlocks(centre, operator, variance, linear.block), inner)
 
 

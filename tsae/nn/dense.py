@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from tsae.nn.layers import linear_by_group, start_at_zero
@@ -95,6 +96,18 @@ class DenseDecoder(nn.Module):
         weight = last.weight.view(-1, block * n_channels, last.in_features)
         found = linear_by_group(self.layers[:-2](code), chosen, weight, last.bias.view(weight.shape[:2]))
         return found.view(-1, block, n_channels)
+
+    def last_blocks(self, code: Tensor, n_blocks: int, block: int) -> Tensor:
+        """The last `n_blocks` blocks, each of its own series, `(n_blocks, batch, block, channels)`.
+
+        `code` holds `batch` codes for the first of these blocks, then as many for the next one, and so on.
+        """
+        last = cast(nn.Linear, self.layers[-2])
+        n_channels = cast(tuple[int, ...], cast(nn.Unflatten, self.layers[-1]).unflattened_size)[-1]
+        weight = last.weight.view(-1, block * n_channels, last.in_features).transpose(1, 2)[-n_blocks:]
+        bias = last.bias.view(-1, 1, block * n_channels)[-n_blocks:]
+        hidden = self.layers[:-2](code).view(n_blocks, -1, last.in_features)
+        return torch.baddbmm(bias, hidden, weight).view(n_blocks, -1, block, n_channels)
 
 
 def _hidden_layers(widths: Sequence[int], activation: Callable[[], nn.Module], dropout: float) -> list[nn.Module]:

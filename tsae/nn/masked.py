@@ -147,31 +147,28 @@ def hide_each_block(network: AutoEncoder, centred: Tensor, left: Tensor, *, bloc
     differ in one block only differ little after a dense first layer, so that it is worked out once and corrected
     for each block, and the last layer only rebuilds the hidden block.
     """
-    n_windows, n_steps, n_channels = centred.shape
-    n_blocks = left.shape[1] // block
-    chosen = torch.arange(n_steps // block - n_blocks, n_steps // block).repeat_interleave(n_windows)
     encoder, decoder = network.encoder, network.decoder
     if not (isinstance(encoder, DenseEncoder) and isinstance(decoder, DenseDecoder) and len(encoder.layers) > 1):
-        return _each_block_whole(network, centred, left, chosen, block)
+        return _each_block_whole(network, centred, left, block)
+    n_steps, n_channels, n_blocks = map(int, (*centred.shape[1:], left.shape[1] // block))  # constants of a graph
     layer = cast(nn.Linear, encoder.layers[1])
     weight = layer.weight.view(-1, n_steps, n_channels + 1)
     shared = functional.linear(centred.flatten(1), weight[:, :, :-1].flatten(1), layer.bias)
-    of_blocks = weight[:, n_steps - left.shape[1] :].reshape(-1, n_blocks, block, n_channels + 1)
-    told = shared + of_blocks[..., -1].sum(2).T.unsqueeze(1)  # (n_blocks, batch, n_out): the mask's share added
-    values = of_blocks[..., :-1].permute(1, 2, 3, 0).flatten(1, 2)
-    blocks = left.reshape(n_windows, n_blocks, -1).transpose(0, 1)
-    hidden = torch.baddbmm(told, blocks, values, alpha=-1).flatten(0, 1)
-    code = network.bottleneck(encoder.layers[2:](hidden)).code
-    found = decoder.blocks(code, chosen, block)[..., :-1]
-    return found.reshape(n_blocks, n_windows, block, n_channels).transpose(0, 1).reshape(left.shape)
+    of_blocks = weight.view(len(weight), -1, block, n_channels + 1).permute(1, 2, 3, 0)
+    told = shared + of_blocks[-n_blocks:, :, -1].sum(1).unsqueeze(1)  # the mask's share added, (n_blocks, batch, n_out)
+    blocks = left.reshape(-1, n_blocks, block * n_channels).transpose(0, 1)
+    hidden = torch.baddbmm(told, blocks, of_blocks[:, :, :-1].flatten(1, 2)[-n_blocks:], alpha=-1)
+    code = network.bottleneck(encoder.layers[2:](hidden.flatten(0, 1))).code
+    found = decoder.last_blocks(code, n_blocks, block)[..., :-1]
+    return found.transpose(0, 1).reshape(-1, n_blocks * block, n_channels)
 
 
-def _each_block_whole(network: AutoEncoder, centred: Tensor, left: Tensor, chosen: Tensor, block: int) -> Tensor:
+def _each_block_whole(network: AutoEncoder, centred: Tensor, left: Tensor, block: int) -> Tensor:
     """The same for any network: it sees as many windows as there are hidden blocks."""
-    n_windows, n_steps, _ = centred.shape
-    own = torch.arange(n_steps).div(block, rounding_mode="floor") == chosen[::n_windows].unsqueeze(1)
-    padded = functional.pad(left, (0, 0, n_steps - left.shape[1], 0))
-    hidden = own.to(centred.dtype)[:, None, :, None].expand(-1, n_windows, -1, 1)
+    n_steps, n_own = int(centred.shape[1]), int(left.shape[1])
+    own = torch.eye(n_steps // block).repeat_interleave(block, dim=1)[-(n_own // block) :]
+    padded = functional.pad(left, (0, 0, n_steps - n_own, 0))
+    hidden = own[:, None, :, None].expand(-1, centred.shape[0], -1, 1)
     seen = torch.cat([centred - padded * hidden, hidden], dim=3)
     found = network(seen.flatten(0, 1)).mean.view(seen.shape)[..., :-1]
-    return cast(Tensor, (found * hidden).sum(0)[:, n_steps - left.shape[1] :])
+    return cast(Tensor, (found * hidden).sum(0)[:, n_steps - n_own :])

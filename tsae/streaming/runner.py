@@ -199,7 +199,7 @@ class Runner:
 
     def _told(self, scores: Any) -> list[Record]:
         self.n_alarms += sum(change.state == "opened" for change in scores.events)
-        events = event_records(scores.events, self.scorer.channels)
+        events = event_records(scores.events)
         told = self._options.tell
         if told == "events":
             return events

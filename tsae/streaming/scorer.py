@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,15 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.peak import peak_reach
 from tsae.detection.rules import EventRules
 from tsae.detection.stream_model import StreamModel
 from tsae.detection.tracking import join_levels
 from tsae.errors import DataError, ParameterError
 from tsae.streaming.answers import RowScore, StreamScores
 from tsae.streaming.clock import Arrival, EntityClock, StreamCounts
-from tsae.streaming.event_watch import EventChange, EventWatch, check_stream_rules
+from tsae.streaming.describing import EventWriter
+from tsae.streaming.entity import Entity
+from tsae.streaming.event_watch import EventChange, EventWatch
 from tsae.streaming.lanes import Lanes
-from tsae.streaming.levels import Levels
+from tsae.streaming.levels import Levels, judged_kinds
+from tsae.streaming.recent import RecentRows
 from tsae.streaming.rows import row_values, time_ns
 
 __all__ = ["RowScore", "StreamScorer", "StreamScores"]
@@ -99,13 +102,13 @@ class StreamScorer:
         self.model = model
         self.lag = model.lag if lag is None else min(lag, full_lag)
         # A score that waits for less than the full lag is an immediate score of a few rows later.
-        self._own_lag, self.adapt = self.lag in (model.lag, full_lag), adapt
+        self._kinds = judged_kinds(model, own_lag=self.lag in (model.lag, full_lag))
+        self.tails, self.adapt = {name: model.tail(kind) for name, kind in self._kinds.items()}, adapt
         self.judges_smoothed = model.thresholds.judged == "smoothed"
         self.warm_up = max(member.window_size for member in model.score_model.members) - 1
         self.channels = model.channels
         self.reorder, self.max_entities = reorder, max_entities
         self.rules = rules or EventRules()
-        check_stream_rules(self.rules)
         self._joins = join_levels(model.score_model.scaler)
         self.counts = StreamCounts()
         self.lanes = Lanes(model.score_model, lag=self.lag)
@@ -237,19 +240,15 @@ class StreamScorer:
     def new_entity(self, name: str, lane: int) -> Entity:
         """An entity without rows."""
         clock = EntityClock(self.model.period, self.model.max_fill, self.reorder, self.counts)
-        levels = Levels(self.model, own_lag=self._own_lag, adapt=self.adapt)
-        return Entity(name, lane, clock, EventWatch(self.rules, self._joins), levels)
-
-
-class Entity:
-    """One machine: its lane, its clock, and its rows that are not settled."""
-
-    def __init__(self, name: str, lane: int, clock: EntityClock, events: EventWatch, levels: Levels) -> None:
-        self.name, self.lane, self.clock, self.events, self.levels = name, lane, clock, events, levels
-        self.n_rows = self.n_arrived = 0
-        self.in_segment = False
-        self.waiting: deque[tuple[int, Any, int | None] | None] = deque()
-        """Number, time as handed in, and nanoseconds of its rows; `None` was filled in."""
+        levels = Levels(self.model, self._kinds, adapt=self.adapt)
+        n_pending = max(self.rules.merge_gap, self.rules.enter_within) + 1  # settled rows, each after a bridged gap
+        recent = RecentRows(
+            len(self.channels),
+            reach=peak_reach(self.model.score_model),
+            waiting=self.lanes.delay + n_pending * (self.model.max_fill + 1),
+        )
+        writer = EventWriter(self.model, self.tails["settled"], name, clock)
+        return Entity(name, lane, clock, EventWatch(self.rules, self._joins, recent, writer), levels, recent)
 
 
 class _Batch:
@@ -324,10 +323,13 @@ class _Batch:
         for entity, row, score, judged_score, warm in now:
             if row == _FILLED:
                 entity.waiting.append(None)
+                entity.recent.push(values[row])
                 continue
             stamp, time = self._stamps[row]
-            label = warm and judged_score > entity.levels.immediate(judged_score)
-            immediate[row] = RowScore(entity.n_rows, stamp, score, label, None, entity.name)
+            threshold = entity.levels.immediate(judged_score) if warm else entity.levels.now
+            about = warm and judged_score > threshold, judged_score, threshold, scorer.tails["immediate"]
+            immediate[row] = RowScore(entity.n_rows, stamp, score, *about, None, entity.name)
+            entity.recent.push(values[row], entity.n_rows)
             entity.waiting.append((entity.n_rows, stamp, time))
             entity.n_rows += 1
             scorer.counts.n_rows += 1
@@ -345,6 +347,7 @@ class _Batch:
         for score, judged_score, errors in zip(flushed.settled, judged, flushed.errors, strict=True):
             self._settle(entity, score, judged_score, errors)
         self._tell(entity, entity.events.end_segment())
+        entity.recent.clear()
 
     def _settle(self, entity: Entity, score: float, judged: float, errors: FloatArray) -> None:
         waiting = entity.waiting.popleft()
@@ -352,11 +355,10 @@ class _Batch:
             return
         row, stamp, time = waiting
         threshold = entity.levels.settled(judged)
-        self._settled_rows.append(RowScore(row, stamp, score, judged > threshold, errors, entity.name))
+        about = judged > threshold, judged, threshold, self._scorer.tails["settled"]
+        self._settled_rows.append(RowScore(row, stamp, score, *about, errors, entity.name))
         self._tell(entity, entity.events.take(row, row if time is None else time, judged, threshold, errors))
 
     def _tell(self, entity: Entity, changes: list[EventChange]) -> None:
-        clock = entity.clock
         for change in changes:
-            facts = {"entity": entity.name, "has_times": clock.newest is not None, "zoned": bool(clock.zoned)}
-            self._events.append(replace(change, **facts))  # type: ignore[arg-type]
+            self._events.append(replace(change, zoned=True) if entity.clock.zoned else change)

@@ -58,7 +58,7 @@ def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
     entities = []
     for entity in scorer.entities.values():
         late = [[arrival.time, arrival.order, _stamp(arrival.row[1])] for arrival in entity.clock.waiting]
-        arrays |= entity.levels.state(f"levels.{entity.lane}.")
+        arrays |= entity.levels.state(f"levels.{entity.lane}.") | entity.recent.state(f"recent.{entity.lane}.")
         for place, arrival in enumerate(entity.clock.waiting):
             arrays[f"reorder.{entity.lane}.{place}"] = arrival.row[0]
         entities.append(
@@ -92,7 +92,7 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
             "afresh"
         )
     scorer.lanes.arrays.restore(
-        {name: array for name, array in arrays.items() if not name.startswith(("reorder.", "levels."))}
+        {name: array for name, array in arrays.items() if not name.startswith(("reorder.", "levels.", "recent."))}
     )
     for name, value in StreamCounts(**facts["counts"]).__dict__.items():
         setattr(scorer.counts, name, value)
@@ -106,6 +106,7 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
         entity.events.restore(each["events"])
         entity.clock.restore(each["clock"])
         entity.levels.restore(arrays, f"levels.{entity.lane}.")
+        entity.recent.restore(arrays, f"recent.{entity.lane}.")
         for place, (time, order, stamp) in enumerate(each["reorder"]):
             values = np.array(arrays[f"reorder.{entity.lane}.{place}"])
             entity.clock.waiting.append(Arrival(time, order, (values, _from_stamp(stamp), time)))

@@ -73,7 +73,7 @@ def export_onnx(detector: Any, path: str | os.PathLike[str]) -> ExportedGraph:
     graph = ScoreGraph(model).eval()
     example = torch.zeros(3, graph.n_rows, graph.n_channels, dtype=torch.float64)
     try:
-        content = _with_facts(traced(graph, example, inputs=["rows"], outputs=_OUTPUTS), model, graph)
+        content = _with_facts(traced(graph, {"rows": example}, _OUTPUTS), model, graph)
     except torch.onnx.errors.OnnxExporterError as error:
         reason = str(error).splitlines()[0]
         raise ParameterError(f"this detector has no ONNX graph ({reason}); use its model file with tsae") from error

@@ -17,6 +17,7 @@ from tsae.detection.models import MaskedModel, Network, ReconstructionModel
 from tsae.detection.stored_network import StoredNetwork
 from tsae.detection.torch_network import TorchNetwork
 from tsae.nn.autoencoder import AutoEncoder
+from tsae.nn.masked import hide_each_block
 
 __all__ = ["MemberGraph", "longest_average"]
 
@@ -131,20 +132,9 @@ class _MaskedErrors:
         flat = windows.flatten(1) - self.centre
         left = (flat @ self.operator.T).reshape(-1, self.n_steps - self.first, self.n_channels)
         if self.network is not None:
-            left = left - self._predicted(flat.reshape(-1, self.n_steps, self.n_channels), left)
+            centred = flat.reshape(-1, self.n_steps, self.n_channels)
+            left = left - hide_each_block(self.network, centred, left, block=self.block)
         return left[:, -self.n_last :].square()
-
-    def _predicted(self, centred: Tensor, left: Tensor) -> Tensor:
-        network, parts = cast(AutoEncoder, self.network), []
-        for start in range(self.first, self.n_steps, self.block):
-            stop, own = start + self.block, slice(start - self.first, start - self.first + self.block)
-            hidden = centred[:, start:stop] - left[:, own]
-            values = torch.cat([centred[:, :start], hidden, centred[:, stop:]], dim=1)
-            steps = torch.arange(self.n_steps)
-            mask = ((steps >= start) & (steps < stop)).float()[:, None] + torch.zeros_like(values[:, :, :1])
-            seen = torch.cat([values, mask], dim=2)
-            parts.append(network(seen).mean[:, start:stop, :-1])
-        return torch.cat(parts, dim=1)
 
 
 def _module_of(network: Network) -> AutoEncoder:

@@ -66,8 +66,10 @@ class ScoreGraph(nn.Module):
         answers = [member(network, apart) for member in self.members]
         views = [found for (found, _), member in zip(answers, self.members, strict=True) if member.counts]
         switch_errors, term = self._switched(network.filled, rows)
-        smoothed = combined(torch.cat([view[:, :-1] for view in views], dim=1)) + term
-        unsmoothed = combined(torch.cat([view[:, -1:] for view in views], dim=1)) + term
+        smoothed, unsmoothed = (
+            (combined(torch.cat([view[:, part] for view in views], dim=1)).square() + term.square()).sqrt()
+            for part in (slice(-1), slice(-1, None))
+        )
         label = (smoothed if self.judges_smoothed else unsmoothed) > self.threshold
         own = torch.stack([relative for _, relative in answers]).mean(dim=0)
         errors = torch.cat([own, constant_errors[:, -1], switch_errors], dim=1).index_select(1, self.places)

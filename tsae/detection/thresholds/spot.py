@@ -66,9 +66,9 @@ class SpotThreshold:
 
     Examples
     --------
-    >>> scores = np.random.default_rng(0).exponential(size=6000)
-    >>> spot = SpotThreshold(scores[:1000], Target(0.01))
-    >>> bool(0.005 < (scores[1000:] > spot.thresholds(scores[1000:])).mean() < 0.02)
+    >>> scores = np.random.default_rng(0).exponential(size=11000)
+    >>> spot = SpotThreshold(scores[:1000], Target(0.001))
+    >>> bool(0.0005 < (scores[1000:] > spot.thresholds(scores[1000:])).mean() < 0.002)
     True
     """
 
