@@ -44,6 +44,10 @@ class LogTail:
         nats = -np.log1p(-np.linspace(0, 1 - _TAIL, len(self.knots)))
         return np.append(self.knots, self.knots[-1] + FAR), np.append(nats, nats[-1] + FAR / self.excess)
 
+    def p_value(self, score: float) -> float:
+        """About the share of normal rows with a larger score, in (0, 1]."""
+        return float(np.exp(-self(np.array([score]))[0]))
+
 
 def fit_log_tail(normal_scores: FloatArray) -> LogTail:
     """Learn the scale from error scores of normal rows `(n,)`, none negative; NaN is left out."""

@@ -6,6 +6,7 @@ what a row costs. Therefore arrays here lack the axis of the lanes, and what dep
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -177,9 +178,7 @@ class LaneRow:
         return views
 
 
-def _scores(views: list[float], places: Places, term: Any) -> tuple[float, float]:
-    smoothed, own = places
-    added = float(term)
-    return combined_row([views[place] for place in smoothed]) + added, combined_row(
-        [views[place] for place in own]
-    ) + added
+def _scores(views: list[float], places: Places, term: Any) -> list[float]:
+    """The score and the unsmoothed one, with the part of the switches."""
+    part = float(term)
+    return [math.hypot(combined_row([views[place] for place in kind]), part) for kind in places]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.combination import combined, combined_row
+from tsae.detection.combination import combined, combined_row, with_switches
 
 __all__ = ["Flushed", "Places", "Step", "joined", "scores_of"]
 
@@ -48,15 +49,15 @@ class Flushed(NamedTuple):
 def scores_of(views: FloatArray, terms: FloatArray, places: Places) -> tuple[list[float], list[float]]:
     """Scores and unsmoothed ones of n rows from all their views `(n, n_views)`.
 
-    `terms` is what the switches add, `(n,)`.
+    `terms` is the part of the switches, `(n,)`.
     """
     if len(views) == 1:
         row, term = views[0].tolist(), float(terms[0])
-        smoothed, own = (combined_row([row[place] for place in kind]) + term for kind in places)
+        smoothed, own = (math.hypot(combined_row([row[place] for place in kind]), term) for kind in places)
         return [smoothed], [own]
     if not len(views):
         return [], []
-    smoothed_rows, own_rows = (combined([views[:, kind]]) + terms for kind in places)
+    smoothed_rows, own_rows = (with_switches(combined([views[:, kind]]), terms) for kind in places)
     return smoothed_rows.tolist(), own_rows.tolist()
 
 
