@@ -49,7 +49,7 @@ class ChannelScaler:
     @property
     def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The values beyond which `scaled` clips, each `(n_channels,)`."""
-        return self.mean - _CLIP * self.scale, self.mean + _CLIP * self.scale
+        return self.mean - CLIP * self.scale, self.mean + CLIP * self.scale
 
     def scaled(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Values `(n, n_channels)` in standard deviations from the mean, float32, clipped at ±100; NaN stays."""

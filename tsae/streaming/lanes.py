@@ -45,6 +45,7 @@ class Lanes:
 
     def __init__(self, model: ScoreModel, *, lag: int) -> None:
         self._model, self.arrays = model, LaneArrays()
+        self.n_channels = len(model.scaler.role)
         self._full = lag >= model.full_lag
         shifts = None if self._full else [member.shift(lag) for member in model.members]
         self._chains = LaneChains(model.members, self.arrays, shifts)
@@ -89,6 +90,10 @@ class Lanes:
         """A further lane; its segment begins with its first row."""
         return self.arrays.open()
 
+    def n_rows(self, lane: int) -> int:
+        """Rows of the lane's segment so far."""
+        return int(self.arrays["n_rows"][lane])
+
     def restart(self, lane: int) -> None:
         """Forget the lane's segment; a new one begins with its next row."""
         self.arrays.reset(slice(lane, lane + 1))
@@ -110,7 +115,7 @@ class Lanes:
 
     def flush(self, lane: int) -> Flushed:
         """End the lane's segment."""
-        n_rows = int(self.arrays["n_rows"][lane])
+        n_rows = self.n_rows(lane)
         stop = int(self.arrays["origin"][lane]) + self._depth
         n_left = min(n_rows, self.delay)
         left = slice(stop - n_left, stop)
