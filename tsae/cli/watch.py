@@ -110,3 +110,7 @@ def _conclude(runner: Runner) -> None:
         "bad lines": runner.n_bad,
     }
     progress(", ".join([f"{counts.n_rows:,} rows scored", *(f"{n:,} {name}" for name, n in told.items() if n)]))
+    furthest = runner.scorer.furthest_moved
+    if furthest is not None:
+        name, moved = furthest
+        progress(f"the threshold{f' of {name}' if name else ''} has followed the scores by {moved:+.3g}")

@@ -92,6 +92,7 @@ class Service:
     def _values(self) -> Mapping[str, float]:
         runner, counts = self.runner, self.runner.scorer.counts
         waiting = sum(len(entity.waiting) for entity in list(runner.scorer.entities.values()))
+        furthest = runner.scorer.furthest_moved
         return {
             "messages": runner.n_messages,
             "rows": counts.n_rows,
@@ -103,6 +104,7 @@ class Service:
             "delivery_retries": runner.n_retries,
             "entities": len(runner.scorer.entities),
             "lag_rows": waiting,
+            "threshold_moved": 0.0 if furthest is None else furthest[1],
         }
 
     def _look_at_model(self) -> None:

@@ -193,6 +193,13 @@ class StreamScorer:
             batch.end(each)
         return batch.run()
 
+    @property
+    def furthest_moved(self) -> tuple[str, float] | None:
+        """The entity whose threshold of settled scores has moved furthest, and by how much; `None` if none has."""
+        moved = {name: entity.levels.moved for name, entity in list(self.entities.items())}
+        name = max(moved, key=lambda each: abs(moved[each]), default=None)
+        return None if name is None or not moved[name] else (name, moved[name])
+
     def take_over(self, other: StreamScorer) -> None:
         """Go on numbering the rows of another scorer's entities, whose segments have ended, and its counts."""
         self.counts = other.counts
