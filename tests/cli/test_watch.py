@@ -122,9 +122,12 @@ def test_late_rows_are_dropped_and_counted(model: Path) -> None:
     assert "30 rows scored, 2 repeated rows dropped" in result.stderr
 
 
-def test_it_says_how_far_the_threshold_has_moved(model: Path) -> None:
-    result = tsae("watch", model, stdin=later().to_csv())
-    moved = package.load(model).detect(later().set_axis(CHANNELS, axis=1)).drift.moved
+def test_it_says_how_far_the_threshold_has_moved(model: Path, tmp_path: Path) -> None:
+    detector = package.load(model).set_threshold("quantile", false_alarm_rate="5%")
+    detector.save(tmp_path / "m.tsae")
+    result = tsae("watch", tmp_path / "m.tsae", stdin=later().to_csv())
+    moved = detector.detect(later().set_axis(CHANNELS, axis=1)).drift.moved
+    assert moved != 0
     assert f"the threshold has followed the scores by {moved:+.3g}" in result.stderr
 
 

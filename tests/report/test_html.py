@@ -71,7 +71,7 @@ def test_the_page_says_how_far_the_threshold_has_moved_and_whether_to_train_agai
         for each in (still, replace(still, drift=drift), replace(still, drift=replace(drift, last_threshold=12.0)))
     ]
     assert ["threshold has followed the scores from 12 to 17.5" in text for text in texts] == [False, True, False]
-    assert ["Retrain: the last 1,200 scores" in text for text in texts] == [False, True, True]
+    assert ["Retrain: in the last 1,200 rows" in text for text in texts] == [False, True, True]
 
 
 def test_the_page_says_what_was_found() -> None:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NEUTRAL_SCORE", "combined", "combined_row", "with_switches"]
+__all__ = ["KNEE", "NEUTRAL_SCORE", "combined", "combined_row", "with_switches"]
 
 FloatArray = NDArray[np.float64]
 NEUTRAL_SCORE = math.log(2)
 """Score of a row with nothing to judge within reach: that of a median normal row."""
-_KNEE = 20.0  # nats; further out a tail fitted to some thousand rows is extrapolation
+KNEE = 20.0  # nats; further out a tail fitted to some thousand rows is extrapolation
 
 
 def combined(views: Sequence[FloatArray]) -> FloatArray:
@@ -24,7 +24,7 @@ def combined(views: Sequence[FloatArray]) -> FloatArray:
     out; a row without any gets `NEUTRAL_SCORE`.
     """
     stacked = np.concatenate(list(views), axis=1)
-    bent = np.where(stacked > _KNEE, _KNEE * (1 + np.log(np.maximum(stacked, _KNEE) / _KNEE)), stacked)
+    bent = np.where(stacked > KNEE, KNEE * (1 + np.log(np.maximum(stacked, KNEE) / KNEE)), stacked)
     falling = -np.sort(-np.nan_to_num(bent, nan=-1.0), axis=1)
     n_known = (~np.isnan(stacked)).sum(axis=1, keepdims=True)
     n_used = (n_known + 1) // 2
@@ -39,8 +39,8 @@ def combined_row(views: Sequence[float]) -> float:
     if not known:
         return NEUTRAL_SCORE
     used = known[len(known) // 2 :]
-    if used[-1] > _KNEE:
-        used = [view if view <= _KNEE else _KNEE * (1 + math.log(view / _KNEE)) for view in used]
+    if used[-1] > KNEE:
+        used = [view if view <= KNEE else KNEE * (1 + math.log(view / KNEE)) for view in used]
     return sum(used) / len(used)
 
 

@@ -14,6 +14,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tsae.detection.detecting import DetectorFacts, detect_entity
+from tsae.detection.distributions import fit_reference
 from tsae.detection.inputs import Entity, check_period, checked_entities, data_hash, lay_out
 from tsae.detection.label_series import tuned_thresholds, with_label_classifier, without_anomalies
 from tsae.detection.labels import check_label_parameters, labels_of_parts
@@ -272,6 +273,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
             normal, self.rejected_ = without_suspicious_rows(normal, self._grid)
         spans = used_spans([self._grid(part) for part in normal], [part.excluded for part in normal], self.held_out)
         self.model_, self.fit_reports_ = fit_model(spans, options, random_state=seed)
+        self.inputs_ = fit_reference([span.values for span in spans])
         self.codes_ = study_windows(self.model_, spans, random_state=seed)
         self.lag_ = self.model_.full_lag if isinstance(self.lag, str) else min(int(self.lag), self.model_.full_lag)
         grids, honest = [self._grid(entity) for entity in entities], None
@@ -384,5 +386,5 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
 
     def _detect(self, entity: Entity, rules: EventRules, name: str, adapt: bool) -> Detection:
         learned = (self.model_, self.lag_, self.thresholds_, self.calibration_)
-        facts = DetectorFacts(*learned, channels=self.channels_, units=self.units_, period=self.period_)
+        facts = DetectorFacts(*learned, self.channels_, self.units_, self.period_, self.inputs_)
         return detect_entity(facts, entity, self._grid(entity), rules, name=name, adapt=adapt)

@@ -60,10 +60,10 @@ class Levels:
         return self._static["immediate"] if adaptive is None else adaptive.value
 
     @property
-    def moved(self) -> float:
-        """How far the threshold of settled scores has moved."""
-        adaptive = self._adaptive.get("settled")
-        return 0.0 if adaptive is None else adaptive.value - adaptive.first
+    def settled_range(self) -> tuple[float, float]:
+        """The threshold of settled scores at the start, and that of the next one."""
+        adaptive, static = self._adaptive.get("settled"), self._static["settled"]
+        return (static, static) if adaptive is None else (adaptive.first, adaptive.value)
 
     def state(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Everything that was learned, under names that begin with `prefix`; nothing if thresholds stand still."""
@@ -84,3 +84,11 @@ class Levels:
     def _threshold(self, name: str, score: float) -> float:
         adaptive = self._adaptive.get(name)
         return self._static[name] if adaptive is None else adaptive.next(score)
+
+
+def furthest_moved(levels: Mapping[str, Levels]) -> tuple[str, float] | None:
+    """The entity whose threshold of settled scores has moved furthest, and by how much; `None` if none has."""
+    ranges = {name: each.settled_range for name, each in levels.items()}
+    moved = {name: last - first for name, (first, last) in ranges.items() if last != first}
+    name = max(moved, key=lambda each: abs(moved[each]), default=None)
+    return None if name is None else (name, moved[name])
