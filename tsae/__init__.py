@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.events import Event
+    from tsae.detection.exporting.export import export_onnx
     from tsae.detection.image_detector import ImageAnomalyDetector
     from tsae.detection.image_result import ImageDetection
     from tsae.detection.recipes import recipe
@@ -38,6 +39,7 @@ __all__ = [
     "StreamScorer",
     "__version__",
     "bundled_dataset",
+    "export_onnx",
     "image_dataset",
     "load",
     "read_table",
@@ -55,6 +57,7 @@ _HOME = {
     "SensorTable": "tsae.series.table",
     "StreamScorer": "tsae.streaming.scorer",
     "bundled_dataset": "tsae.series.bundled",
+    "export_onnx": "tsae.detection.exporting.export",
     "image_dataset": "tsae.evaluation.image_sets",
     "load": "tsae.detection.saving",
     "read_table": "tsae.series.reading",

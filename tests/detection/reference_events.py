@@ -67,6 +67,7 @@ def _tracked(rows: RowBlock, first: int, last: int, joins: Array) -> TrackedEven
         first=_moment(rows, first),
         start=_moment(rows, start),
         stop=_moment(rows, stop),
+        last=_moment(rows, last),
         peak=_moment(rows, peak),
         score=float(rows.scores[worst]),
         threshold=float(rows.thresholds[worst]),

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 from scipy.stats import genpareto
 
 from tests.detection.thresholds_reference import adaptive_thresholds, peaks
-from tsae.detection.drift import drift_of, largest_gap
 from tsae.detection.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold
-from tsae.detection.thresholds.adaptive import Guards, guards_for
 from tsae.detection.thresholds.clusters import MERGE_GAP, cluster_peaks, lowest_threshold
+from tsae.detection.thresholds.guards import Guards, guards_for
 from tsae.detection.thresholds.tail import fit_pareto
 from tsae.errors import DataError
 
 EXPONENTIAL = np.random.default_rng(0).exponential(size=12_000)
-TARGETS = [Target(0.01), Target(0.001), Target(5e-4, "episodes")]
+RARE = Target(1e-4, "episodes")
+TARGETS = [Target(0.01), Target(0.001), Target(5e-4, "episodes"), RARE]
 
 
 def with_trouble(seed: int, n_rows: int = 900) -> np.ndarray:
@@ -28,10 +28,11 @@ def with_trouble(seed: int, n_rows: int = 900) -> np.ndarray:
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
 def test_adaptive_thresholds_equal_those_put_together_row_by_row(target):
-    guards = Guards(120, 0.1, 0.4, 300.0, -1.0, 2.0, learned=9, counted=4, quiet=6)
+    guards = Guards(120, 0.1, 0.4, 300.0, -1.0, 2.0, 0.5, held=20, learned=9, delay=5, counted=4, quiet=6)
     calibration, scores = with_trouble(1, 250), with_trouble(2)
+    scores[700:705] = np.nan
     adaptive = AdaptiveThreshold(calibration, target, guards)
-    row_rate = float(adaptive.state()["numbers"][6])
+    row_rate = float(adaptive.state()["numbers"][7])
     twin = adaptive_thresholds(
         scores.tolist(), calibration.tolist(), target.rate, row_rate, target.counts == "episodes", guards
     )
@@ -78,6 +79,42 @@ def test_a_level_that_stays_becomes_the_new_normal():
     flagged = scores > AdaptiveThreshold(EXPONENTIAL[:2000], Target(0.01)).thresholds(scores)
     assert flagged[:100].all()
     assert flagged[-3000:].mean() < 0.05
+
+
+def test_a_score_that_hovers_about_the_threshold_is_one_alarm():
+    adaptive = AdaptiveThreshold(EXPONENTIAL[:2000], Target(5e-4, "episodes"))
+    hovering = adaptive.first + np.where(np.arange(40) % 12 < 2, 0.1, -0.5)
+    scores = np.concatenate([EXPONENTIAL[2000:2100].clip(max=3), hovering])
+    begun = len(cluster_peaks(scores, adaptive.first))
+    flagged = scores > adaptive.thresholds(scores)
+    assert begun == 4
+    assert flagged[100:].all()
+
+
+@pytest.mark.parametrize("target", [RARE, Target(1e-4)], ids=str)
+def test_a_budget_that_is_spent_at_once_does_not_blind_it(target):
+    scores = EXPONENTIAL[2000:6000].copy()
+    begins = np.arange(100, 4000, 300)
+    for row in begins:
+        scores[row : row + 20] = 14
+    adaptive = AdaptiveThreshold(EXPONENTIAL[:2000], target)
+    flagged = scores > adaptive.thresholds(scores)
+    assert flagged[begins].all()
+    assert adaptive.value < adaptive.first + 2
+
+
+def test_a_stretch_that_leads_up_to_an_alarm_is_not_learned():
+    ramp = np.linspace(0, 30, 300)
+    guards = Guards(500, 0.05, 0.0, 1e9, 0.0, 0.0, 1.0, learned=0, delay=300)
+    adaptive = AdaptiveThreshold(EXPONENTIAL[:500], Target(0.01), guards)
+    adaptive.thresholds(ramp)
+    np.testing.assert_array_equal(adaptive.state()["memory"], EXPONENTIAL[:500])
+
+
+def test_rows_without_a_score_are_not_learned():
+    one, other = (AdaptiveThreshold(EXPONENTIAL[:500], TARGETS[0]) for _ in range(2))
+    one.thresholds(np.full(160, np.nan))
+    assert one.state()["memory"].tolist() == other.state()["memory"].tolist()
 
 
 def test_without_scores_there_is_nothing_to_begin_with():
@@ -157,23 +194,6 @@ def test_conformal_says_when_there_is_no_guarantee():
     assert np.isfinite(learned.value)
 
 
-@given(st.lists(st.floats(0, 9), min_size=1, max_size=40), st.lists(st.floats(0, 9), min_size=1, max_size=40))
-def test_the_largest_gap_is_that_of_shares_counted_one_by_one(a, b):
-    gaps = [abs(sum(x <= y for x in a) / len(a) - sum(x <= y for x in b) / len(b)) for y in a + b]
-    assert largest_gap(np.array(a), np.array(b)) == pytest.approx(max(gaps))
-
-
-def test_drift_tells_to_retrain_and_why():
-    adaptive = AdaptiveThreshold(EXPONENTIAL[:1000], Target(0.01))
-    later = EXPONENTIAL[1000:4000] + 4
-    adaptive.thresholds(later)
-    drift = drift_of(later, EXPONENTIAL[:1000], adaptive, 4.0)
-    assert drift.moved > 1
-    assert drift.verdict.startswith("retrain: the last 2,000 scores are distributed unlike")
-    assert "the threshold has moved from" in drift.verdict
-    assert drift_of(EXPONENTIAL[1000:4000], EXPONENTIAL[:1000], None, 4.0).verdict == ""
-    assert drift_of(later[:50], EXPONENTIAL[:1000], None, 4.0).verdict == ""
-
-
-def test_guards_depend_on_what_the_budget_counts():
+def test_guards_depend_on_what_the_budget_counts_and_allows():
     assert guards_for(Target(0.01)).memory != guards_for(Target(1e-3, "episodes")).memory
+    assert guards_for(RARE).learned == guards_for(Target(1e-4)).learned == 0 < guards_for(Target(0.01)).learned

@@ -46,7 +46,11 @@ def events(
         "segments": np.zeros(N_ROWS, dtype=int),
     }
     period = 60.0 if isinstance(index, pd.DatetimeIndex) else None
-    labels = Labels(["flow", "pressure"], {"pressure": "bar"}, period, entity, lambda moment: index[moment.row])
+    labels = Labels(
+        *(["flow", "pressure"], {"pressure": "bar"}, period, entity),
+        time_of=lambda moment: index[moment.row],
+        p_value_of=lambda score: float(np.exp(-score)),
+    )
     return make_events(ScoredSeries(**{**facts, **changes}), rules or EventRules(), labels, JOINS, view_of)
 
 

@@ -42,7 +42,7 @@ def make_rows(n_rows: int, seed: int, *, share_of_alarms: float = 0.4, first_tim
 
 
 def facts_of(event: TrackedEvent) -> tuple[object, ...]:
-    return (event.first, event.start, event.stop, event.peak, event.score, event.threshold, event.joined)
+    return (event.first, event.start, event.stop, event.last, event.peak, event.score, event.threshold, event.joined)
 
 
 def assert_equal(found: list[TrackedEvent], expected: list[TrackedEvent]) -> None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tsae.detection.thresholds.adaptive import Guards
+from tsae.detection.thresholds.guards import Guards
 from tsae.detection.thresholds.tail import fit_pareto
 
 
@@ -34,40 +34,54 @@ def adaptive_thresholds(
     while len(memory) < guards.memory:
         memory += known
     memory = memory[: guards.memory]
-    oldest, feedback, since, in_alarm, counted = 0, 0.0, math.inf, 0, 0
+    waiting: list[float] = []
+    oldest, feedback, since, in_alarm, counted, began = 0, 0.0, guards.quiet + 1, 0, 0, math.inf
     out: list[float] = []
-    threshold = math.nan
+    level = math.nan
     for row, score in enumerate(scores):
         if row % 16 == 0:
-            threshold = upper_quantile(memory, min(0.5, row_rate * math.exp(-feedback)), guards)
+            level = feedback_level(memory, row_rate, feedback, episodes, guards)
             feedback *= 1 - 16 / max(guards.forget, 32)
-        out.append(threshold)
-        excess = -rate
-        if score > threshold:
-            if since > guards.quiet:
-                in_alarm = counted = 0
-                if episodes:
-                    feedback = clipped(feedback + guards.feedback, guards)
+        alarming, entry = since <= guards.quiet, level
+        if alarming and in_alarm <= guards.held:
+            entry = min(entry, began)
+        out.append(entry - min(guards.hysteresis, max(entry, 0) / 4) if alarming else entry)
+        if math.isnan(score):
+            continue
+        falsely = 0
+        if score > out[-1]:
+            if not alarming:
+                in_alarm, counted, began, waiting = 0, 0, entry, []
             since = 0
             counted += 1
-            if not episodes and counted <= guards.counted:
-                excess += 1
+            falsely = int(not episodes and counted <= guards.counted)
         else:
             since += 1
-        feedback = clipped(feedback + guards.feedback * excess, guards)
+            falsely = int(episodes and since == guards.quiet + 1)
+        feedback = max(guards.lowest, min(guards.highest, feedback + guards.feedback * (falsely - rate)))
+        learned: list[float] = []
         if since <= guards.quiet:
             in_alarm += 1
-            if guards.learned < in_alarm <= guards.memory:
-                continue
-            if in_alarm <= guards.memory:
-                score = min(score, threshold + guards.winsor)
-        memory[oldest] = score
-        oldest = (oldest + 1) % guards.memory
+            if in_alarm > guards.memory:
+                learned = [score]
+            elif in_alarm <= guards.learned:
+                learned = [min(score, entry + guards.winsor)]
+        else:
+            waiting.append(score)
+            if len(waiting) > guards.delay:
+                learned, waiting = waiting[:1], waiting[1:]
+        for each in learned:
+            memory[oldest] = each
+            oldest = (oldest + 1) % guards.memory
     return out
 
 
-def clipped(feedback: float, guards: Guards) -> float:
-    return max(guards.lowest, min(guards.highest, feedback))
+def feedback_level(memory: list[float], row_rate: float, feedback: float, episodes: bool, guards: Guards) -> float:
+    if not episodes:
+        return upper_quantile(memory, min(0.5, row_rate * math.exp(-feedback)), guards)
+    falling = sorted(memory, reverse=True)
+    n_tail = max(10, int(guards.tail * len(memory)))
+    return upper_quantile(memory, min(0.5, row_rate), guards) + feedback * (mean(falling[:n_tail]) - falling[n_tail])
 
 
 def upper_quantile(memory: list[float], rate: float, guards: Guards) -> float:

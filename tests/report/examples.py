@@ -23,7 +23,7 @@ def event(start: Any, stop: Any, **changes: Any) -> Event:
         SensorShare("outlet pressure", share=0.7, expected=4.6, actual=3.1, unit="bar"),
         SensorShare("flow", share=0.3, expected=120.0, actual=111.0),
     )
-    values = {"n_rows": 3, "duration": None, "peak": start, "peak_score": 30.0, "severity": 80.0}
+    values = {"n_rows": 3, "duration": None, "peak": start, "peak_score": 30.0, "p_value": 1e-4, "severity": 80.0}
     return Event(**{"event_id": f"at {start}", "start": start, "stop": stop, "sensors": sensors, **values, **changes})
 
 
@@ -66,6 +66,7 @@ def _event_of(table: pd.DataFrame, expected: pd.DataFrame, scores: pd.Series, fa
         duration=60.0 * (last + 1 - first) if isinstance(table.index, pd.DatetimeIndex) else None,
         peak=table.index[last],
         peak_score=float(scores.iloc[last]),
+        p_value=1e-4,
         severity=float(100 - 50 * THRESHOLD / max(scores.iloc[last], THRESHOLD)),
         sensors=tuple(
             SensorShare(name, share, *_peak_values(table, expected, last, name), unit=UNITS[name])

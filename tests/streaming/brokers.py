@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tsae.detection.stream_model import StreamModel
 from tsae.streaming.scorer import StreamScorer
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+_MOST_UNDER_WAY = 10_000  # there are 65,535 message numbers
 COMMAND = [sys.executable, "-c", "from tsae.cli import main; main()"]
 
 
@@ -77,13 +79,15 @@ class Mosquitto:
 
 def publish(port: int, messages: Iterable[tuple[str, bytes]], *, protocol: Any = paho.MQTTv311) -> None:
     """Publish at QoS 1 and wait until the broker has everything; it may restart meanwhile."""
+    left = iter(messages)
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=protocol)
     client.max_queued_messages_set(0)
     client.reconnect_delay_set(1, 1)
     client.connect("127.0.0.1", port)
     client.loop_start()
-    sent = [client.publish(topic, payload, qos=1) for topic, payload in messages]
-    wait_for(lambda: all(each.is_published() for each in sent), "the broker to take all messages", 600)
+    while part := list(islice(left, _MOST_UNDER_WAY)):
+        sent = [client.publish(topic, payload, qos=1) for topic, payload in part]
+        wait_for(lambda sent=sent: all(each.is_published() for each in sent), "the broker to take messages", 600)
     client.disconnect()
     client.loop_stop()
 

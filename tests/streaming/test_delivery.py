@@ -152,7 +152,7 @@ def test_user_and_password_come_from_the_environment(model: Path, tmp_path: Path
 
         wait_for(answered, "results")
         assert {message.topic for message in received} == {"results/all"}
-        assert json.loads(received[0].payload)["schema"] == "tsae.stream/1"
+        assert json.loads(received[0].payload)["schema"] == "tsae.stream/2"
         watch.stop()
         assert '"at": "rows"' in (tmp_path / "log").read_text()
     finally:

@@ -112,8 +112,3 @@ def test_there_is_a_name_for_every_row_and_no_negative_buffer(detector: AnomalyD
         StreamScorer(detector).update_many(plant(2).to_numpy(), None, ["a"])
     with pytest.raises(ParameterError, match=r"`reorder` \(=-1\)"):
         StreamScorer(detector, reorder=-1)
-
-
-def test_a_score_is_a_tail_probability(detector: AnomalyDetector) -> None:
-    (row,) = StreamScorer(detector).update([10.0, 3.0, 1.0]).immediate
-    assert row.tail_probability == pytest.approx(np.exp(-row.score))

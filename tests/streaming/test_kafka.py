@@ -106,7 +106,7 @@ def test_rows_of_a_topic_go_on_where_the_state_ends(detector: AnomalyDetector, s
 def test_results_go_to_a_topic_keyed_by_entity(servers: str) -> None:
     sink = KafkaSink(kafka_address(f"kafka://{servers}/results"))
     sink.open(None)
-    sink.write([{"schema": "tsae.stream/1", "kind": "row", "id": "a/0", "entity": "a"}])
+    sink.write([{"schema": "tsae.stream/2", "kind": "row", "id": "a/0", "entity": "a"}])
     sink.close()
     source = KafkaSource(kafka_address(f"kafka://{servers}/results?group=test"))
     source.open(None)

@@ -89,7 +89,7 @@ def test_immediate_scores_do_not_depend_on_later_rows(detector: AnomalyDetector)
 
 
 def test_labels_compare_scores_with_their_own_thresholds(detector: AnomalyDetector) -> None:
-    immediate, settled = push(StreamScorer(detector), troubled(), [])
+    immediate, settled = push(StreamScorer(detector, adapt=False), troubled(), [])
     assert [row.label for row in settled] == [row.score > detector.threshold_ for row in settled]
     threshold = detector.thresholds_.immediate.value
     warm = [row for row in immediate if 15 <= row.row < 138]
@@ -112,7 +112,7 @@ def test_without_a_full_window_nothing_is_labelled_at_once(detector: AnomalyDete
 
 def test_a_settled_score_that_waits_less_has_the_immediate_threshold(detector: AnomalyDetector) -> None:
     for lag, threshold in ((3, detector.thresholds_.immediate.value), (10_000, detector.threshold_)):
-        scorer = StreamScorer(detector, lag=lag)
+        scorer = StreamScorer(detector, lag=lag, adapt=False)
         scorer.update([0.0, 0.0, 0.0])
         assert scorer.entities[""].levels.settled(0.0) == threshold
     assert StreamScorer(detector, lag=10_000).lag == detector.lag_
@@ -263,7 +263,7 @@ def test_no_rows_are_no_scores(detector: AnomalyDetector) -> None:
     assert StreamScorer(detector).update_many(np.zeros((0, 3))) == StreamScores()
 
 
-@pytest.mark.parametrize("budget", ["1%", "1 per 500 rows"])
+@pytest.mark.parametrize("budget", ["1%", "1 per 500 rows", "1 per 10000 rows"])
 @pytest.mark.parametrize("adapt", [True, False])
 def test_labels_row_by_row_equal_those_of_the_file(detector: AnomalyDetector, budget: str, adapt: bool) -> None:
     budgeted = copy.copy(detector).set_threshold("pot", false_alarm_rate=budget)

@@ -24,7 +24,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> StreamModel:
 def told(scorer: StreamScorer, answers: list[StreamScores]) -> list[dict[str, object]]:
     out = []
     for answer in answers:
-        out += row_records(answer, scorer.channels) + event_records(answer.events, scorer.channels)
+        out += row_records(answer, scorer.channels) + event_records(answer.events)
     return out
 
 

@@ -11,6 +11,7 @@ from tsae.cli.check import check
 from tsae.cli.command import command
 from tsae.cli.demo import demo
 from tsae.cli.errors import EXIT_CODES_HELP
+from tsae.cli.export import export
 from tsae.cli.fit import fit
 from tsae.cli.inspect import inspect
 from tsae.cli.recalibrate import recalibrate
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for function in (demo, check, fit, score, recalibrate, watch, inspect, bench):
+for function in (demo, check, fit, score, recalibrate, watch, export, inspect, bench):
     app.command()(command(function))
 
 

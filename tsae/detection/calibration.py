@@ -33,13 +33,21 @@ class LogTail:
     excess: float
     """Mean excess of the log scores above the 90 % quantile."""
 
+    @property
+    def ranks(self) -> FloatArray:
+        """Share of normal rows with a smaller score, at each knot."""
+        return _RANKS if len(self.knots) == _N_KNOTS else np.linspace(0, 1 - TAIL, len(self.knots))
+
     def __call__(self, scores: FloatArray) -> FloatArray:
         """Error scores `(n,)` → −log p `(n,)`, 0 or more, higher = more anomalous; NaN stays NaN."""
         x = np.log(np.maximum(scores, 0) + self.floor)
-        ranks = _RANKS if len(self.knots) == _N_KNOTS else np.linspace(0, 1 - TAIL, len(self.knots))
-        rank = np.interp(x, self.knots, ranks)
+        rank = np.interp(x, self.knots, self.ranks)
         beyond = np.maximum(x - self.knots[-1], 0) / self.excess
         return np.asarray(beyond - np.log1p(-rank), dtype=np.float64)
+
+    def p_value(self, score: float) -> float:
+        """About the share of normal rows with a larger score, in (0, 1]."""
+        return float(np.exp(-self(np.array([score]))[0]))
 
 
 def fit_log_tail(normal_scores: FloatArray) -> LogTail:

@@ -14,7 +14,7 @@ from tsae.detection.codes import CodeCloud, CodeFacts, Compression, fit_cloud
 from tsae.detection.engine import ScoreModel
 from tsae.detection.image_network import ImageNetwork
 from tsae.detection.member import Member
-from tsae.detection.scoring import row_reconstruction
+from tsae.detection.rebuilding import row_reconstruction
 from tsae.detection.torch_network import TorchNetwork
 from tsae.detection.training_rows import Span
 from tsae.detection.window_samples import Inputs, Run, sample_windows

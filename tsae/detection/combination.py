@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NEUTRAL_SCORE", "combined", "combined_row"]
+__all__ = ["KNEE", "NEUTRAL_SCORE", "combined", "combined_row", "with_switches"]
 
 FloatArray = NDArray[np.float64]
 NEUTRAL_SCORE = math.log(2)
 """Score of a row with nothing to judge within reach: that of a median normal row."""
-_KNEE = 20.0  # nats; further out a tail fitted to some thousand rows is extrapolation
+KNEE = 20.0  # nats; further out a tail fitted to some thousand rows is extrapolation
 
 
 def combined(views: Sequence[FloatArray]) -> FloatArray:
@@ -24,8 +24,8 @@ def combined(views: Sequence[FloatArray]) -> FloatArray:
     out; a row without any gets `NEUTRAL_SCORE`.
     """
     stacked = np.concatenate(list(views), axis=1)
-    far = stacked > _KNEE
-    stacked[far] = _KNEE * (1 + np.log(stacked[far] / _KNEE))
+    far = stacked > KNEE
+    stacked[far] = KNEE * (1 + np.log(stacked[far] / KNEE))
     missing = np.isnan(stacked)
     n_known = stacked.shape[1] - missing.sum(axis=1, keepdims=True)
     n_used = (n_known + 1) // 2
@@ -42,6 +42,14 @@ def combined_row(views: Sequence[float]) -> float:
     if not known:
         return NEUTRAL_SCORE
     used = known[len(known) // 2 :]
-    if used[-1] > _KNEE:
-        used = [view if view <= _KNEE else _KNEE * (1 + math.log(view / _KNEE)) for view in used]
+    if used[-1] > KNEE:
+        used = [view if view <= KNEE else KNEE * (1 + math.log(view / KNEE)) for view in used]
     return sum(used) / len(used)
+
+
+def with_switches(scores: FloatArray, surprise: FloatArray) -> FloatArray:
+    """Scores `(n,)` of the views and the switches' surprise `(n,)`, in nats, as one: the root of the sum of squares.
+
+    So a surprising switch alarms where all else is quiet, and does not drown a fault where the score is high anyhow.
+    """
+    return np.asarray(np.sqrt(scores**2 + surprise**2), dtype=np.float64)

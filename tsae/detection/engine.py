@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.blame import BlameModel
 from tsae.detection.chain import Chain, ChainOutput, Queue
-from tsae.detection.combination import combined
+from tsae.detection.combination import combined, with_switches
 from tsae.detection.constants import ConstantWatch
 from tsae.detection.label_classifier import LabelClassifier
 from tsae.detection.member import Member, immediate_averages, settled_averages
@@ -57,6 +57,10 @@ class ScoreModel:
     def full_lag(self) -> int:
         """Rows after a row that its most accurate score depends on."""
         return max(member.lookahead for member in self.members)
+
+    def delay(self, lag: int) -> int:
+        """Rows that have come after a row when its score at this lag is out; at most `lag`."""
+        return self.full_lag - 1 if lag >= self.full_lag else max(member.shift(lag) for member in self.members)
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ class SegmentScorer:
 def both_scores(views: Sequence[FloatArray], switch_terms: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The score and the unsmoothed one, each `(n,)`, from the views of all members `(n, n_filters)`."""
     smoothed, unsmoothed = ([view[:, part] for view in views] for part in (slice(-1), slice(-1, None)))
-    return combined(smoothed) + switch_terms, combined(unsmoothed) + switch_terms
+    return with_switches(combined(smoothed), switch_terms), with_switches(combined(unsmoothed), switch_terms)
 
 
 class _MemberScorer:

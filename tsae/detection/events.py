@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +35,8 @@ class SensorShare:
 class Event:
     """A stretch of anomalous rows.
 
-    Times are timestamps where the table has them and row numbers otherwise. `start` and `stop` are the first and
+    Times are timestamps where the table has them and row numbers otherwise (in a stream `numpy.datetime64`, in UTC if
+    its times carry a zone). `start` and `stop` are the first and
     the last row (inclusive) with an error of at least about a quarter of the event's largest: scores are smoothed, so
     that rows up to about a window beside the cause alarm too.
     """
@@ -52,6 +52,8 @@ class Event:
     """The row of the largest error; there expected and actual values are compared."""
     peak_score: float
     """The largest score of the event."""
+    p_value: float
+    """Tail probability of that score: about the share of normal rows that score higher, in (0, 1]."""
     severity: float
     """0–100, the same for every model: 50 at the threshold, towards 100 far above it."""
     sensors: tuple[SensorShare, ...]
@@ -72,8 +74,3 @@ class Event:
     def direction(self) -> str:
         """Whether the first sensor lay "above" or "below" what was expected at the peak; empty if not known."""
         return self.sensors[0].direction if self.sensors else ""
-
-    @property
-    def p_value(self) -> float:
-        """Tail probability that the largest score stands for: about the share of normal rows that score higher."""
-        return math.exp(-max(self.peak_score, 0.0))

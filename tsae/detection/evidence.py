@@ -54,6 +54,8 @@ class TrackedEvent:
     """The first row whose error is at least about a quarter of the event's largest."""
     stop: Moment
     """The last such row, inclusive."""
+    last: Moment
+    """The last alarming row."""
     peak: Moment
     """The row of the largest error: there expected and actual values are furthest apart."""
     score: float
@@ -99,7 +101,7 @@ class Evidence:
     """
 
     def __init__(self, first: Moment, joins: FloatArray) -> None:
-        self.first = first
+        self.first = self._last = first
         self._joins = joins
         self._excess = np.zeros(len(joins))
         self._stop, self._stop_excess = first, self._excess
@@ -116,6 +118,7 @@ class Evidence:
         cumulated = self._excess + np.cumsum(excess_errors(block.errors), axis=0)
         before = np.concatenate([self._excess[None], cumulated[:-1]])
         moments = [first_row, block.times]
+        self._last = _moment(moments, len(means) - 1)
         self._take_core(moments, error_levels(means), before, cumulated)
         self._excess = cumulated[-1]
         top = int(np.argmax(means))
@@ -124,6 +127,11 @@ class Evidence:
         self._take_scores(block)
         self._take_joined(moments, block.errors)
 
+    @property
+    def peak(self) -> Moment:
+        """The row of the largest error so far."""
+        return self._peak
+
     def summary(self) -> TrackedEvent:
         """What it comes to so far."""
         start, _, before = self._starts[0]
@@ -131,6 +139,7 @@ class Evidence:
             first=self.first,
             start=start,
             stop=self._stop,
+            last=self._last,
             peak=self._peak,
             score=self._score,
             threshold=self._threshold,
@@ -144,6 +153,7 @@ class Evidence:
             "first": list(self.first),
             "joins": self._joins,
             "excess": self._excess,
+            "last": list(self._last),
             "stop": list(self._stop),
             "stop_excess": self._stop_excess,
             "peak": list(self._peak),
@@ -161,6 +171,7 @@ class Evidence:
         """The evidence that had this `state()`; arrays may have become lists."""
         evidence = cls(Moment(*state["first"]), np.asarray(state["joins"], dtype=np.float64))
         evidence._excess = np.asarray(state["excess"], dtype=np.float64)
+        evidence._last = Moment(*state["last"])
         evidence._stop = Moment(*state["stop"])
         evidence._stop_excess = np.asarray(state["stop_excess"], dtype=np.float64)
         evidence._peak, evidence._peak_error = Moment(*state["peak"]), float(state["peak_error"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from tsae.detection.events import Event, SensorShare
@@ -45,6 +45,8 @@ class Labels:
     entity: str
     time_of: Callable[[Moment], Any]
     """The timestamp of a row, or what stands for it."""
+    p_value_of: Callable[[float], float]
+    """Score → about the share of normal rows that score higher."""
 
 
 @dataclass(frozen=True)
@@ -101,19 +103,17 @@ def track_events(series: ScoredSeries, rules: EventRules, joins: FloatArray) -> 
 def as_event(tracked: TrackedEvent, labels: Labels, view: PeakView, *, ended: bool = True) -> Event:
     """Put a tracked event into the words of its entity."""
     first, start, stop = (labels.time_of(moment) for moment in (tracked.first, tracked.start, tracked.stop))
-    duration = None
-    if isinstance(start, pd.Timestamp):
-        duration = (stop - start).total_seconds() + (labels.period or 0.0)
     shares = _shares(tracked.excess, view.blame)
     prefix = f"{labels.entity}:" if labels.entity else ""
     return Event(
-        event_id=f"{prefix}{first.isoformat() if isinstance(first, pd.Timestamp) else first}",
+        event_id=f"{prefix}{first.isoformat() if isinstance(first, datetime) else first}",
         start=start,
         stop=stop,
         n_rows=tracked.stop.row - tracked.start.row + 1,
-        duration=duration,
+        duration=_seconds(start, stop, labels),
         peak=labels.time_of(tracked.peak),
         peak_score=tracked.score,
+        p_value=labels.p_value_of(tracked.score),
         severity=severity(tracked.score, tracked.threshold),
         sensors=_ranked(shares, labels, view),
         pattern=_pattern(tracked, labels, shares),
@@ -125,6 +125,12 @@ def as_event(tracked: TrackedEvent, labels: Labels, view: PeakView, *, ended: bo
 def is_told(event: Event, rules: EventRules) -> bool:
     """Whether the rules want to hear of an event with this severity and direction."""
     return event.severity >= rules.min_severity and rules.direction in ("either", event.direction)
+
+
+def _seconds(start: Any, stop: Any, labels: Labels) -> float | None:
+    if not isinstance(start, datetime | np.datetime64):
+        return None
+    return float((stop - start) / np.timedelta64(1, "s")) + (labels.period or 0.0)
 
 
 def _shares(excess: FloatArray, blame: FloatArray | None) -> FloatArray:

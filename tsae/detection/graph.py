@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -14,7 +14,7 @@ from tsae.detection.models import Graph
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.masked import hide_each_block
 
-__all__ = ["graphs_of"]
+__all__ = ["graphs_of", "traced"]
 
 _N_EXAMPLES = 3  # windows; any number above one keeps the batch free
 
@@ -63,20 +63,35 @@ def graphs_of(network: AutoEncoder, shape: tuple[int, int], block: int | None) -
 
 
 def _exported(module: nn.Module, shapes: dict[str, tuple[int, int]]) -> Graph:
+    examples = {name: torch.zeros(_N_EXAMPLES, *shape) for name, shape in shapes.items()}
+    model = traced(module, examples, ["found"])
+    return _without_arrays(model, {name.removeprefix("network.") for name in module.state_dict()})
+
+
+def traced(module: nn.Module, examples: Mapping[str, Tensor], outputs: Sequence[str]) -> bytes:
+    """The ONNX model of a module that takes inputs shaped like `examples`, with any number of them in a batch.
+
+    Raises
+    ------
+    ImportError
+        If the package onnx is missing.
+    torch.onnx.errors.OnnxExporterError
+        If an operation has no counterpart there.
+    """
     file = io.BytesIO()
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), _plain_attention():
         warnings.simplefilter("ignore")  # the exporter's own future is nothing to tell a user about
         torch.onnx.export(
             module.eval(),
-            tuple(torch.zeros(_N_EXAMPLES, *shape) for shape in shapes.values()),
+            tuple(examples.values()),
             file,  # type: ignore[arg-type]  # a buffer is taken too
             dynamo=False,
             do_constant_folding=False,  # it would copy arrays under names of its own; the runtime folds, too
-            input_names=list(shapes),
-            output_names=["found"],
-            dynamic_axes={name: {0: "batch"} for name in (*shapes, "found")},
+            input_names=list(examples),
+            output_names=list(outputs),
+            dynamic_axes={name: {0: "batch"} for name in (*examples, *outputs)},
         )
-    return _without_arrays(file.getvalue(), {name.removeprefix("network.") for name in module.state_dict()})
+    return file.getvalue()
 
 
 def _without_arrays(model: bytes, names: set[str]) -> Graph:

@@ -37,7 +37,8 @@ def rebuilt_values(judge: Judge, mean: Tensor) -> Tensor:
 
 def _hidden_errors(judge: Judge, network: AutoEncoder, inputs: Tensor) -> Tensor:
     corruption = cast(Masking, network.corruption)
-    masks = _masks(corruption.pattern, tuple(inputs.shape[1:]), corruption.level, judge.n_samples, judge.seed)
+    shape = tuple(map(int, inputs.shape[1:]))  # in a trace they are tensors
+    masks = _masks(corruption.pattern, shape, corruption.level, judge.n_samples, judge.seed)
     total = torch.zeros_like(inputs)
     for mask in masks:
         rebuilt = rebuilt_values(judge, network(inputs.masked_fill(mask, 0.0)).mean)
@@ -62,10 +63,18 @@ def _negative_likelihood(judge: Judge, network: AutoEncoder, inputs: Tensor) -> 
 def _reconstructions(judge: Judge, network: AutoEncoder, inputs: Tensor) -> Iterator[Reconstruction]:
     if not isinstance(network.bottleneck, Gaussian):
         return iter([network(inputs)])
-    return network.posterior(inputs, judge.n_samples, generator=torch.Generator().manual_seed(judge.seed))
+    return network.posterior(inputs, _noise(judge.n_samples, network.bottleneck.mean.out_features, judge.seed))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
+def _noise(n_samples: int, latent_dim: int, seed: int) -> Tensor:
+    """The same draws for every batch, `(n_samples, latent_dim)`; not to be written into."""
+    with torch.inference_mode(False):
+        generator = torch.Generator().manual_seed(seed)
+        return torch.cat([torch.randn((1, latent_dim), generator=generator) for _ in range(n_samples)])
+
+
+@lru_cache(maxsize=64)
 def _masks(pattern: MaskPattern, shape: tuple[int, ...], level: float, at_least: int, seed: int) -> Tensor:
     """The same masks for every batch; not to be written into."""
     with torch.inference_mode(False):

@@ -14,7 +14,7 @@ from tsae.detection.engine import ScoredRows, ScoreModel, SegmentScorer
 from tsae.detection.label_classifier import LabelClassifier, feature_table
 from tsae.detection.member import Member
 from tsae.detection.models import ReconstructionModel
-from tsae.detection.rows import RowErrors
+from tsae.detection.rebuilding import in_units, row_reconstruction
 from tsae.detection.training_rows import Span
 from tsae.errors import ParameterError
 from tsae.series.filling import ForwardFill
@@ -25,12 +25,9 @@ __all__ = [
     "GridScores",
     "cleaned_values",
     "code_length",
-    "expected_at",
-    "expected_values",
     "held_out_scores",
     "row_codes",
     "row_features",
-    "row_reconstruction",
     "score_grid",
     "windows_of",
     "with_noise",
@@ -96,23 +93,6 @@ def _keep(rows: ScoredRows, out: GridScores, done: int) -> int:
     return stop
 
 
-def expected_values(model: ScoreModel, member: Member, values: NDArray[np.floating]) -> FloatArray:
-    """What `member` makes of the rows of one segment `(n, n_channels)`, in the sensors' units.
-
-    The mean over all windows that cover a row. Constant channels are expected at their constant, switches (which
-    no network sees) nowhere: NaN.
-    """
-    filled, _ = ForwardFill().push(model.scaler.scaled(values)[:, model.scaler.network_channels])
-    return _in_units(model, row_reconstruction(member, filled))
-
-
-def row_reconstruction(member: Member, filled: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mean over all windows that cover a row; scaled rows of one segment `(n, n_network_channels)`."""
-    rows = RowErrors(member.model.reconstruct, window_size=member.window_size)
-    parts = [rows.push(filled, np.ones(filled.shape, dtype=bool))[0], rows.flush()]
-    return np.concatenate(parts)
-
-
 def cleaned_values(
     model: ScoreModel,
     member: Member,
@@ -147,7 +127,7 @@ def cleaned_values(
 
 def windows_of(model: ScoreModel, member: Member, codes: NDArray[np.float32]) -> FloatArray:
     """Codes `(n, latent_dim)` → windows `(n, window_size, n_channels)` in the sensors' units."""
-    return _in_units(model, _reconstruction_model(member).network.decode(codes))
+    return in_units(model, _reconstruction_model(member).network.decode(codes))
 
 
 def with_noise(
@@ -162,15 +142,6 @@ def with_noise(
     return noisy
 
 
-def _in_units(model: ScoreModel, scaled: NDArray[np.float32]) -> FloatArray:
-    """Scaled network channels `(..., n_network_channels)` → all channels in their units."""
-    scaler, network = model.scaler, model.scaler.network_channels
-    values = np.full((*scaled.shape[:-1], len(scaler.role)), np.nan)
-    values[..., scaler.constant_channels] = scaler.mean[scaler.constant_channels]
-    values[..., network] = scaled * scaler.scale[network] + scaler.mean[network]
-    return values
-
-
 def row_codes(model: ScoreModel, member: Member, grid: GridSeries) -> FloatArray:
     """The latent code of the window that ends in each row, `(n_timesteps, latent_dim)`."""
     codes = []
@@ -183,16 +154,6 @@ def row_codes(model: ScoreModel, member: Member, grid: GridSeries) -> FloatArray
         for first in range(0, len(windows), _WINDOWS_AT_ONCE):
             codes.append(encode(windows[first : first + _WINDOWS_AT_ONCE].transpose(0, 2, 1)).astype(np.float64))
     return np.concatenate(codes)[grid.rows]
-
-
-def expected_at(model: ScoreModel, grid: GridSeries, row: int) -> FloatArray:
-    """Expected values of all channels `(n_channels,)` at an input row, from the longest member."""
-    member = model.longest
-    position = int(grid.rows[row])
-    start, stop = next(segment for segment in grid.segments if segment[0] <= position < segment[1])
-    start, stop = max(start, position - member.window_size), min(stop, position + member.window_size)
-    expected: FloatArray = expected_values(model, member, grid.values[start:stop])[position - start]
-    return expected
 
 
 class CalibrationScores(NamedTuple):

@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsae.detection.engine import ScoreModel
 from tsae.detection.inputs import Entity
+from tsae.detection.rebuilding import expected_values
 from tsae.detection.scoring import (
     cleaned_values,
     code_length,
-    expected_values,
     row_codes,
     score_grid,
     windows_of,

@@ -16,6 +16,7 @@ from tsae.nn.options import NetworkOptions
 
 if TYPE_CHECKING:
     from tsae.detection.torch_network import TorchNetwork
+    from tsae.nn.autoencoder import AutoEncoder
 
 __all__ = ["StoredNetwork"]
 
@@ -79,6 +80,11 @@ class StoredNetwork:
             return hide(centred=centred, left=left)
         padded = np.pad(left, ((0, 0), (n_steps - n_own, 0), (0, 0)))  # only the blocks that were asked for are right
         return hide(centred=centred, left=padded)[:, n_steps - n_own :]
+
+    @property
+    def module(self) -> AutoEncoder:
+        """The network as torch knows it, not to be trained."""
+        return self._torch.module
 
     def state(self) -> Mapping[str, Array]:
         return self._state

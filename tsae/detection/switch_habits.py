@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MEMORY", "HabitWatch", "SwitchHabits", "fit_habits", "unusual"]
+__all__ = ["MEMORY", "MOST", "RATE_SPREAD", "HabitWatch", "SwitchHabits", "fit_habits", "unusual"]
 
 FloatArray = NDArray[np.float64]
 MEMORY = 16  # rows that changes are counted in
 _FEWEST = 15  # stays in a state below which nothing is known about their lengths
 _REGULAR = 1.5  # the 90 % quantile of stays over the 10 % quantile, beyond which a switch keeps no time
 _LEAST_SPREAD = 0.05  # of log lengths; a twentieth longer than ever is one nat
-_RATE_SPREAD = 0.25  # of log counts; twice as many changes as ever are three nats
-_MOST = 9.2  # nats; as for a state of probability 1e-4
+RATE_SPREAD = 0.25  # of log counts; twice as many changes as ever are three nats
+MOST = 9.2  # nats; as for a state of probability 1e-4
 _BROKEN = 1.0  # nats; surprise within training above which a switch has no habits
 
 
@@ -69,8 +69,8 @@ def unusual(
     """
     columns, side = np.arange(states.shape[1]), states.astype(np.int64)
     too_long = np.log(np.maximum(stays / habits.longest[columns, side], 1)) / habits.spread[columns, side]
-    too_often = np.log(np.maximum(changes / habits.most_changes, 1)) / _RATE_SPREAD
-    return np.minimum(np.maximum(too_long, too_often), _MOST)
+    too_often = np.log(np.maximum(changes / habits.most_changes, 1)) / RATE_SPREAD
+    return np.minimum(np.maximum(too_long, too_often), MOST)
 
 
 def fit_habits(segments: Sequence[NDArray[np.floating]], n_switches: int) -> SwitchHabits:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tsae.detection.fit_rows import FitRows
 
 __all__ = [
+    "CLIP",
+    "LEAST_PROBABILITY",
     "MEMORY",
     "SwitchModel",
     "SwitchWatch",
@@ -37,8 +39,8 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 MEMORY = 16  # rows that surprise and features are averaged over
 _MOST_ROWS = 5000  # for the regressions
-_LEAST_PROBABILITY = 1e-4
-_CLIP = 5.0  # standard deviations of analog channels
+LEAST_PROBABILITY = 1e-4
+CLIP = 5.0  # standard deviations of analog channels
 _FLOOR = 1.0  # nats; a surprise below it is none
 
 
@@ -75,7 +77,7 @@ class SwitchWatch:
         return errors_of(self._model, self.surprise(analog, values), self._habits.push(values), values)
 
     def term(self, errors: FloatArray) -> FloatArray:
-        """What the switches add to a score, `(n,)`."""
+        """The switches' part of a score, `(n,)`."""
         if self._model is None or not errors.shape[1]:
             return np.zeros(len(errors))
         return term_of(self._model, errors)
@@ -97,7 +99,7 @@ class SwitchWatch:
 
 def clipped(analog: NDArray[np.float32]) -> FloatArray:
     """Analog channels as switches are predicted from them, `(n, n_network_channels)`."""
-    return np.clip(analog.astype(np.float64), -_CLIP, _CLIP)
+    return np.clip(analog.astype(np.float64), -CLIP, CLIP)
 
 
 def features_of(analog: NDArray[np.float32], means: FloatArray, values: NDArray[np.floating]) -> FloatArray:
@@ -109,7 +111,7 @@ def surprise_of(model: SwitchModel, features: FloatArray, values: NDArray[np.flo
     """Surprise of every row on its own, in nats, `(n, n_switches)`."""
     probability = 1 / (1 + np.exp(-np.clip(features @ model.weights.T + model.bias, -30, 30)))
     of_state = np.where(_states(values) > 0.5, probability, 1 - probability)
-    return np.asarray(-np.log(np.maximum(of_state, _LEAST_PROBABILITY)), dtype=np.float64)
+    return np.asarray(-np.log(np.maximum(of_state, LEAST_PROBABILITY)), dtype=np.float64)
 
 
 def errors_of(
@@ -124,9 +126,9 @@ def errors_of(
 
 
 def term_of(model: SwitchModel, errors: FloatArray) -> FloatArray:
-    """What the switches add to a score `(n,)`: the largest surprise beyond the worst of training, in nats.
+    """The switches' part of a score `(n,)`: the largest surprise beyond the worst of training, in nats.
 
-    Surprise is bounded, so that it can alarm alone and drowns nothing.
+    Surprise is bounded, so that it can alarm alone; see `with_switches`.
     """
     beyond = (np.nan_to_num(errors) - 1) * model.worst
     return np.asarray(np.maximum(beyond.max(axis=1), 0.0), dtype=np.float64)

@@ -81,6 +81,11 @@ class EventTracker:
         remembers = self._active or self._evidence is not None or self._quiet_until >= self._n_rows
         return not remembers and not len(self._kept.scores)
 
+    @property
+    def peak(self) -> Moment | None:
+        """The row of the largest error of the event that goes on, told or not; `None` if there is none."""
+        return None if self._evidence is None else self._evidence.peak
+
     def push(self, block: RowBlock) -> Tracked:
         """Take the next rows of the segment."""
         first = self._n_rows - len(self._kept.scores)

@@ -94,10 +94,11 @@ class AutoEncoder(nn.Module):
         linear = None if self.linear_path is None else self.linear_path(seen)
         return Reconstruction(*self._rebuild(latent.code, linear), latent)
 
-    def posterior(self, inputs: Tensor, n_samples: int, *, generator: torch.Generator) -> Iterator[Reconstruction]:
-        """Rebuild inputs `(batch, *input_shape)` from `n_samples` codes drawn from their Gaussian posterior.
+    def posterior(self, inputs: Tensor, noise: Tensor) -> Iterator[Reconstruction]:
+        """Rebuild inputs `(batch, *input_shape)` from codes of their Gaussian posterior.
 
-        The iterator gives one `Reconstruction` for each draw, so memory does not grow with `n_samples`.
+        `noise`, standard normal `(n_samples, latent_dim)`, makes the draws. The iterator gives one `Reconstruction`
+        for each, so memory does not grow with their number.
 
         Raises
         ------
@@ -110,7 +111,7 @@ class AutoEncoder(nn.Module):
             raise ParameterError(f"`bottleneck` (={kind}) {rule}; build it with bottleneck='gaussian'")
         latent = self.latent(inputs)
         linear = None if self.linear_path is None else self.linear_path(inputs)
-        codes = (self.bottleneck.sample(latent, generator)[0] for _ in range(n_samples))
+        codes = (self.bottleneck.sample(latent, draw)[0] for draw in torch.split(noise, 1))
         return (Reconstruction(*self._rebuild(code, linear), latent._replace(code=code)) for code in codes)
 
     def _rebuild(self, code: Tensor, linear: Tensor | None) -> tuple[Tensor, Tensor | None]:

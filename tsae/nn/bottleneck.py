@@ -54,11 +54,11 @@ class Gaussian(nn.Module):
         code = mean + (0.5 * log_var).exp() * torch.randn_like(mean) if self.training else mean
         return Latent(code, mean, log_var)
 
-    def sample(self, latent: Latent, generator: torch.Generator, *, n_samples: int = 1) -> Tensor:
-        """Draw codes `(n_samples, batch, latent_dim)` from the posteriors in `latent`.
+    def sample(self, latent: Latent, noise: Tensor) -> Tensor:
+        """Codes `(n_samples, batch, latent_dim)` from the posteriors in `latent`.
 
-        The noise is the same for every input of the batch, so that the answer for one does not depend on the
-        others.
+        `noise`, standard normal `(n_samples, latent_dim)`, is the same for every input of the batch, so that the
+        answer for one does not depend on the others.
 
         Raises
         ------
@@ -68,6 +68,4 @@ class Gaussian(nn.Module):
         if latent.log_var is None:
             rule = "must hold a log-variance to be drawn from"
             raise ParameterError(f"`latent` (log_var=None) {rule}; pass what this bottleneck returned")
-        shape = (n_samples, 1, latent.mean.shape[1])
-        noise = torch.randn(shape, generator=generator, device=generator.device).to(latent.mean)
-        return latent.mean + (0.5 * latent.log_var).exp() * noise
+        return latent.mean + (0.5 * latent.log_var).exp() * noise.unsqueeze(1)

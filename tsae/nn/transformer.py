@@ -16,7 +16,7 @@ __all__ = ["Tokens", "TransformerDecoder", "TransformerEncoder"]
 
 _MEMORY_TOKENS = 8
 _PATCHES_A_SIDE = 8
-_STRETCHES = 16  # 64 time steps cost a seventh of what one token a step costs
+_STRETCHES = 8  # 64 time steps cost a tenth of what one token a step costs
 
 
 class Tokens:
@@ -36,7 +36,7 @@ class Tokens:
     n_tokens, n_values
         Tokens an input, and values a token.
     patch
-        Time steps a token, so that there are at most 16 tokens; for an image, side of a patch in pixels, so that
+        Time steps a token, so that there are at most 8 tokens; for an image, side of a patch in pixels, so that
         there are at most 8 patches a side.
 
     Examples

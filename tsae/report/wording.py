@@ -71,7 +71,7 @@ def interval(event: Event) -> str:
     """Say from when to when; a date that does not change is said once.
 
     >>> one, three = datetime(2024, 3, 5, 1), datetime(2024, 3, 5, 3)
-    >>> interval(Event("1", one, three, 3, 7200.0, one, peak_score=9.0, severity=80.0, sensors=()))
+    >>> interval(Event("1", one, three, 3, 7200.0, one, peak_score=9.0, p_value=1e-4, severity=80.0, sensors=()))
     '2024-03-05 01:00 to 03:00'
     """
     start, stop = moment(event.start), moment(event.stop)
@@ -121,7 +121,7 @@ def event_sentence(event: Event) -> str:
     """Say what was measured at the peak of an event and what was expected instead.
 
     >>> sensor = SensorShare("pressure", share=0.7, expected=4.6, actual=3.1, unit="bar")
-    >>> event = Event("1", 10, 19, 10, None, 14, peak_score=9.0, severity=80.0, sensors=(sensor,))
+    >>> event = Event("1", 10, 19, 10, None, 14, peak_score=9.0, p_value=1e-4, severity=80.0, sensors=(sensor,))
     >>> event_sentence(event)
     'At row 14, pressure was 3.1 bar where 4.6 bar was expected (70 % of the error).'
     """
@@ -145,7 +145,8 @@ def joining_sentence(event: Event, n_sensors: int = 6) -> str:
     """Say in which order the sensors joined an event, the first one with its time.
 
     >>> pattern = (("pressure", 10), ("flow", 12))
-    >>> event = Event("10", 10, 19, 10, None, 14, peak_score=9.0, severity=80.0, sensors=(), pattern=pattern)
+    >>> facts = {"peak_score": 9.0, "p_value": 1e-4, "severity": 80.0}
+    >>> event = Event("10", 10, 19, 10, None, 14, sensors=(), pattern=pattern, **facts)
     >>> joining_sentence(event)
     'It began with pressure at row 10, then flow (2 rows later).'
     """

@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ANALOG", "CONSTANT", "SWITCH", "ChannelScaler", "fit_channels"]
+__all__ = ["ANALOG", "CLIP", "CONSTANT", "SWITCH", "ChannelScaler", "fit_channels"]
 
 ANALOG, SWITCH, CONSTANT = 0, 1, 2
-_CLIP = 100.0  # standard deviations; tighter clips hide how far a fault goes
+CLIP = 100.0  # standard deviations; tighter clips hide how far a fault goes
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ChannelScaler:
         with np.errstate(over="ignore"):  # far beyond the clip is as good as infinite
             scaled = values - self.mean
             scaled /= self.scale
-        np.minimum(np.maximum(scaled, -_CLIP, out=scaled), _CLIP, out=scaled)
+        np.minimum(np.maximum(scaled, -CLIP, out=scaled), CLIP, out=scaled)
         return scaled.astype(np.float32)
 
 

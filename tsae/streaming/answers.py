@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.calibration import LogTail
+from tsae.detection.rules import severity
+from tsae.streaming.drift_watch import DriftNotice
 from tsae.streaming.event_watch import EventChange
 
 __all__ = ["RowScore", "StreamScores"]
@@ -26,14 +28,25 @@ class RowScore:
     """Higher = more anomalous, in units of −log p."""
     label: bool
     """Whether the score exceeds its threshold; false for immediate scores while the entity warms up."""
+    judged: float
+    """The score that is held against the threshold: for budgets of rows the unsmoothed one, otherwise `score`."""
+    threshold: float
+    """That of the row, which may follow the rows before."""
+    tail: LogTail = field(compare=False, repr=False)
+    """`judged` scores of normal rows."""
     errors: NDArray[np.float64] | None = field(default=None, compare=False)
     """Of a settled score: error of each channel in usual errors, `(n_channels,)`, NaN where missing."""
     entity: str = ""
 
     @property
-    def tail_probability(self) -> float:
-        """About the share of normal rows that score higher, in (0, 1]."""
-        return math.exp(-max(self.score, 0.0))
+    def p_value(self) -> float:
+        """About the share of normal rows with a higher `judged` score, in (0, 1]."""
+        return self.tail.p_value(self.judged)
+
+    @property
+    def severity(self) -> float:
+        """0–100, the same for every model and number of sensors: 50 at the threshold."""
+        return severity(self.judged, self.threshold)
 
 
 @dataclass(frozen=True)
@@ -49,3 +62,5 @@ class StreamScores:
     """Places of rows among those handed in that were dropped, because they were late or repeated."""
     events: tuple[EventChange, ...] = ()
     """What happened to events, which are made of settled rows."""
+    drifts: tuple[DriftNotice, ...] = ()
+    """Entities that have come to differ from training, told once until they no longer do."""

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.events import Event
 from tsae.detection.evidence import RowBlock, TrackedEvent
+from tsae.detection.explain import is_told
+from tsae.detection.peak import PeakRows
 from tsae.detection.rules import EventRules, severity
 from tsae.detection.tracking import EventTracker
-from tsae.errors import ParameterError
+from tsae.streaming.recent import RecentRows
 
-__all__ = ["EventChange", "EventWatch", "check_stream_rules"]
+__all__ = ["EventChange", "EventWatch"]
 
 FloatArray = NDArray[np.float64]
 _GROWN = 1.25  # an open event is told again when its score has grown by this factor
-
-
-def check_stream_rules(rules: EventRules) -> None:
-    """Refuse what only a whole file can tell."""
-    if rules.direction != "either":
-        raise ParameterError(f"`direction` (={rules.direction!r}) is known in files only; pass 'either' for a stream")
 
 
 @dataclass(frozen=True)
@@ -36,19 +33,16 @@ class EventChange:
     """Counts the changes of the event, from 1."""
     first_row: int
     """Number of the event's first alarming row among those of its entity: its identity."""
-    first: int
-    """Times of the first alarming row and of the event's first, last and worst row: nanoseconds since 1970, or row
-    numbers where there are no times."""
-    start: int
-    stop: int
-    peak: int
-    score: float
-    severity: float
-    shares: FloatArray
-    """Part of each channel in the error above the usual, `(n_channels,)`; they sum to one."""
-    entity: str = ""
-    has_times: bool = False
+    event: Event
+    """As far as it is known; closed, it is the one that `detect` finds in the same rows."""
     zoned: bool = False
+    """Whether its times carry a zone; they are in UTC then."""
+
+
+class Describe(Protocol):
+    """Makes an event of a tracked one and of the rows around its peak."""
+
+    def __call__(self, event: TrackedEvent, rows: PeakRows | None, *, ended: bool) -> Event: ...
 
 
 class EventWatch:
@@ -58,13 +52,15 @@ class EventWatch:
     ----------
     joins
         Error from which a channel takes part in an event, `(n_channels,)`.
+    recent
+        The rows of the entity.
     """
 
-    def __init__(self, rules: EventRules, joins: FloatArray) -> None:
-        self._rules, self._joins = rules, joins
+    def __init__(self, rules: EventRules, joins: FloatArray, recent: RecentRows, describe: Describe) -> None:
+        self._rules, self._joins, self._recent, self._describe = rules, joins, recent, describe
         self._tracker: EventTracker | None = None
         self._offset = 0  # number of the row that the tracker calls 0
-        self._told: tuple[int, float] | None = None  # version and score of the open event as it was told last
+        self._told: tuple[int, float] | None = None  # version and score of the open event as it was looked at last
 
     def take(self, row: int, time: int, score: float, threshold: float, errors: FloatArray) -> list[EventChange]:
         """The next settled row."""
@@ -74,21 +70,24 @@ class EventWatch:
             self._tracker, self._offset = EventTracker(self._rules, self._joins), row
         one = np.array([score]), np.array([threshold])
         tracked = self._tracker.push(RowBlock(np.array([time]), *one, errors[None], np.zeros(1, dtype=bool)))
-        changes = [self._closed(event) for event in tracked.closed]
+        changes = [change for event in tracked.closed for change in self._closed(event)]
+        peak = self._tracker.peak
+        if peak is not None:
+            self._recent.hold(self._offset + peak.row)
         if tracked.open is not None:
             changes += self._open(tracked.open)
         if self._tracker.is_idle:
             self._tracker = None
-        return [change for change in changes if change is not None]
+        return changes
 
     def end_segment(self) -> list[EventChange]:
         """No row follows."""
         if self._tracker is None:
             return []
-        changes = [self._closed(event) for event in self._tracker.end_segment().closed]
+        changes = [change for event in self._tracker.end_segment().closed for change in self._closed(event)]
         if self._tracker.is_idle:
             self._tracker = None
-        return [change for change in changes if change is not None]
+        return changes
 
     def state(self) -> dict[str, Any] | None:
         """Everything it remembers, JSON-able; `None` if that is nothing."""
@@ -104,38 +103,26 @@ class EventWatch:
             self._tracker = EventTracker.from_state(self._rules, self._joins, state["tracker"])
 
     def _open(self, event: TrackedEvent) -> list[EventChange]:
-        if severity(event.score, event.threshold) < self._rules.min_severity:
+        version, score = self._told or (0, 0.0)
+        is_severe = severity(event.score, event.threshold) >= self._rules.min_severity
+        if not is_severe or (self._told is not None and event.score < _GROWN * score):
             return []
-        if self._told is None:
-            self._told = (1, event.score)
-            return [self._change("opened", 1, event)]
-        version, score = self._told
-        if event.score < _GROWN * score:
+        described = self._describe(event, self._recent.around(event, self._offset), ended=False)
+        told = version > 0 or is_told(described, self._rules)
+        self._told = (version + told, event.score)
+        if not told:
             return []
-        self._told = (version + 1, event.score)
-        return [self._change("updated", version + 1, event)]
+        state = "updated" if version else "opened"
+        return [EventChange(state, version + 1, self._offset + event.first.row, described)]
 
-    def _closed(self, event: TrackedEvent) -> EventChange | None:
-        version = 0 if self._told is None else self._told[0]
+    def _closed(self, event: TrackedEvent) -> list[EventChange]:
+        """An event that was told of before is told of to its end."""
+        version, _ = self._told or (0, 0.0)
         self._told = None
-        if severity(event.score, event.threshold) < self._rules.min_severity:
-            return None
-        return self._change("closed", version + 1, event)
-
-    def _change(self, state: str, version: int, event: TrackedEvent) -> EventChange:
-        total = float(event.excess.sum())
-        return EventChange(
-            state=state,
-            version=version,
-            first_row=self._offset + event.first.row,
-            first=event.first.time,
-            start=event.start.time,
-            stop=event.stop.time,
-            peak=event.peak.time,
-            score=event.score,
-            severity=severity(event.score, event.threshold),
-            shares=event.excess / total if total > 0 else np.full(len(event.excess), 1 / len(event.excess)),
-        )
+        described = self._describe(event, self._recent.around(event, self._offset), ended=True)
+        if not version and not is_told(described, self._rules):
+            return []
+        return [EventChange("closed", version + 1, self._offset + event.first.row, described)]
 
 
 def _plain(value: Any) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.combination import combined, combined_row
+from tsae.detection.combination import combined, combined_row, with_switches
 
 __all__ = ["Flushed", "Step", "joined", "scores_of"]
 
@@ -48,15 +49,15 @@ def scores_of(
 ) -> tuple[list[float], list[float]]:
     """Scores and unsmoothed ones of n rows from all their views `(n, n_views)`.
 
-    `places` says where the smoothed ones and the unsmoothed ones stand, `terms` what the switches add, `(n,)`.
+    `places` says where the smoothed ones and the unsmoothed ones stand, `terms` the part of the switches, `(n,)`.
     """
     if len(views) == 1:
         row, term = views[0].tolist(), float(terms[0])
-        smoothed, own = (combined_row([row[place] for place in kind]) + term for kind in places)
+        smoothed, own = (math.hypot(combined_row([row[place] for place in kind]), term) for kind in places)
         return [smoothed], [own]
     if not len(views):
         return [], []
-    smoothed_rows, own_rows = (combined([views[:, kind]]) + terms for kind in places)
+    smoothed_rows, own_rows = (with_switches(combined([views[:, kind]]), terms) for kind in places)
     return smoothed_rows.tolist(), own_rows.tolist()
 
 

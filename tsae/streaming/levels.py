@@ -10,7 +10,20 @@ from numpy.typing import NDArray
 from tsae.detection.stream_model import StreamModel
 from tsae.detection.thresholds import FollowingThreshold, adaptive_threshold
 
-__all__ = ["Levels"]
+__all__ = ["Levels", "judged_kinds"]
+
+
+def judged_kinds(model: StreamModel, *, own_lag: bool) -> dict[str, str]:
+    """Which of the model's scores "settled" and "immediate" ones are, as far as thresholds go.
+
+    Parameters
+    ----------
+    own_lag
+        Whether settled scores wait as long as the model's; otherwise they are immediate ones of a few rows later.
+    """
+    unsmoothed = model.thresholds.judged == "unsmoothed"
+    immediate = "immediate_unsmoothed" if unsmoothed else "immediate"
+    return {"settled": ("unsmoothed" if unsmoothed else "settled") if own_lag else immediate, "immediate": immediate}
 
 
 class Levels:
@@ -18,17 +31,13 @@ class Levels:
 
     Parameters
     ----------
-    own_lag
-        Whether settled scores wait as long as the model's; otherwise they are immediate ones of a few rows later.
+    kinds
+        From `judged_kinds`.
     adapt
         Whether thresholds follow the rows before, where the model's budget allows it.
     """
 
-    def __init__(self, model: StreamModel, *, own_lag: bool, adapt: bool) -> None:
-        unsmoothed = model.thresholds.judged == "unsmoothed"
-        immediate = "immediate_unsmoothed" if unsmoothed else "immediate"
-        kinds = {"settled": ("unsmoothed" if unsmoothed else "settled") if own_lag else immediate}
-        kinds["immediate"] = immediate
+    def __init__(self, model: StreamModel, kinds: Mapping[str, str], *, adapt: bool) -> None:
         self._static = {name: getattr(model.thresholds, kind).value for name, kind in kinds.items()}
         self._adaptive: dict[str, FollowingThreshold] = {}
         for name, kind in kinds.items() if adapt else ():
@@ -45,10 +54,16 @@ class Levels:
         return self._threshold("immediate", score)
 
     @property
-    def moved(self) -> float:
-        """How far the threshold of settled scores has moved."""
-        adaptive = self._adaptive.get("settled")
-        return 0.0 if adaptive is None else adaptive.value - adaptive.first
+    def now(self) -> float:
+        """The threshold of the next immediate score; nothing is learned."""
+        adaptive = self._adaptive.get("immediate")
+        return self._static["immediate"] if adaptive is None else adaptive.value
+
+    @property
+    def settled_range(self) -> tuple[float, float]:
+        """The threshold of settled scores at the start, and that of the next one."""
+        adaptive, static = self._adaptive.get("settled"), self._static["settled"]
+        return (static, static) if adaptive is None else (adaptive.first, adaptive.value)
 
     def state(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Everything that was learned, under names that begin with `prefix`; nothing if thresholds stand still."""

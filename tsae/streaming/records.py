@@ -1,24 +1,29 @@
-"""The one schema of what a stream tells: JSON objects, one a line, each with `schema`, `kind` and `id`.
+"""What a stream tells: JSON objects, one a line, each with `schema`, `kind` and `id`; see `records.schema.json`.
 
 `kind` "row": the immediate score of a row, and under `settled` the rows of its entity that settled with it.
 `kind` "event": an event that was `opened`, `updated` or `closed`. `kind` "dropped": a row that was not scored.
+`kind` "drift": an entity whose rows have come to differ from training.
 An `id` is the same whenever the same row or event is told again, so that a consumer can drop repeats.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from tsae.detection.events import SensorShare
 from tsae.streaming.answers import RowScore, StreamScores
+from tsae.streaming.drift_watch import DriftNotice
 from tsae.streaming.event_watch import EventChange
 
-__all__ = ["SCHEMA", "Record", "alarms_of", "dropped_record", "event_records", "row_records"]
+__all__ = ["SCHEMA", "Record", "alarms_of", "drift_records", "dropped_record", "event_records", "row_records"]
 
-SCHEMA = "tsae.stream/1"
+SCHEMA = "tsae.stream/2"
 _MOST_SENSORS = 3
+_LEAST_SHARE = 0.01
 Record = dict[str, Any]
 
 
@@ -41,27 +46,66 @@ def row_records(scores: StreamScores, channels: Sequence[str]) -> list[Record]:
     return records
 
 
-def event_records(changes: Iterable[EventChange], channels: Sequence[str]) -> list[Record]:
+def event_records(changes: Iterable[EventChange]) -> list[Record]:
     """One record for each change of an event."""
     records = []
     for change in changes:
-        order = np.argsort(-change.shares, kind="stable")[:_MOST_SENSORS]
-        times = {name: _time(getattr(change, name), change) for name in ("first", "start", "stop", "peak")}
+        event = change.event
+        times = {name: _time(getattr(event, name), change) for name in ("start", "stop", "peak")}
         records.append(
             {
                 "schema": SCHEMA,
                 "kind": "event",
-                "id": f"{change.entity}/event-{change.first_row}",
-                **({"entity": change.entity} if change.entity else {}),
+                "id": f"{event.entity}/event-{change.first_row}",
+                **({"entity": event.entity} if event.entity else {}),
                 "state": change.state,
                 "version": change.version,
                 **times,
-                "peak_score": float(f"{change.score:.7g}"),
-                "severity": round(change.severity, 1),
-                "sensors": {channels[i]: round(float(change.shares[i]), 4) for i in order if change.shares[i] > 0},
+                "n_rows": event.n_rows,
+                "duration_s": event.duration,
+                "peak_score": float(f"{event.peak_score:.7g}"),
+                "p_value": float(f"{event.p_value:.3g}"),
+                "severity": round(event.severity, 1),
+                "band": event.band,
+                "direction": event.direction,
+                "sensors": [_sensor(each) for each in event.sensors if each.share >= _LEAST_SHARE],
+                "pattern": [{"sensor": sensor, "joined": _time(joined, change)} for sensor, joined in event.pattern],
             }
         )
     return records
+
+
+def _sensor(share: SensorShare) -> Record:
+    numbers = {"expected": share.expected, "actual": share.actual}
+    rounded = {name: None if value is None else float(f"{value:.7g}") for name, value in numbers.items()}
+    return {
+        "sensor": share.sensor,
+        "share": round(share.share, 4),
+        **rounded,
+        "unit": share.unit,
+        "direction": share.direction,
+    }
+
+
+def drift_records(notices: Iterable[DriftNotice]) -> list[Record]:
+    """One record for each entity that has come to differ from training."""
+    return [
+        {
+            "schema": SCHEMA,
+            "kind": "drift",
+            "id": f"{notice.entity}/drift-{notice.row}",
+            **({"entity": notice.entity} if notice.entity else {}),
+            "row": notice.row,
+            "verdict": notice.drift.verdict,
+            "score_distance": round(notice.drift.distance, 3),
+            "threshold_moved": round(notice.drift.moved, 3),
+            "sensors": [
+                {name: value if isinstance(value, str) else round(value, 3) for name, value in asdict(sensor).items()}
+                for sensor in notice.drift.sensors
+            ],
+        }
+        for notice in notices
+    ]
 
 
 def dropped_record(entity: str, time: Any) -> Record:
@@ -72,10 +116,10 @@ def dropped_record(entity: str, time: Any) -> Record:
     return {"schema": SCHEMA, "kind": "dropped", **identity, **about, "timestamp": time, "dropped": why}
 
 
-def _time(moment: int, change: EventChange) -> Any:
-    if not change.has_times:
+def _time(moment: Any, change: EventChange) -> Any:
+    if not isinstance(moment, np.datetime64):
         return moment
-    text = str(np.datetime64(moment, "ns"))
+    text = str(moment)
     return (text.rstrip("0").rstrip(".") if "." in text else text) + ("Z" if change.zoned else "")
 
 
@@ -103,7 +147,12 @@ def _facts(row: RowScore, channels: Sequence[str]) -> Record:
     record: Record = {"row": row.row}
     if row.timestamp is not None:
         record["timestamp"] = row.timestamp if isinstance(row.timestamp, str) else row.timestamp.isoformat()
-    record |= {"score": float(f"{row.score:.7g}"), "label": row.label}
+    record |= {
+        "score": float(f"{row.score:.7g}"),
+        "p_value": float(f"{row.p_value:.3g}"),
+        "severity": round(row.severity, 1),
+        "label": row.label,
+    }
     if row.label and row.errors is not None:
         record["sensors"] = _shares(row.errors, channels)
     return record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,15 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.drift import Drift, score_reference
+from tsae.detection.peak import peak_reach
 from tsae.detection.rules import EventRules
 from tsae.detection.stream_model import StreamModel
 from tsae.detection.tracking import join_levels
 from tsae.errors import DataError, ParameterError
 from tsae.streaming.answers import RowScore, StreamScores
 from tsae.streaming.clock import Arrival, EntityClock, StreamCounts
-from tsae.streaming.event_watch import EventChange, EventWatch, check_stream_rules
+from tsae.streaming.describing import EventWriter
+from tsae.streaming.drift_watch import DriftNotice, DriftWatch
+from tsae.streaming.entity import Entity
+from tsae.streaming.event_watch import EventChange, EventWatch
 from tsae.streaming.lanes import Lanes
-from tsae.streaming.levels import Levels
+from tsae.streaming.levels import Levels, judged_kinds
+from tsae.streaming.recent import RecentRows
 from tsae.streaming.rows import row_values, time_ns
 
 __all__ = ["RowScore", "StreamScorer", "StreamScores"]
@@ -99,14 +104,15 @@ class StreamScorer:
         self.model = model
         self.lag = model.lag if lag is None else min(lag, full_lag)
         # A score that waits for less than the full lag is an immediate score of a few rows later.
-        self._own_lag, self.adapt = self.lag in (model.lag, full_lag), adapt
+        self._kinds = judged_kinds(model, own_lag=self.lag in (model.lag, full_lag))
+        self.tails, self.adapt = {name: model.tail(kind) for name, kind in self._kinds.items()}, adapt
         self.judges_smoothed = model.thresholds.judged == "smoothed"
         self.warm_up = max(member.window_size for member in model.score_model.members) - 1
         self.channels = model.channels
         self.reorder, self.max_entities = reorder, max_entities
         self.rules = rules or EventRules()
-        check_stream_rules(self.rules)
         self._joins = join_levels(model.score_model.scaler)
+        self._normal = score_reference(model.calibration[self._kinds["settled"]])
         self.counts = StreamCounts()
         self.lanes = Lanes(model.score_model, lag=self.lag)
         self.entities: dict[str, Entity] = {}
@@ -190,6 +196,18 @@ class StreamScorer:
             batch.end(each)
         return batch.run()
 
+    def drift(self, entity: str = "") -> Drift:
+        """How far the rows of an entity have moved from training; what `detect` says of the settled ones.
+
+        Raises
+        ------
+        DataError
+            If there is no such entity.
+        """
+        if entity not in self.entities:
+            raise DataError(f"`entity` (={entity!r}) has sent no row; choose one of {list(self.entities)[:5]}")
+        return self.entities[entity].drift.drift()
+
     def take_over(self, other: StreamScorer) -> None:
         """Go on numbering the rows of another scorer's entities, whose segments have ended, and its counts."""
         self.counts = other.counts
@@ -237,19 +255,16 @@ class StreamScorer:
     def new_entity(self, name: str, lane: int) -> Entity:
         """An entity without rows."""
         clock = EntityClock(self.model.period, self.model.max_fill, self.reorder, self.counts)
-        levels = Levels(self.model, own_lag=self._own_lag, adapt=self.adapt)
-        return Entity(name, lane, clock, EventWatch(self.rules, self._joins), levels)
-
-
-class Entity:
-    """One machine: its lane, its clock, and its rows that are not settled."""
-
-    def __init__(self, name: str, lane: int, clock: EntityClock, events: EventWatch, levels: Levels) -> None:
-        self.name, self.lane, self.clock, self.events, self.levels = name, lane, clock, events, levels
-        self.n_rows = self.n_arrived = 0
-        self.in_segment = False
-        self.waiting: deque[tuple[int, Any, int | None] | None] = deque()
-        """Number, time as handed in, and nanoseconds of its rows; `None` was filled in."""
+        levels = Levels(self.model, self._kinds, adapt=self.adapt)
+        n_pending = max(self.rules.merge_gap, self.rules.enter_within) + 1  # settled rows, each after a bridged gap
+        recent = RecentRows(
+            len(self.channels),
+            reach=peak_reach(self.model.score_model),
+            waiting=self.lanes.delay + n_pending * (self.model.max_fill + 1),
+        )
+        writer = EventWriter(self.model, self.tails["settled"], name, clock)
+        events = EventWatch(self.rules, self._joins, recent, writer)
+        return Entity(name, lane, clock, events, levels, recent, DriftWatch(self.model, self._normal, levels))
 
 
 class _Batch:
@@ -262,6 +277,7 @@ class _Batch:
         self._stamps: list[tuple[Any, int | None]] = []
         self._settled_rows: list[RowScore] = []
         self._events: list[EventChange] = []
+        self._drifts: list[DriftNotice] = []
 
     def put(self, entity: Entity, steps: int, values: FloatArray, stamp: Any, time: int | None) -> None:
         """Add a row after `steps - 1` missing ones; 0 begins a segment."""
@@ -300,7 +316,7 @@ class _Batch:
                 self._step([entity for entity, _ in queues], rows, values, immediate)
             place += 1
         taken = tuple(row for row in immediate if row is not None)
-        return StreamScores(taken, tuple(self._settled_rows), events=tuple(self._events))
+        return StreamScores(taken, tuple(self._settled_rows), (), tuple(self._events), tuple(self._drifts))
 
     def _queue(self, entity: Entity) -> list[int]:
         return self._queues.setdefault(entity.lane, (entity, []))[1]
@@ -324,10 +340,14 @@ class _Batch:
         for entity, row, score, judged_score, warm in now:
             if row == _FILLED:
                 entity.waiting.append(None)
+                entity.recent.push(values[row])
                 continue
             stamp, time = self._stamps[row]
-            label = warm and judged_score > entity.levels.immediate(judged_score)
-            immediate[row] = RowScore(entity.n_rows, stamp, score, label, None, entity.name)
+            threshold = entity.levels.immediate(judged_score) if warm else entity.levels.now
+            about = warm and judged_score > threshold, judged_score, threshold, scorer.tails["immediate"]
+            immediate[row] = RowScore(entity.n_rows, stamp, score, *about, None, entity.name)
+            entity.recent.push(values[row], entity.n_rows)
+            entity.drift.take_row(values[row])
             entity.waiting.append((entity.n_rows, stamp, time))
             entity.n_rows += 1
             scorer.counts.n_rows += 1
@@ -345,6 +365,7 @@ class _Batch:
         for score, judged_score, errors in zip(flushed.settled, judged, flushed.errors, strict=True):
             self._settle(entity, score, judged_score, errors)
         self._tell(entity, entity.events.end_segment())
+        entity.recent.clear()
 
     def _settle(self, entity: Entity, score: float, judged: float, errors: FloatArray) -> None:
         waiting = entity.waiting.popleft()
@@ -352,11 +373,12 @@ class _Batch:
             return
         row, stamp, time = waiting
         threshold = entity.levels.settled(judged)
-        self._settled_rows.append(RowScore(row, stamp, score, judged > threshold, errors, entity.name))
+        about = judged > threshold, judged, threshold, self._scorer.tails["settled"]
+        self._settled_rows.append(RowScore(row, stamp, score, *about, errors, entity.name))
+        if (drift := entity.drift.take_score(judged)) is not None:
+            self._drifts.append(DriftNotice(row, drift, entity.name))
         self._tell(entity, entity.events.take(row, row if time is None else time, judged, threshold, errors))
 
     def _tell(self, entity: Entity, changes: list[EventChange]) -> None:
-        clock = entity.clock
         for change in changes:
-            facts = {"entity": entity.name, "has_times": clock.newest is not None, "zoned": bool(clock.zoned)}
-            self._events.append(replace(change, **facts))  # type: ignore[arg-type]
+            self._events.append(replace(change, zoned=True) if entity.clock.zoned else change)

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.thresholds.adaptive import AdaptiveThreshold, guards_for
+from tsae.detection.thresholds.adaptive import AdaptiveThreshold
 from tsae.detection.thresholds.learners import LEARNERS
 from tsae.detection.thresholds.learning import check_threshold, fixed_threshold, learn_threshold
 from tsae.detection.thresholds.spot import Spot
@@ -105,11 +105,9 @@ def learn_thresholds(
 
 
 def adaptive_threshold(thresholds: ThresholdSet, calibration: NDArray[np.float64]) -> FollowingThreshold | None:
-    """A fresh threshold for the judged score that follows it; `None` where it is better left as it is.
+    """A fresh threshold for the judged score that follows it; `None` if the user stated one.
 
-    That is so if the user stated it, or if the budget allows less than one false alarm in the rows that an adaptive
-    threshold remembers: then a few true alarms would look like drift, and raise it far above the next ones. SPOT and
-    DSPOT follow in their own way.
+    SPOT and DSPOT follow in their own way.
     """
     target = thresholds.target
     if target is None:
@@ -117,4 +115,4 @@ def adaptive_threshold(thresholds: ThresholdSet, calibration: NDArray[np.float64
     learner = LEARNERS.get(thresholds.settled.method)
     if isinstance(learner, Spot):
         return learner.follow(calibration, target)
-    return AdaptiveThreshold(calibration, target) if target.rate * guards_for(target).memory >= 1 else None
+    return AdaptiveThreshold(calibration, target)

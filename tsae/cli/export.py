@@ -1,0 +1,39 @@
+"""`tsae export`: a model as one ONNX graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tsae.cli.console import results
+from tsae.cli.models import table_detector
+from tsae.cli.options import Model
+from tsae.cli.tables import facts_table
+
+__all__ = ["export"]
+
+
+def export(
+    model: Model,
+    graph: Annotated[
+        Path, typer.Argument(metavar="GRAPH", help="ONNX file to write, such as pump.onnx.", show_default=False)
+    ],
+) -> None:
+    """Write a model as one ONNX graph, with scaling, networks, score and threshold inside, for other run times.
+
+    It takes the latest rows, in the sensors' units, and gives the score of the last one at lag 0, the same without
+    smoothing, its label, and the error of each sensor.
+    """
+    from tsae.detection.exporting.export import export_onnx
+
+    detector = table_detector(model)
+    written = export_onnx(detector, graph)
+    facts = {
+        "graph": f"{graph} ({written.n_bytes / 1e6:.1f} MB)",
+        "input": f"rows, float64 (batch, {written.n_rows}, {written.n_channels}): {', '.join(detector.channels_)}",
+        "outputs": "score, unsmoothed, label (batch,); errors (batch, channels)",
+        "threshold": f"{written.threshold:.4g}",
+    }
+    results().print(facts_table(facts))

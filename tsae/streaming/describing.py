@@ -1,0 +1,44 @@
+"""Events of a stream in the words of its entity: the same as those of a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tsae.detection.calibration import LogTail
+from tsae.detection.events import Event
+from tsae.detection.evidence import Moment, TrackedEvent
+from tsae.detection.explain import Labels, PeakView, as_event
+from tsae.detection.peak import PeakRows, view_peak
+from tsae.detection.stream_model import StreamModel
+from tsae.streaming.clock import EntityClock
+
+__all__ = ["EventWriter"]
+
+
+@dataclass(frozen=True)
+class EventWriter:
+    """Describes the events of one entity."""
+
+    model: StreamModel
+    tail: LogTail
+    """Scores of normal rows."""
+    entity: str
+    clock: EntityClock
+
+    def __call__(self, event: TrackedEvent, rows: PeakRows | None, *, ended: bool) -> Event:
+        """The event, with what the sensors looked like at its peak; unknown if those rows are gone."""
+        model = self.model
+        labels = Labels(
+            *(model.channels, model.units, model.period, self.entity),
+            time_of=self._time_of,
+            p_value_of=self.tail.p_value,
+        )
+        unknown = np.full(len(model.channels), np.nan)
+        view = PeakView(unknown, unknown) if rows is None else view_peak(model.score_model, rows)
+        return as_event(event, labels, view, ended=ended)
+
+    def _time_of(self, moment: Moment) -> Any:
+        return moment.time if self.clock.newest is None else np.datetime64(moment.time, "ns")
