@@ -219,10 +219,10 @@ def test_events_say_how_they_unfolded(here: Path, model: Path) -> None:
     ("options", "message"),
     [
         (["--merge-gap", "long"], "`--merge-gap` (='long') is neither a number of rows nor a time"),
-        (["--cool-down", "-3"], "`cool_down` (=-3) must be a whole number of rows"),
+        (["--cool-down", "-3"], "`--cool-down` (=-3) must be a whole number of rows"),
         (["--enter", "three"], "`--enter` (='three') must be a number of rows, or two such as 3/5"),
-        (["--enter", "5/3"], "`enter_rows` (=5) cannot exceed `enter_within` (=3)"),
-        (["--direction", "up"], "`direction` (='up') must be one of either, above, below"),
+        (["--enter", "5/3"], "`--enter` (='5/3') asks for more rows than it looks at"),
+        (["--direction", "up"], "`--direction` (='up') must be one of either, above, below"),
     ],
 )
 def test_an_event_option_that_makes_no_sense_is_refused(
