@@ -27,7 +27,7 @@ from tsae.detection.scoring import (
 )
 from tsae.detection.series_options import series_options
 from tsae.detection.series_uses import SeriesUses
-from tsae.detection.thresholds import Threshold, ThresholdSet, learn_thresholds
+from tsae.detection.thresholds import ThresholdSet, learn_thresholds
 from tsae.detection.training_rows import used_spans
 from tsae.series.clock import infer_clock
 from tsae.series.grid import GridSeries
@@ -116,6 +116,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         joins the score. Such a detector scores tables, not streams.
     label_beta : float
         Labels choose the threshold with the best F-beta: recall counts as much as `label_beta`² times precision.
+    label_cost : float or None
+        Cost of a missed anomaly in false alarms; labels then choose the threshold that costs least, instead.
     lag : "auto" or int
         Rows after a row that its score may depend on; 0 answers at once. "auto" takes all that helps (`lag_`).
     max_fill : int
@@ -197,6 +199,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         false_alarm_rate: float | str = "1 per 10000 rows",
         label_classifier: bool = False,
         label_beta: float = 1.0,
+        label_cost: float | None = None,
         lag: str | int = "auto",
         max_fill: int = 3,
         accelerator: str = "cpu",
@@ -219,7 +222,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         self.held_out, self.robust = held_out, robust
         self.threshold = threshold
         self.false_alarm_rate = false_alarm_rate
-        self.label_classifier, self.label_beta = label_classifier, label_beta
+        self.label_classifier, self.label_beta, self.label_cost = label_classifier, label_beta, label_cost
         self.lag = lag
         self.max_fill = max_fill
         self.accelerator = accelerator
@@ -251,14 +254,14 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         labels
             What is known of some rows, `(n_timesteps,)`: 1 anomalous, 0 normal, -1 or NaN unknown; a list for a fleet.
             Rows labelled anomalous are kept out of training and calibration, and if there are any, the threshold is the
-            one with the best F-beta on labelled and held-out rows, unless `threshold` states a number.
+            one that does best on labelled and held-out rows, unless `threshold` states a number.
         """
         from tsae.detection.build import fit_model  # loads Lightning, which scoring does without
         from tsae.detection.code_study import study_windows
 
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = series_options(self.get_params(), seed=seed)
-        check_label_parameters(self.label_classifier, self.label_beta)
+        tuning = check_label_parameters(self.label_classifier, self.label_beta, self.label_cost)
         entities, is_fleet = checked_entities(self, X, excluded, reset=True)
         self.period_ = infer_clock(entities[0].index).period
         for entity in entities:
@@ -288,16 +291,28 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
                 tuned_thresholds(
                     *(self.model_, grids, known, self.calibration_),
                     lag=self.lag_,
-                    beta=float(self.label_beta),
+                    tuning=tuning,
                     honest=honest,
                 )
             )
         return self
 
     def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | str | None = None) -> Self:
-        """Learn the threshold anew, or state it, without training again.
+        """Learn the threshold anew from the scores of held-out normal rows, or state it, without training again.
 
-        `threshold` and `false_alarm_rate` as in the constructor; `None` keeps the rate.
+        Parameters
+        ----------
+        threshold
+            Name of a learner as in the constructor, or the score (in units of −log p, higher = more anomalous) above
+            which rows are flagged.
+        false_alarm_rate
+            The budget, as in the constructor: a share of rows, or a number of alarms in some time or rows. `None` keeps
+            the constructor's.
+
+        Raises
+        ------
+        ParameterError
+            If either is not what it should be, or the budget speaks of time and the rows had no clock.
         """
         check_is_fitted(self, "model_")
         rate = self.false_alarm_rate if false_alarm_rate is None else plain(false_alarm_rate)
@@ -308,16 +323,6 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         self.threshold_ = thresholds.settled.value
         self.offset_ = -self.threshold_
         return self
-
-    @property
-    def learned_threshold_(self) -> Threshold:
-        """What stands behind `threshold_`."""
-        return self.thresholds_.settled
-
-    @property
-    def learned_immediate_threshold_(self) -> Threshold:
-        """The threshold of scores at lag 0."""
-        return self.thresholds_.immediate
 
     def score_samples(self, X: Any) -> FloatArray:
         """Scores `(n_timesteps,)` in scikit-learn's sign: the lower, the more abnormal. Fleets are concatenated."""
@@ -339,12 +344,20 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
 
         Parameters
         ----------
+        X
+            Table `(n_timesteps, n_channels)` with the channels of `fit`, in their units and in time order, NaN where
+            missing; or a list of tables.
         excluded
-            Boolean mask of rows that must not alarm; a list of masks for a fleet.
+            Boolean mask `(n_timesteps,)` of rows that must not alarm; a list of masks for a fleet.
         rules
             When flagged rows make an event.
         adapt
             Whether the threshold follows the scores of earlier rows; `predict` never does.
+
+        Raises
+        ------
+        DataError
+            If a channel is missing or holds text or infinity, times step back, or rows come at another pace.
         """
         entities, is_fleet = self._checked(X, excluded)
         found = [
@@ -359,12 +372,6 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
 
         check_is_fitted(self, "model_")
         save_detector(self, path)
-
-    @property
-    def receptive_field_(self) -> int:
-        """Rows that one feature of the longest member's encoder depends on: all of a window, unless convolutional."""
-        member = self.model_.longest
-        return member.options.receptive_field((member.window_size, self.n_features_in_))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

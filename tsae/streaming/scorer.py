@@ -122,11 +122,18 @@ class StreamScorer:
         Parameters
         ----------
         row
-            A mapping from channel to value, or the values in the order of `channels`; `None` and NaN are missing.
+            A mapping from channel to value, or the values `(n_channels,)` in the order of `channels`, in the units of
+            training; `None` and NaN are missing.
         timestamp
             Its time, as a datetime or ISO string: of every row of an entity, or of none.
         entity
             The machine it is from, if there are several.
+
+        Returns
+        -------
+        StreamScores
+            This row's immediate score, settled scores of rows up to `lag` back (higher = more anomalous, in units of
+            −log p), and what happened to events. A late or repeated row is dropped and has none.
 
         Raises
         ------
