@@ -193,13 +193,13 @@ class StreamScorer:
             batch.end(each)
         return batch.run()
 
-    def take_over(self, other: StreamScorer) -> None:
-        """Go on numbering the rows of another scorer's entities, whose segments have ended, and its counts."""
-        self.counts = other.counts
-        for name, entity in other.entities.items():
-            own = self.entities[name] = self.new_entity(name, self.lanes.open())
-            own.n_rows, own.n_arrived = entity.n_rows, entity.n_arrived
-            own.clock.restore(entity.clock.state())
+    def drain(self) -> StreamScores:
+        """Take the rows that still wait to be put in order; segments go on."""
+        batch = _Batch(self)
+        for each in self.entities.values():
+            for steps, arrival in each.clock.drain():
+                batch.put(each, steps, *arrival.row)
+        return batch.run()
 
     def _checked_times(self, timestamps: Sequence[Any] | None, names: Sequence[str]) -> list[int | None]:
         """Nanoseconds of all rows, `None` for a stream without."""
