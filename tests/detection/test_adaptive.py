@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy.stats import genpareto
 
 from tests.detection.thresholds_reference import adaptive_thresholds, peaks
-from tsae.detection.drift import drift_of, largest_gap
 from tsae.detection.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold
 from tsae.detection.thresholds.clusters import MERGE_GAP, cluster_peaks, lowest_threshold
 from tsae.detection.thresholds.guards import Guards, guards_for
@@ -193,24 +192,6 @@ def test_conformal_says_when_there_is_no_guarantee():
     learned = learn_threshold(EXPONENTIAL[:500], method="conformal", false_alarm_rate=0.001)
     assert "no conformal guarantee" in learned.note
     assert np.isfinite(learned.value)
-
-
-@given(st.lists(st.floats(0, 9), min_size=1, max_size=40), st.lists(st.floats(0, 9), min_size=1, max_size=40))
-def test_the_largest_gap_is_that_of_shares_counted_one_by_one(a, b):
-    gaps = [abs(sum(x <= y for x in a) / len(a) - sum(x <= y for x in b) / len(b)) for y in a + b]
-    assert largest_gap(np.array(a), np.array(b)) == pytest.approx(max(gaps))
-
-
-def test_drift_tells_to_retrain_and_why():
-    adaptive = AdaptiveThreshold(EXPONENTIAL[:1000], Target(0.01))
-    later = EXPONENTIAL[1000:4000] + 4
-    adaptive.thresholds(later)
-    drift = drift_of(later, EXPONENTIAL[:1000], adaptive, 4.0)
-    assert drift.moved > 1
-    assert drift.verdict.startswith("retrain: the last 2,000 scores are distributed unlike")
-    assert "the threshold has moved from" in drift.verdict
-    assert drift_of(EXPONENTIAL[1000:4000], EXPONENTIAL[:1000], None, 4.0).verdict == ""
-    assert drift_of(later[:50], EXPONENTIAL[:1000], None, 4.0).verdict == ""
 
 
 def test_guards_depend_on_what_the_budget_counts_and_allows():

@@ -313,6 +313,7 @@ WRONG: list[tuple[str, list[Any], str]] = [
     ("label_classifier", [1, "yes", None], "must be True or False"),
     ("robust", [1, "yes", None], "must be True or False"),
     ("label_beta", [0, -1, "f1", None, True, NAN], "must be a positive number"),
+    ("label_cost", [0, -1, "dear", True, NAN, INF], "must be a positive number, such as 20"),
     ("lag", ["x", -1, 2.5, None, True, NAN], OR_AUTO + "0"),
     ("max_fill", [-1, 2.5, "a", None], WHOLE + "0"),
     ("accelerator", ["abacus", None], "with `devices` (=1) cannot be used: "),

@@ -13,9 +13,11 @@ from sklearn.metrics import fbeta_score, roc_auc_score
 
 import tsae
 from tests.detection.plants import readings
+from tests.detection.thresholds_reference import peaks
 from tsae import AnomalyDetector, ImageAnomalyDetector
 from tsae.detection.label_classifier import fit_label_classifier, honest_terms
-from tsae.detection.labels import tune_threshold
+from tsae.detection.label_tuning import cheapest_threshold, tune_threshold
+from tsae.detection.thresholds.clusters import MERGE_GAP
 from tsae.errors import DataError, ParameterError
 
 Array = np.ndarray
@@ -80,6 +82,45 @@ def test_the_best_threshold_is_found(beta):
     assert fbeta_score(truth, scores > found.value, beta=beta) == pytest.approx(best)
     assert found.method == "labels"
     assert f"{best:.3f}" in found.note
+
+
+def cost_of(threshold: float, anomalies: Array, normal: Array, cost: float, n: int) -> float:
+    """The most alarms that any threshold as high gives, and what is missed."""
+    above = [threshold, *(level for level in normal.tolist() if level > threshold)]
+    alarms = max(len(peaks(normal.tolist(), level, MERGE_GAP)) for level in above)
+    return cost * (anomalies <= threshold).sum() + alarms * n / len(normal)
+
+
+@pytest.mark.parametrize("cost", [0.1, 1.0, 3.0, 100.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_cheapest_threshold_is_found(cost, seed):
+    rng = np.random.default_rng(seed)
+    normal, anomalies = np.round(rng.exponential(size=120), 1), np.round(rng.exponential(3, size=7), 1)
+    found = cheapest_threshold(anomalies, normal, cost=cost, n=300)
+    levels = np.unique(np.concatenate([normal, anomalies]))
+    candidates = [-1.0, *((low + high) / 2 for low, high in pairwise(levels)), levels[-1] + 1]
+    least = min(cost_of(each, anomalies, normal, cost, 300) for each in candidates)
+    assert cost_of(found.value, anomalies, normal, cost, 300) == pytest.approx(least)
+    assert f"{(anomalies <= found.value).sum()} of 7 labelled anomalies missed" in found.note
+
+
+def test_without_order_every_image_is_an_alarm_of_its_own():
+    normal, anomalies = np.arange(100) / 10, np.array([5.05, 9.55])
+    values = [
+        cheapest_threshold(anomalies, normal, cost=cost, n=100, in_order=False).value for cost in (1e-3, 5.5, 1e3)
+    ]
+    np.testing.assert_allclose(values, [10.9, 9.525, 5.025])
+
+
+def test_the_dearer_a_missed_event_the_lower_the_threshold():
+    values = [detector(label_cost=cost).threshold_ for cost in (0.01, 1.0, 1000.0)]
+    assert values[0] >= values[1] >= values[2]
+    assert values[0] > values[2]
+    table, labels = plant(0)
+    scores = -detector().score_samples(table)
+    runs = np.flatnonzero(np.diff(labels, prepend=0, append=0)).reshape(-1, 2)
+    assert values[2] < min(scores[first:stop].max() for first, stop in runs)
+    assert "labelled anomalies missed" in detector(label_cost=1.0).learned_threshold_.note
 
 
 def test_labels_tune_the_thresholds_unless_one_is_stated():

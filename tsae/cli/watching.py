@@ -104,6 +104,7 @@ class Service:
             "alarms": runner.n_alarms,
             "delivery_retries": runner.n_retries,
             "entities": len(runner.scorer.entities),
+            "drifting_entities": sum(entity.drift.drifts for entity in list(runner.scorer.entities.values())),
             "lag_rows": waiting,
         }
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tsae.detection.calibration import fit_log_tail
-from tsae.detection.drift import drift_of
+from tsae.detection.calibration import LogTail, fit_log_tail
+from tsae.detection.distributions import Reference
+from tsae.detection.drift import drift_between
 from tsae.detection.engine import ScoreModel
-from tsae.detection.explain import Labels, ScoredSeries, make_events
+from tsae.detection.events import Event
+from tsae.detection.evidence import TrackedEvent
+from tsae.detection.explain import Labels, PeakView, ScoredSeries, make_events
 from tsae.detection.inputs import Entity
 from tsae.detection.peak import peak_rows, view_peak
 from tsae.detection.result import Detection
@@ -35,6 +38,8 @@ class DetectorFacts:
     channels: Sequence[str]
     units: Mapping[str, str]
     period: float | None
+    inputs: Reference | None
+    """How the channels were distributed in training."""
 
 
 def detect_entity(
@@ -58,31 +63,45 @@ def detect_entity(
         segments=np.searchsorted(grid.starts, grid.rows, side="right"),
     )
     tail = fit_log_tail(calibration)
-    labels = Labels(
-        *(facts.channels, facts.units, facts.period, name),
-        time_of=lambda moment: entity.index[moment.row],
-        p_value_of=tail.p_value,
-    )
-    joins = join_levels(facts.model.scaler)
     return Detection(
         scores=pd.Series(scores, index=entity.index, name="score"),
         threshold=facts.thresholds.used.value,
         labels=pd.Series((judged > thresholds) & ~blocked, index=entity.index, name="label"),
         errors=table,
-        events=make_events(
-            series,
-            rules,
-            labels,
-            joins,
-            lambda event: view_peak(
-                facts.model,
-                peak_rows(facts.model, grid, event, rules=rules, lag=facts.lag),
-                entity.values[event.peak.row],
-            ),
-        ),
+        events=_events(facts, entity, grid, series, rules, name=name, tail=tail),
         entity=name,
         judged=pd.Series(judged, index=entity.index, name="unsmoothed_score" if of_rows else "score"),
         thresholds=pd.Series(thresholds, index=entity.index, name="threshold"),
         p_values=pd.Series(np.exp(-tail(judged)), index=entity.index, name="p_value"),
-        drift=drift_of(judged[~blocked], calibration, adaptive, facts.thresholds.used.value),
+        drift=drift_between(
+            *(judged[~blocked], calibration),
+            first=facts.thresholds.used.value if adaptive is None else adaptive.first,
+            last=facts.thresholds.used.value if adaptive is None else adaptive.value,
+            values=entity.values[~blocked],
+            inputs=facts.inputs,
+            channels=facts.channels,
+        ),
     )
+
+
+def _events(
+    facts: DetectorFacts,
+    entity: Entity,
+    grid: GridSeries,
+    series: ScoredSeries,
+    rules: EventRules,
+    *,
+    name: str,
+    tail: LogTail,
+) -> tuple[Event, ...]:
+    labels = Labels(
+        *(facts.channels, facts.units, facts.period, name),
+        time_of=lambda moment: entity.index[moment.row],
+        p_value_of=tail.p_value,
+    )
+
+    def view(event: TrackedEvent) -> PeakView:
+        rows = peak_rows(facts.model, grid, event, rules=rules, lag=facts.lag)
+        return view_peak(facts.model, rows, entity.values[event.peak.row])
+
+    return make_events(series, rules, labels, join_levels(facts.model.scaler), view)

@@ -14,6 +14,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tsae.detection.detecting import DetectorFacts, detect_entity
+from tsae.detection.distributions import fit_reference
 from tsae.detection.inputs import Entity, check_period, checked_entities, data_hash, lay_out
 from tsae.detection.label_series import tuned_thresholds, with_label_classifier, without_anomalies
 from tsae.detection.labels import check_label_parameters, labels_of_parts
@@ -115,6 +116,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         joins the score. Such a detector scores tables, not streams.
     label_beta : float
         Labels choose the threshold with the best F-beta: recall counts as much as `label_beta`² times precision.
+    label_cost : float or None
+        Cost of a missed anomaly in false alarms; labels then choose the threshold that costs least, instead.
     lag : "auto" or int
         Rows after a row that its score may depend on; 0 answers at once. "auto" takes all that helps (`lag_`).
     max_fill : int
@@ -196,6 +199,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         false_alarm_rate: float | str = "1 per 10000 rows",
         label_classifier: bool = False,
         label_beta: float = 1.0,
+        label_cost: float | None = None,
         lag: str | int = "auto",
         max_fill: int = 3,
         accelerator: str = "cpu",
@@ -218,7 +222,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         self.held_out, self.robust = held_out, robust
         self.threshold = threshold
         self.false_alarm_rate = false_alarm_rate
-        self.label_classifier, self.label_beta = label_classifier, label_beta
+        self.label_classifier, self.label_beta, self.label_cost = label_classifier, label_beta, label_cost
         self.lag = lag
         self.max_fill = max_fill
         self.accelerator = accelerator
@@ -250,14 +254,14 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         labels
             What is known of some rows, `(n_timesteps,)`: 1 anomalous, 0 normal, -1 or NaN unknown; a list for a fleet.
             Rows labelled anomalous are kept out of training and calibration, and if there are any, the threshold is the
-            one with the best F-beta on labelled and held-out rows, unless `threshold` states a number.
+            one that does best on labelled and held-out rows, unless `threshold` states a number.
         """
         from tsae.detection.build import fit_model  # loads Lightning, which scoring does without
         from tsae.detection.code_study import study_windows
 
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = series_options(self.get_params(), seed=seed)
-        check_label_parameters(self.label_classifier, self.label_beta)
+        tuning = check_label_parameters(self.label_classifier, self.label_beta, self.label_cost)
         entities, is_fleet = checked_entities(self, X, excluded, reset=True)
         self.period_ = infer_clock(entities[0].index).period
         for entity in entities:
@@ -272,6 +276,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
             normal, self.rejected_ = without_suspicious_rows(normal, self._grid)
         spans = used_spans([self._grid(part) for part in normal], [part.excluded for part in normal], self.held_out)
         self.model_, self.fit_reports_ = fit_model(spans, options, random_state=seed)
+        self.inputs_ = fit_reference([span.values for span in spans])
         self.codes_ = study_windows(self.model_, spans, random_state=seed)
         self.lag_ = self.model_.full_lag if isinstance(self.lag, str) else min(int(self.lag), self.model_.full_lag)
         grids, honest = [self._grid(entity) for entity in entities], None
@@ -286,7 +291,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
                 tuned_thresholds(
                     *(self.model_, grids, known, self.calibration_),
                     lag=self.lag_,
-                    beta=float(self.label_beta),
+                    tuning=tuning,
                     honest=honest,
                 )
             )
@@ -384,5 +389,5 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
 
     def _detect(self, entity: Entity, rules: EventRules, name: str, adapt: bool) -> Detection:
         learned = (self.model_, self.lag_, self.thresholds_, self.calibration_)
-        facts = DetectorFacts(*learned, channels=self.channels_, units=self.units_, period=self.period_)
+        facts = DetectorFacts(*learned, self.channels_, self.units_, self.period_, self.inputs_)
         return detect_entity(facts, entity, self._grid(entity), rules, name=name, adapt=adapt)

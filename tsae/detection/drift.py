@@ -1,26 +1,62 @@
-"""How far scored rows are from what the detector was calibrated on, and whether to train again."""
+"""How far the latest rows are from training, sensor by sensor and in their scores, and whether to train again."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.thresholds import FollowingThreshold
+from tsae.detection.distributions import Comparison, DistributionWatch, Reference, fit_reference
 
-__all__ = ["Drift", "drift_of", "largest_gap"]
+__all__ = ["Drift", "SensorDrift", "drift_between", "drift_of", "score_reference"]
 
 FloatArray = NDArray[np.float64]
-_LATEST = 2000  # rows that count as now
 _FEWEST = 200
-_FAR = 0.6  # of the largest gap between distributions; from there on no static threshold keeps its budget
+_FAR = 0.6  # of the largest gap between scores; from there on no static threshold keeps its budget
 _FAR_MOVED = 1.0  # nats of threshold: the rate of false alarms of the old one is off by about e
+_UNUSUAL = 0.5  # of the way from the largest gap that training had within itself to 1
+_OUTSIDE = 0.25  # of the rows
+_MISSING = 0.5  # of the rows, more than in training
+_MOST_TOLD = 3
+
+
+@dataclass(frozen=True)
+class SensorDrift:
+    """A sensor whose latest values are unlike those of training."""
+
+    sensor: str
+    distance: float
+    """Largest gap between the distributions, in [0, 1] (the Kolmogorov–Smirnov statistic)."""
+    usual: float
+    """The largest one that a stretch of training had."""
+    below: float
+    """Share of its latest values below the range of training, widened by a tenth to either side."""
+    above: float
+    """Share above it."""
+    shift: float
+    """By how many standard deviations of training its mean has moved."""
+    missing: float
+    """By how much the share of missing values has grown."""
+
+    @property
+    def reason(self) -> str:
+        """What has moved."""
+        if self.missing >= _MISSING:
+            return f"{self.sensor} is missing in {self.missing:.0%} more of the rows than in training"
+        for side, share in (("below", self.below), ("above", self.above)):
+            if share >= _OUTSIDE:
+                return f"{self.sensor} lies {side} the range of training in {share:.0%} of the rows"
+        gap = f"largest gap {self.distance:.2f} of 1, within training at most {self.usual:.2f}"
+        return (
+            f"{self.sensor} is distributed unlike training ({gap}; its mean has moved by {self.shift:+.1f} deviations)"
+        )
 
 
 @dataclass(frozen=True)
 class Drift:
-    """Where scores and threshold are at the end of the scored rows, against calibration."""
+    """Where sensors, scores and threshold are at the end of the scored rows, against training and calibration."""
 
     distance: float
     """Largest gap between the distributions of the latest scores and of the calibration scores, in [0, 1]
@@ -31,6 +67,8 @@ class Drift:
     """… and after the last one; the same if the threshold does not adapt."""
     n_rows: int
     """Latest rows that were compared."""
+    sensors: tuple[SensorDrift, ...] = ()
+    """Those that have moved too far, the farthest first."""
 
     @property
     def moved(self) -> float:
@@ -39,28 +77,76 @@ class Drift:
 
     @property
     def verdict(self) -> str:
-        """Why to train again; empty if there is no reason."""
-        if self.n_rows < _FEWEST or self.distance < _FAR:
-            return ""
-        reason = f"retrain: the last {self.n_rows:,} scores are distributed unlike those of normal rows in training"
-        reason += f" (largest gap {self.distance:.2f}, of 1)"
-        if abs(self.moved) >= _FAR_MOVED:
-            reason += f", and the threshold has moved from {self.first_threshold:.3g} to {self.last_threshold:.3g}"
-        return reason
+        """Why to train again, "retrain: …"; empty if there is no reason. A long fault looks like drift, too."""
+        reasons = [sensor.reason for sensor in self.sensors[:_MOST_TOLD]]
+        if len(self.sensors) > _MOST_TOLD:
+            reasons.append(f"{len(self.sensors) - _MOST_TOLD} more sensors have moved")
+        if self.n_rows >= _FEWEST and self.distance >= _FAR:
+            reasons.append(f"scores are distributed unlike those of normal rows (largest gap {self.distance:.2f} of 1)")
+            if abs(self.moved) >= _FAR_MOVED:
+                reasons.append(f"the threshold has moved from {self.first_threshold:.3g} to {self.last_threshold:.3g}")
+        return f"retrain: in the last {self.n_rows:,} rows " + "; ".join(reasons) if reasons else ""
 
 
-def drift_of(scores: FloatArray, calibration: FloatArray, adaptive: FollowingThreshold | None, static: float) -> Drift:
-    """Compare the latest of scores `(n,)`, in time order, with calibration scores `(m,)`."""
-    latest = scores[-_LATEST:]
-    first, last = (static, static) if adaptive is None else (adaptive.first, adaptive.value)
-    return Drift(largest_gap(latest, calibration), first, last, len(latest))
+def score_reference(calibration: FloatArray) -> Reference:
+    """The distribution of calibration scores `(n,)`."""
+    return fit_reference([calibration[:, None]])
 
 
-def largest_gap(a: FloatArray, b: FloatArray) -> float:
-    """The largest difference of two empirical distributions `(n,)` and `(m,)`, in [0, 1]; 0 if one is empty."""
-    a, b = np.sort(a[~np.isnan(a)]), np.sort(b[~np.isnan(b)])
-    if not len(a) or not len(b):
-        return 0.0
-    both = np.concatenate([a, b])
-    shares = [np.searchsorted(part, both, side="right") / len(part) for part in (a, b)]
-    return float(np.abs(shares[0] - shares[1]).max())
+def drift_between(
+    scores: FloatArray,
+    calibration: FloatArray,
+    *,
+    first: float,
+    last: float,
+    values: NDArray[np.floating] | None = None,
+    inputs: Reference | None = None,
+    channels: Sequence[str] = (),
+) -> Drift:
+    """Compare the latest rows of a table, in time order, with training.
+
+    Parameters
+    ----------
+    scores, calibration
+        Judged scores `(n,)`, and those of calibration rows `(m,)`.
+    first, last
+        The threshold at the first row and after the last one.
+    values, inputs
+        Values `(n, n_channels)`, and how they were distributed in training; `None` if that is not known.
+    """
+    of_scores = DistributionWatch(score_reference(calibration))
+    of_scores.push(scores[:, None])
+    of_inputs = None if inputs is None else DistributionWatch(inputs)
+    if of_inputs is not None and values is not None:
+        of_inputs.push(values)
+    return drift_of(of_scores, of_inputs, channels, first=first, last=last)
+
+
+def drift_of(
+    scores: DistributionWatch, inputs: DistributionWatch | None, channels: Sequence[str], *, first: float, last: float
+) -> Drift:
+    """What watches of one score and of all channels have seen; see `drift_between`."""
+    seen = scores.compared()
+    sensors = () if inputs is None else _moved(inputs.reference, inputs.compared(), channels)
+    return Drift(float(seen.gap[0]), first, last, seen.n_rows, sensors)
+
+
+def _moved(reference: Reference, seen: Comparison, channels: Sequence[str]) -> tuple[SensorDrift, ...]:
+    if seen.n_rows < _FEWEST:
+        return ()
+    excess = (seen.gap - reference.usual) / np.maximum(1 - reference.usual, 1e-9)
+    known = (1 - seen.missing) * seen.n_rows  # a gap is compared with those of stretches of training only if as long
+    unusual = np.where(known >= reference.stretch, excess, 0.0) / _UNUSUAL
+    outside = np.where(known >= _FEWEST, np.maximum(seen.below, seen.above), 0.0) / _OUTSIDE
+    grown = seen.missing - reference.missing
+    moved = np.max([unusual, outside, grown / _MISSING], axis=0)
+    order = [channel for channel in np.argsort(-moved, kind="stable").tolist() if moved[channel] >= 1]
+    return tuple(
+        SensorDrift(
+            str(channels[channel]),
+            *(float(part[channel]) for part in (seen.gap, reference.usual)),
+            *(float(part[channel]) if known[channel] >= _FEWEST else 0.0 for part in (seen.below, seen.above)),
+            *(float(part[channel]) for part in (seen.shift, grown)),
+        )
+        for channel in order
+    )

@@ -18,7 +18,7 @@ from tsae.detection.image_build import fit_image_model, split_images
 from tsae.detection.image_options import check_image_budget, image_options
 from tsae.detection.image_result import ImageDetection, image_detection
 from tsae.detection.label_images import labelled_scores, with_image_classifier
-from tsae.detection.labels import check_label_parameters, labels_of_parts, tuned_threshold
+from tsae.detection.labels import check_label_parameters, labels_of_parts
 from tsae.detection.parameters import plain
 from tsae.detection.thresholds import Threshold, fixed_threshold, learn_threshold
 from tsae.detection.uses import CodesMixin, noise_by_channel
@@ -105,6 +105,8 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         joins the score.
     label_beta : float
         Labels choose the threshold with the best F-beta: recall counts as much as `label_beta`² times precision.
+    label_cost : float or None
+        Cost of a missed anomaly in false alarms; labels then choose the threshold that costs least, instead.
     accelerator, devices, precision
         Passed to Lightning's `Trainer`.
     random_state : int, RandomState instance or None
@@ -173,6 +175,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         false_alarm_rate: float | str = 0.01,
         label_classifier: bool = False,
         label_beta: float = 1.0,
+        label_cost: float | None = None,
         accelerator: str = "cpu",
         devices: int = 1,
         precision: str = "32-true",
@@ -193,7 +196,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         self.held_out = held_out
         self.threshold = threshold
         self.false_alarm_rate = false_alarm_rate
-        self.label_classifier, self.label_beta = label_classifier, label_beta
+        self.label_classifier, self.label_beta, self.label_cost = label_classifier, label_beta, label_cost
         self.accelerator = accelerator
         self.devices = devices
         self.precision = precision
@@ -210,12 +213,12 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
             Ignored; scikit-learn's convention.
         labels
             What is known of some images, `(n,)`: 1 anomalous, 0 normal, -1 or NaN unknown. Those labelled anomalous are
-            kept out of training and calibration, and if there are any, the threshold is the one with the best F-beta
+            kept out of training and calibration, and if there are any, the threshold is the one that does best
             on labelled and held-out images, unless `threshold` states a number.
         """
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = image_options(self.get_params(), seed=seed)
-        check_label_parameters(self.label_classifier, self.label_beta)
+        tuning = check_label_parameters(self.label_classifier, self.label_beta, self.label_cost)
         images = images_of(X, size=self.size)
         (known,) = labels_of_parts(labels, [len(images)], is_fleet=False)
         normal = images if labels is None else images[known != 1]
@@ -230,7 +233,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
         if isinstance(self.threshold, str) and (known == 1).any():
             scores = labelled_scores(self.model_, images, honest)
-            self._take(tuned_threshold(scores, known, self.held_out_scores_, beta=float(self.label_beta)))
+            self._take(tuning.threshold(scores, known, self.held_out_scores_, in_order=False))
         return self
 
     def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | str | None = None) -> Self:

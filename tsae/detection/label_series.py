@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from tsae.detection.engine import ScoreModel
 from tsae.detection.inputs import Entity
 from tsae.detection.label_classifier import fit_label_classifier, honest_terms
-from tsae.detection.labels import refuse_without_anomalies, tuned_threshold
+from tsae.detection.label_tuning import LabelTuning
+from tsae.detection.labels import refuse_without_anomalies
 from tsae.detection.scoring import CalibrationScores, row_features, score_grid
 from tsae.detection.thresholds import ThresholdSet
 from tsae.series.grid import GridSeries
@@ -58,10 +59,10 @@ def tuned_thresholds(
     calibration: CalibrationScores,
     *,
     lag: int,
-    beta: float,
+    tuning: LabelTuning,
     honest: FloatArray | None,
 ) -> ThresholdSet:
-    """Thresholds of smoothed scores with the best F-beta; some row is labelled anomalous.
+    """The best thresholds of smoothed scores; some row is labelled anomalous.
 
     Normal are the rows labelled so, and the held-out rows that `calibration` holds the scores of. `honest` replaces
     what the classifier adds to the scores of labelled anomalies, which it was trained on.
@@ -74,6 +75,6 @@ def tuned_thresholds(
             plain = replace(model, labelled=None)
             alone = np.concatenate([score_grid(plain, grid, lag=wait).scores for grid in grids])
             scores = np.where(np.isnan(honest), scores, alone + honest)
-        found.append(tuned_threshold(scores, truth, normal, beta=beta))
+        found.append(tuning.threshold(scores, truth, normal, in_order=True))
     settled, immediate = found
     return ThresholdSet(settled, immediate, settled, immediate)  # no budget of rows, so none of unsmoothed scores

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.thresholds import Threshold
+from tsae.detection.label_tuning import LabelTuning
 from tsae.errors import DataError, ParameterError
 
 __all__ = [
@@ -16,15 +16,13 @@ __all__ = [
     "checked_labels",
     "labels_of_parts",
     "refuse_without_anomalies",
-    "tune_threshold",
-    "tuned_threshold",
 ]
 
 FloatArray = NDArray[np.float64]
 
 
-def check_label_parameters(label_classifier: object, label_beta: object) -> None:
-    """Refuse what is no switch, or no positive number.
+def check_label_parameters(label_classifier: object, label_beta: Any, label_cost: Any) -> LabelTuning:
+    """How labels choose thresholds; refuses what is no switch, or no positive number.
 
     Raises
     ------
@@ -33,9 +31,18 @@ def check_label_parameters(label_classifier: object, label_beta: object) -> None
     """
     if not isinstance(label_classifier, bool | np.bool_):
         raise ParameterError(f"`label_classifier` (={label_classifier!r}) must be True or False")
-    is_number = isinstance(label_beta, int | float | np.number) and not isinstance(label_beta, bool)
-    if not is_number or not 0 < label_beta < np.inf:  # type: ignore[operator]
+    if not _is_positive(label_beta):
         raise ParameterError(f"`label_beta` (={label_beta!r}) must be a positive number; 1 is the F1 score")
+    if label_cost is not None and not _is_positive(label_cost):
+        raise ParameterError(
+            f"`label_cost` (={label_cost!r}) must be a positive number, such as 20 if a missed anomaly costs as much "
+            "as 20 false alarms, or None for the best F-beta"
+        )
+    return LabelTuning(float(label_beta), None if label_cost is None else float(label_cost))
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(0 < value < np.inf)
 
 
 def checked_labels(labels: Any, n: int, *, name: str = "labels") -> FloatArray:
@@ -93,35 +100,3 @@ def refuse_without_anomalies(is_anomaly: NDArray[np.bool_]) -> None:
             "`label_classifier` (=True) learns from labelled anomalies among others; pass `labels` that hold some 1 "
             "and some other, or leave it False"
         )
-
-
-def tuned_threshold(scores: FloatArray, labels: FloatArray, held_out: FloatArray, *, beta: float) -> Threshold:
-    """The best threshold on what is labelled `(n,)`, NaN if it is not, and on held-out scores, which are normal."""
-    known = ~np.isnan(labels)
-    both = np.concatenate([scores[known], held_out])
-    is_anomaly = np.concatenate([labels[known] == 1, np.zeros(len(held_out), dtype=bool)])
-    return tune_threshold(both, is_anomaly, beta=beta)
-
-
-def tune_threshold(scores: FloatArray, labels: NDArray[np.bool_], *, beta: float = 1.0) -> Threshold:
-    """The threshold with the best F-beta, halfway between two scores.
-
-    Parameters
-    ----------
-    scores
-        `(n,)`, higher = more anomalous; those without a score (NaN) are left out.
-    labels
-        Whether each is anomalous, `(n,)`; both kinds must occur.
-    beta
-        Recall counts as much as `beta`² times precision.
-    """
-    known = ~np.isnan(scores)
-    order = np.argsort(-scores[known], kind="stable")
-    falling, truth = scores[known][order], labels[known][order]
-    last = np.append(falling[1:] < falling[:-1], True)  # those of one score are flagged together
-    hits, flagged = np.cumsum(truth)[last], np.flatnonzero(last) + 1
-    quality = (1 + beta**2) * hits / (flagged + beta**2 * truth.sum())
-    best, levels = int(np.argmax(quality)), falling[last]
-    below = levels[best + 1] if best + 1 < len(levels) else levels[best] - 1
-    note = f"F{beta:g} is {quality[best]:.3f} with {int(truth.sum())} labelled anomalies"
-    return Threshold(float((levels[best] + below) / 2), "labels", None, len(falling), note)

@@ -11,7 +11,13 @@ import numpy as np
 
 from tsae.detection.detector import AnomalyDetector
 from tsae.detection.packing import Arrays, fit_report, pack_codes, package_versions, plain_parameters, unpack_codes
-from tsae.detection.score_packing import pack_score_model, reading_parts, unpack_score_model
+from tsae.detection.score_packing import (
+    pack_reference,
+    pack_score_model,
+    reading_parts,
+    unpack_reference,
+    unpack_score_model,
+)
 from tsae.detection.scoring import CalibrationScores
 from tsae.detection.thresholds import Threshold, ThresholdSet
 from tsae.store import read_model, write_model
@@ -40,6 +46,7 @@ def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> No
         "packages": package_versions(),
     }
     tensors |= {f"calibration.{name}": scores for name, scores in detector.calibration_._asdict().items()}
+    tensors |= pack_reference(detector.inputs_)
     write_model(path, tensors, manifest)
 
 
@@ -63,6 +70,7 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
     if manifest["named_channels"]:
         detector.feature_names_in_ = np.array(manifest["channels"], dtype=object)
     detector.model_ = unpack_score_model(tensors, manifest)
+    detector.inputs_ = unpack_reference(tensors)
     detector.codes_ = unpack_codes(manifest["codes"], tensors)
     detector.fit_reports_ = [fit_report(report) for report in manifest["fit_reports"]]
     detector.calibration_ = CalibrationScores(*(tensors[f"calibration.{name}"] for name in CalibrationScores._fields))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.blame import BlameModel
 from tsae.detection.calibration import LogTail
+from tsae.detection.distributions import Reference
 from tsae.detection.engine import ScoreModel
 from tsae.detection.judge import Judge
 from tsae.detection.label_classifier import labelled_arrays, labelled_of
@@ -25,7 +26,7 @@ from tsae.errors import ModelFileError
 from tsae.nn.options import NetworkOptions
 from tsae.series.channels import ChannelScaler
 
-__all__ = ["pack_score_model", "reading_parts", "unpack_score_model"]
+__all__ = ["pack_reference", "pack_score_model", "reading_parts", "unpack_reference", "unpack_score_model"]
 
 Arrays = dict[str, NDArray[Any]]
 _BLAME = ("centre", "precision", "usual")
@@ -67,6 +68,16 @@ def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> ScoreModel:
     blame = BlameModel(**{name: tensors[f"blame.{name}"] for name in _BLAME})
     known = blame if blame.precision.size else None
     return ScoreModel(scaler, tuple(members), switches, blame=known, labelled=labelled_of(tensors))
+
+
+def pack_reference(reference: Reference) -> Arrays:
+    """How the channels were distributed in training, as arrays."""
+    return {f"inputs.{name}": array for name, array in vars(reference).items()}
+
+
+def unpack_reference(tensors: Arrays) -> Reference:
+    """What `pack_reference` has taken apart."""
+    return Reference(**{field.name: tensors[f"inputs.{field.name}"] for field in fields(Reference)})
 
 
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:

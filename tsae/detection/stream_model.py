@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.calibration import LogTail, fit_log_tail
+from tsae.detection.distributions import Reference
 from tsae.detection.engine import ScoreModel
-from tsae.detection.score_packing import reading_parts, unpack_score_model
+from tsae.detection.score_packing import reading_parts, unpack_reference, unpack_score_model
 from tsae.detection.thresholds import Threshold, ThresholdSet
 from tsae.errors import ParameterError
 from tsae.store import read_model
@@ -43,6 +44,8 @@ class StreamModel:
     units: Mapping[str, str]
     period: float | None
     """Seconds from row to row."""
+    inputs: Reference
+    """How the channels were distributed in training."""
     max_fill: int
     """Longest gap, in rows, that windows may cross."""
     checksum: str = ""
@@ -78,6 +81,7 @@ class StreamModel:
             channels=detector.channels_,
             units=detector.units_,
             period=detector.period_,
+            inputs=detector.inputs_,
             max_fill=detector.max_fill,
         )
 
@@ -104,6 +108,7 @@ class StreamModel:
                 channels=manifest["channels"],
                 units=manifest["fitted"]["units_"],
                 period=manifest["fitted"]["period_"],
+                inputs=unpack_reference(tensors),
                 max_fill=manifest["parameters"]["max_fill"],
                 checksum=manifest["sha256"],
             )

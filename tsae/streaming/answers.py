@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.calibration import LogTail
 from tsae.detection.rules import severity
+from tsae.streaming.drift_watch import DriftNotice
 from tsae.streaming.event_watch import EventChange
 
 __all__ = ["RowScore", "StreamScores"]
@@ -61,3 +62,5 @@ class StreamScores:
     """Places of rows among those handed in that were dropped, because they were late or repeated."""
     events: tuple[EventChange, ...] = ()
     """What happened to events, which are made of settled rows."""
+    drifts: tuple[DriftNotice, ...] = ()
+    """Entities that have come to differ from training, told once until they no longer do."""

@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any
 
 from tsae.streaming.clock import EntityClock
+from tsae.streaming.drift_watch import DriftWatch
 from tsae.streaming.event_watch import EventWatch
 from tsae.streaming.levels import Levels
 from tsae.streaming.recent import RecentRows
@@ -17,10 +18,17 @@ class Entity:
     """One machine: its lane, its clock, and its rows that are not settled."""
 
     def __init__(
-        self, name: str, lane: int, clock: EntityClock, events: EventWatch, levels: Levels, recent: RecentRows
+        self,
+        name: str,
+        lane: int,
+        clock: EntityClock,
+        events: EventWatch,
+        levels: Levels,
+        recent: RecentRows,
+        drift: DriftWatch,
     ) -> None:
         self.name, self.lane, self.clock, self.events, self.levels = name, lane, clock, events, levels
-        self.recent = recent
+        self.recent, self.drift = recent, drift
         self.n_rows = self.n_arrived = 0
         self.in_segment = False
         self.waiting: deque[tuple[int, Any, int | None] | None] = deque()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +17,9 @@ __all__ = ["hand_over", "n_with_full_windows"]
 def hand_over(before: StreamScorer, after: StreamScorer) -> StreamScores:
     """Settle the rows that wait by the old model, and let the new one, which has no rows yet, go on behind them.
 
-    Open events are closed. The new scorer takes the raw rows that the old one still has as context: they are not
-    told again, but rows that follow have windows, as far as they reach, and keep the numbers of their entities.
+    Open events are closed, thresholds and drift begin anew. The new scorer takes the raw rows that the old one still
+    has as context: they are not told again, but rows that follow have windows, as far as they reach, and keep the
+    numbers of their entities.
     """
     drained = before.drain()
     contexts = {name: entity.recent.values for name, entity in before.entities.items() if entity.in_segment}
@@ -30,9 +33,7 @@ def hand_over(before: StreamScorer, after: StreamScorer) -> StreamScores:
         if len(contexts.get(name, ())):
             places.append((own, contexts[name]))
     _replay(after, places)
-    parts = zip(*((each.immediate, each.settled, each.events) for each in (drained, flushed)), strict=True)
-    immediate, settled, events = (first + second for first, second in parts)
-    return StreamScores(immediate, settled, events=events)
+    return StreamScores(*(getattr(drained, part.name) + getattr(flushed, part.name) for part in fields(StreamScores)))
 
 
 def n_with_full_windows(scorer: StreamScorer) -> int:

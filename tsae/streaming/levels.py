@@ -60,10 +60,10 @@ class Levels:
         return self._static["immediate"] if adaptive is None else adaptive.value
 
     @property
-    def moved(self) -> float:
-        """How far the threshold of settled scores has moved."""
-        adaptive = self._adaptive.get("settled")
-        return 0.0 if adaptive is None else adaptive.value - adaptive.first
+    def settled_range(self) -> tuple[float, float]:
+        """The threshold of settled scores at the start, and that of the next one."""
+        adaptive, static = self._adaptive.get("settled"), self._static["settled"]
+        return (static, static) if adaptive is None else (adaptive.first, adaptive.value)
 
     def state(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Everything that was learned, under names that begin with `prefix`; nothing if thresholds stand still."""

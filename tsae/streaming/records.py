@@ -2,21 +2,24 @@
 
 `kind` "row": the immediate score of a row, and under `settled` the rows of its entity that settled with it.
 `kind` "event": an event that was `opened`, `updated` or `closed`. `kind` "dropped": a row that was not scored.
+`kind` "drift": an entity whose rows have come to differ from training.
 An `id` is the same whenever the same row or event is told again, so that a consumer can drop repeats.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from tsae.detection.events import SensorShare
 from tsae.streaming.answers import RowScore, StreamScores
+from tsae.streaming.drift_watch import DriftNotice
 from tsae.streaming.event_watch import EventChange
 
-__all__ = ["SCHEMA", "Record", "alarms_of", "dropped_record", "event_records", "row_records"]
+__all__ = ["SCHEMA", "Record", "alarms_of", "drift_records", "dropped_record", "event_records", "row_records"]
 
 SCHEMA = "tsae.stream/2"
 _MOST_SENSORS = 3
@@ -82,6 +85,27 @@ def _sensor(share: SensorShare) -> Record:
         "unit": share.unit,
         "direction": share.direction,
     }
+
+
+def drift_records(notices: Iterable[DriftNotice]) -> list[Record]:
+    """One record for each entity that has come to differ from training."""
+    return [
+        {
+            "schema": SCHEMA,
+            "kind": "drift",
+            "id": f"{notice.entity}/drift-{notice.row}",
+            **({"entity": notice.entity} if notice.entity else {}),
+            "row": notice.row,
+            "verdict": notice.drift.verdict,
+            "score_distance": round(notice.drift.distance, 3),
+            "threshold_moved": round(notice.drift.moved, 3),
+            "sensors": [
+                {name: value if isinstance(value, str) else round(value, 3) for name, value in asdict(sensor).items()}
+                for sensor in notice.drift.sensors
+            ],
+        }
+        for notice in notices
+    ]
 
 
 def dropped_record(entity: str, time: Any) -> Record:

@@ -19,7 +19,7 @@ from tsae.errors import DataError, ModelFileError, OutputError
 from tsae.streaming.handover import hand_over
 from tsae.streaming.journal import Journal
 from tsae.streaming.payloads import HeaderError, StreamRow
-from tsae.streaming.records import Record, alarms_of, dropped_record, event_records, row_records
+from tsae.streaming.records import Record, alarms_of, drift_records, dropped_record, event_records, row_records
 from tsae.streaming.scorer import StreamScorer
 from tsae.streaming.sinks.sink import Sink
 from tsae.streaming.sources.source import LONGEST_PAYLOAD, Message, Source
@@ -36,7 +36,7 @@ class RunnerOptions:
     """How a stream is run."""
 
     tell: str = "rows"
-    """"rows": every row and event. "alarms": rows that alarm, and events. "events": these alone."""
+    """"rows": every row and event. "alarms": rows that alarm, events and drift. "events": these two alone."""
     state: Path | None = None
     """File of the snapshot; `None` keeps nothing."""
     snapshot_rows: int = 20_000
@@ -208,7 +208,7 @@ class Runner:
 
     def _told(self, scores: Any) -> list[Record]:
         self.n_alarms += sum(change.state == "opened" for change in scores.events)
-        events = event_records(scores.events)
+        events = [*event_records(scores.events), *drift_records(scores.drifts)]
         told = self._options.tell
         if told == "events":
             return events

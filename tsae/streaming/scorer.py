@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.drift import Drift, score_reference
 from tsae.detection.peak import peak_reach
 from tsae.detection.rules import EventRules
 from tsae.detection.stream_model import StreamModel
@@ -17,6 +18,7 @@ from tsae.errors import DataError, ParameterError
 from tsae.streaming.answers import RowScore, StreamScores
 from tsae.streaming.clock import Arrival, EntityClock, StreamCounts
 from tsae.streaming.describing import EventWriter
+from tsae.streaming.drift_watch import DriftNotice, DriftWatch
 from tsae.streaming.entity import Entity
 from tsae.streaming.event_watch import EventChange, EventWatch
 from tsae.streaming.lanes import Lanes
@@ -110,6 +112,7 @@ class StreamScorer:
         self.reorder, self.max_entities = reorder, max_entities
         self.rules = rules or EventRules()
         self._joins = join_levels(model.score_model.scaler)
+        self._normal = score_reference(model.calibration[self._kinds["settled"]])
         self.counts = StreamCounts()
         self.lanes = Lanes(model.score_model, lag=self.lag)
         self.entities: dict[str, Entity] = {}
@@ -201,6 +204,18 @@ class StreamScorer:
                 batch.put(each, steps, *arrival.row)
         return batch.run()
 
+    def drift(self, entity: str = "") -> Drift:
+        """How far the rows of an entity have moved from training; what `detect` says of the settled ones.
+
+        Raises
+        ------
+        DataError
+            If there is no such entity.
+        """
+        if entity not in self.entities:
+            raise DataError(f"`entity` (={entity!r}) has sent no row; choose one of {list(self.entities)[:5]}")
+        return self.entities[entity].drift.drift()
+
     def _checked_times(self, timestamps: Sequence[Any] | None, names: Sequence[str]) -> list[int | None]:
         """Nanoseconds of all rows, `None` for a stream without."""
         if timestamps is None:
@@ -248,7 +263,8 @@ class StreamScorer:
             waiting=self.lanes.delay + n_pending * (self.model.max_fill + 1),
         )
         writer = EventWriter(self.model, self.tails["settled"], name, clock)
-        return Entity(name, lane, clock, EventWatch(self.rules, self._joins, recent, writer), levels, recent)
+        events = EventWatch(self.rules, self._joins, recent, writer)
+        return Entity(name, lane, clock, events, levels, recent, DriftWatch(self.model, self._normal, levels))
 
 
 class _Batch:
@@ -261,6 +277,7 @@ class _Batch:
         self._stamps: list[tuple[Any, int | None]] = []
         self._settled_rows: list[RowScore] = []
         self._events: list[EventChange] = []
+        self._drifts: list[DriftNotice] = []
 
     def put(self, entity: Entity, steps: int, values: FloatArray, stamp: Any, time: int | None) -> None:
         """Add a row after `steps - 1` missing ones; 0 begins a segment."""
@@ -299,7 +316,7 @@ class _Batch:
                 self._step([entity for entity, _ in queues], rows, values, immediate)
             place += 1
         taken = tuple(row for row in immediate if row is not None)
-        return StreamScores(taken, tuple(self._settled_rows), events=tuple(self._events))
+        return StreamScores(taken, tuple(self._settled_rows), (), tuple(self._events), tuple(self._drifts))
 
     def _queue(self, entity: Entity) -> list[int]:
         return self._queues.setdefault(entity.lane, (entity, []))[1]
@@ -330,6 +347,7 @@ class _Batch:
             about = warm and judged_score > threshold, judged_score, threshold, scorer.tails["immediate"]
             immediate[row] = RowScore(entity.n_rows, stamp, score, *about, None, entity.name)
             entity.recent.push(values[row], entity.n_rows)
+            entity.drift.take_row(values[row])
             entity.waiting.append((entity.n_rows, stamp, time))
             entity.n_rows += 1
             scorer.counts.n_rows += 1
@@ -357,6 +375,8 @@ class _Batch:
         threshold = entity.levels.settled(judged)
         about = judged > threshold, judged, threshold, self._scorer.tails["settled"]
         self._settled_rows.append(RowScore(row, stamp, score, *about, errors, entity.name))
+        if (drift := entity.drift.take_score(judged)) is not None:
+            self._drifts.append(DriftNotice(row, drift, entity.name))
         self._tell(entity, entity.events.take(row, row if time is None else time, judged, threshold, errors))
 
     def _tell(self, entity: Entity, changes: list[EventChange]) -> None:

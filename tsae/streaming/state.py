@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ from numpy.typing import NDArray
 from tsae.errors import DataError, ModelFileError
 from tsae.store import read_model, write_model
 from tsae.streaming.clock import Arrival, StreamCounts
+from tsae.streaming.entity import Entity
 from tsae.streaming.scorer import StreamScorer
 
 __all__ = ["read_state", "restore_scorer", "scorer_state", "write_state"]
 
 Arrays = dict[str, NDArray[Any]]
 _KIND = "StreamState"
+_PARTS: Mapping[str, Callable[[Entity], Any]] = {
+    name: attrgetter(name) for name in ("levels", "recent", "drift")
+}  # arrays of an entity
 
 
 def write_state(path: str | os.PathLike[str], scorer: StreamScorer, facts: Mapping[str, Any]) -> None:
@@ -58,7 +63,8 @@ def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
     entities = []
     for entity in scorer.entities.values():
         late = [[arrival.time, arrival.order, _stamp(arrival.row[1])] for arrival in entity.clock.waiting]
-        arrays |= entity.levels.state(f"levels.{entity.lane}.") | entity.recent.state(f"recent.{entity.lane}.")
+        for name, part in _PARTS.items():
+            arrays |= part(entity).state(f"{name}.{entity.lane}.")
         for place, arrival in enumerate(entity.clock.waiting):
             arrays[f"reorder.{entity.lane}.{place}"] = arrival.row[0]
         entities.append(
@@ -92,7 +98,7 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
             "afresh"
         )
     scorer.lanes.arrays.restore(
-        {name: array for name, array in arrays.items() if not name.startswith(("reorder.", "levels.", "recent."))}
+        {name: array for name, array in arrays.items() if name.split(".")[0] not in ("reorder", *_PARTS)}
     )
     for name, value in StreamCounts(**facts["counts"]).__dict__.items():
         setattr(scorer.counts, name, value)
@@ -105,8 +111,8 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
         )
         entity.events.restore(each["events"])
         entity.clock.restore(each["clock"])
-        entity.levels.restore(arrays, f"levels.{entity.lane}.")
-        entity.recent.restore(arrays, f"recent.{entity.lane}.")
+        for name, part in _PARTS.items():
+            part(entity).restore(arrays, f"{name}.{entity.lane}.")
         for place, (time, order, stamp) in enumerate(each["reorder"]):
             values = np.array(arrays[f"reorder.{entity.lane}.{place}"])
             entity.clock.waiting.append(Arrival(time, order, (values, _from_stamp(stamp), time)))
