@@ -37,12 +37,13 @@ def fitted_scores(files: SeriesFiles, path: Path, least_normal: int) -> bool:
     if np.count_nonzero(~series.labels) < least_normal:
         return False
     detector = AnomalyDetector(preset="fast", random_state=0).fit(series.train)
-    parts = {"labels": series.labels, "window": np.array(detector.window_size_)}
+    parts = {"labels": series.labels, "window": np.array(detector.window_size_), "lag": np.array(detector.lag_)}
     parts |= {f"held_out_{name}": part for name, part in detector.calibration_._asdict().items()}
     for name, table in (("train", series.train), ("test", series.test)):
         (entity,), _ = detector._checked(table)
-        found = score_grid(detector.model_, detector._grid(entity), lag=detector.lag_)
+        found, at_once = (score_grid(detector.model_, detector._grid(entity), lag=lag) for lag in (detector.lag_, 0))
         parts |= {f"{name}_settled": found.scores, f"{name}_unsmoothed": found.unsmoothed}
+        parts |= {f"{name}_immediate": at_once.scores}
     unfinished = path.with_suffix(".part.npz")
     np.savez(unfinished, allow_pickle=False, **parts)
     unfinished.replace(path)

@@ -25,15 +25,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
+from tests.benchmarks.arithmetic import operations
 from tests.benchmarks.memory import table
 from tests.benchmarks.peer import PEERS
 from tests.benchmarks.timing import Line, child_seconds, heading, seconds
 from tests.benchmarks.training_loop import against_a_bare_loop
 from tsae import AnomalyDetector, load, read_table
 from tsae.cli.outputs import scores_frame, write_frame
-from tsae.detection.torch_network import TorchNetwork
 from tsae.evaluation.vus import vus_pr
 
 _N_CHANNELS = 8
@@ -56,15 +55,6 @@ def matrix_product_rate() -> float:
     return 2 * size**3 / seconds(lambda: left @ right, repeats=20)
 
 
-def operations(detector: AnomalyDetector) -> float:
-    """Multiplications and additions of the only member's network, a window."""
-    network = detector.model_.longest.model.network
-    assert isinstance(network, TorchNetwork)
-    layers = sum(2 * layer.weight.numel() for layer in network.module.modules() if isinstance(layer, nn.Linear))
-    path = network.module.linear_path
-    return layers + (0 if path is None else 4 * path.components.numel())
-
-
 def dense_scoring(sizes: Sequence[int]) -> Iterator[Line]:
     detector = fitted(preset="alone", window_size=_WINDOW)
     rate = matrix_product_rate()
@@ -73,7 +63,7 @@ def dense_scoring(sizes: Sequence[int]) -> Iterator[Line]:
         frame = pd.DataFrame(table(n_rows, _N_CHANNELS))
         spent = seconds(partial(detector.score_samples, frame), repeats=3 if n_rows < 10**6 else 1)
         a_row[n_rows] = spent / n_rows
-        share = operations(detector) * n_rows / spent / rate
+        share = operations(detector.model_) * n_rows / spent / rate
         what = f"dense scoring, {n_rows:,} x {_N_CHANNELS}, window {_WINDOW}"
         against = f"{rate / 1e9:.0f} GFLOP/s of a matrix product"
         yield Line(what, f"{n_rows / spent:,.0f} rows/s", against, share, ">= 0.5")
@@ -81,6 +71,21 @@ def dense_scoring(sizes: Sequence[int]) -> Iterator[Line]:
         what = f"dense scoring, a row of {longer:,}"
         against = f"{a_row[shorter] * 1e6:.2f} us a row of {shorter:,}"
         yield Line(what, f"{a_row[longer] * 1e6:.2f} us", against, a_row[longer] / a_row[shorter], "<= 1.2")
+
+
+def default_scoring(sizes: Sequence[int]) -> Iterator[Line]:
+    """The default model as it comes from a file, at the shortest length."""
+    rate = matrix_product_rate()
+    for n_channels in (1, _N_CHANNELS, _TABLE_CHANNELS):
+        detector = fitted(n_channels, max_steps="auto")
+        frame = pd.DataFrame(table(min(sizes), n_channels))
+        with tempfile.TemporaryDirectory() as folder:
+            detector.save(Path(folder, "model.tsae"))
+            spent = seconds(partial(load(Path(folder, "model.tsae")).score_samples, frame)) / len(frame)
+        work = operations(detector.model_)
+        what = f"default scoring, {len(frame):,} x {n_channels}"
+        against = f"{work / rate * 1e6:.1f} us a row of networks at {rate / 1e9:.0f} GFLOP/s"
+        yield Line(what, f"{spent * 1e6:.1f} us a row", against, work / rate / spent, "")
 
 
 def window_length(sizes: Sequence[int]) -> Iterator[Line]:
@@ -113,8 +118,9 @@ def command(sizes: Sequence[int]) -> Iterator[Line]:
     n_rows = sizes[-1]
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder, "table.csv"), Path(folder, "scores.csv")
-        names = [str(name) for name in detectors["the default model"].channels_]
-        pd.DataFrame(table(n_rows, _TABLE_CHANNELS), columns=names).round(4).to_csv(path, index=False)
+        values = pd.DataFrame(table(n_rows, _TABLE_CHANNELS), columns=[f"s{i}" for i in range(_TABLE_CHANNELS)])
+        times = pd.date_range("2026-01-01", periods=n_rows, freq="s", name="time")
+        values.round(4).set_index(times).to_csv(path)
         reading = seconds(lambda: read_table(path), repeats=1)
         frame = read_table(path).frames[""].set_axis(range(_TABLE_CHANNELS), axis=1)
         for name, detector in detectors.items():
@@ -132,16 +138,21 @@ def command(sizes: Sequence[int]) -> Iterator[Line]:
 def start_up(sizes: Sequence[int]) -> Iterator[Line]:
     python = [sys.executable, "-c"]
     bare, numpy = child_seconds([*python, "pass"]), child_seconds([*python, "import numpy"])
+    command = [*python, "from tsae.cli import main; main()"]
+    against = f"{numpy - bare:.2f} s for import numpy"
     for what, spent, most in (
         ("import tsae", child_seconds([*python, "import tsae"]) - bare, 0.1),
-        (
-            "tsae --help",
-            child_seconds([*python, "import sys; sys.argv = ['tsae', '--help']; from tsae.cli import main; main()"]),
-            0.3,
-        ),
+        ("tsae --help", child_seconds([*command, "--help"]), 0.3),
     ):
-        against = f"{numpy - bare:.2f} s for import numpy"
         yield Line(what, f"{spent:.2f} s", against, spent / (numpy - bare), f"under {most} s")
+    torch_alone = child_seconds([*python, "import torch"])
+    with tempfile.TemporaryDirectory() as folder:
+        fitted().save(Path(folder, "model.tsae"))
+        pd.DataFrame(table(1000, _N_CHANNELS)).to_csv(Path(folder, "table.csv"), index=False)
+        names = [str(Path(folder, name)) for name in ("model.tsae", "table.csv")]
+        spent = child_seconds([*command, "score", *names, "--json"])
+    what = f"tsae score, 1,000 x {_N_CHANNELS}, the whole command"
+    yield Line(what, f"{spent:.2f} s", f"{torch_alone:.2f} s for import torch", spent / torch_alone, "")
 
 
 def metrics(sizes: Sequence[int]) -> Iterator[Line]:
@@ -185,6 +196,7 @@ def peers(sizes: Sequence[int], python: str) -> Iterator[Line]:
 
 PARTS: dict[str, Callable[[Sequence[int]], Iterator[Line]]] = {
     "dense": dense_scoring,
+    "default": default_scoring,
     "window": window_length,
     "fit": training,
     "command": command,

@@ -92,7 +92,7 @@ def test_missing_files_are_named(here: Path, model: Path) -> None:
 
 
 def test_an_impossible_option_is_wrong_usage(here: Path) -> None:
-    assert "`separator` (='ab') must be one character" in refused(2, "check", "x.csv", "--separator", "ab")
+    assert "`--separator` (='ab') must be one character" in refused(2, "check", "x.csv", "--separator", "ab")
 
 
 def test_debug_shows_the_traceback() -> None:

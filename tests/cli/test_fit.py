@@ -104,7 +104,7 @@ def test_a_fleet_is_one_model(here: Path) -> None:
     result = tsae("fit", path, "--entity", "machine", *QUICK)
     assert result.exit_code == 0
     assert "1,200 of 4 sensors, 3 machines" in result.stdout
-    assert "name their `entity` column" in refused(3, "fit", path, "--drop", "machine", *QUICK)
+    assert "name their `--entity` column" in refused(3, "fit", path, "--drop", "machine", *QUICK)
 
 
 def test_a_channel_without_values_is_kept(here: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_channel_without_values_is_kept(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "message"), [(1, "too few rows to learn from (n_samples=1"), (10, "`window_size` (=16) exceeds")]
+    ("n_rows", "message"), [(1, "too few rows to learn from (n_samples=1"), (10, "`--window-size` (=16) exceeds")]
 )
 def test_too_few_rows(here: Path, n_rows: int, message: str) -> None:
     assert message in refused(3, "fit", write(plant(n_rows), here / "short.csv"), *QUICK)
@@ -146,12 +146,12 @@ def test_standard_input_needs_an_output(here: Path, workshop: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--architecture", "lstm"], "`architecture` (='lstm')"),
-        (["--window-size", "3"], "`window_size` (=3) must be"),
-        (["--threshold", "high"], "`threshold` (='high') is unknown"),
-        (["--false-alarms", "2"], "`false_alarm_rate` (=2)"),
-        (["--max-steps", "0"], "`max_steps` (=0)"),
-        (["--lag", "soon"], "`lag` (='soon')"),
+        (["--architecture", "lstm"], "`--architecture` (='lstm')"),
+        (["--window-size", "3"], "`--window-size` (=3) must be"),
+        (["--threshold", "high"], "`--threshold` (='high') is unknown"),
+        (["--false-alarms", "2"], "`--false-alarms` (=2)"),
+        (["--max-steps", "0"], "`--max-steps` (=0)"),
+        (["--lag", "soon"], "`--lag` (='soon')"),
     ],
 )
 def test_impossible_settings_are_wrong_usage(workshop: Path, here: Path, options: list[str], message: str) -> None:

@@ -85,7 +85,7 @@ def test_a_size_is_kept_in_the_model(studio: Path, here: Path) -> None:
     large = np.stack([np.asarray(Image.fromarray(picture).resize((40, 30))) for picture in discs(8)])
     put(put(here / "mixed", discs(8)), large, prefix="large", ending="jpg")
     line = refused(3, "fit", "mixed", *QUICK)
-    assert "pass `size`=(height, width)" in line
+    assert "pass `--size`=(height, width)" in line
     result = tsae("fit", "mixed", "--size", "12x14", "--max-steps", "10")
     assert result.exit_code == 0
     assert "16 of 12 x 14 pixels" in result.stdout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
@@ -11,13 +11,20 @@ from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.models import OptionInfo
 
 from tsae.cli.console import error, notice
-from tsae.cli.errors import ExitCode, exit_code_of
+from tsae.cli.errors import ExitCode, exit_code_of, in_options
 from tsae.errors import TsaeError
 
 __all__ = ["command"]
 
+_ELSEWHERE = {
+    "false_alarm_rate": "--false-alarms",
+    "random_state": "--seed",
+    "excluded": "--exclude",
+}
+"""Parameters of the library whose option has another name, where a command has it."""
 _DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -33,10 +40,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     def run(*, debug: bool, **values: Any) -> None:
         for name, group in groups.items():
             values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
-        with _reported(debug=debug), _notices():
+        with _reported(options, debug=debug), _notices():
             function(**values)
 
     parameters = [part for parameter in plain.parameters.values() for part in _expanded(parameter)]
+    options = _options(parameters)
     parameters.append(Parameter("debug", Parameter.KEYWORD_ONLY, default=False, annotation=_DEBUG))
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     # The help keeps the line ends of a docstring, which are those of the source and not of the terminal.
@@ -63,15 +71,28 @@ def _expanded(parameter: Parameter) -> list[Parameter]:
     ]
 
 
+def _options(parameters: Iterable[Parameter]) -> dict[str, str]:
+    """Parameters of the library → options of the command."""
+    options = {}
+    for parameter in parameters:
+        for about in getattr(parameter.annotation, "__metadata__", ()):
+            if isinstance(about, OptionInfo):
+                names = [about.default, *(about.param_decls or ())]  # in an annotation, the default is the first name
+                stated = [name.split("/")[0] for name in names if isinstance(name, str) and name.startswith("--")]
+                options[parameter.name] = stated[0] if stated else f"--{parameter.name.replace('_', '-')}"
+    known = set(options.values())
+    return options | {name: option for name, option in _ELSEWHERE.items() if option in known}
+
+
 @contextmanager
-def _reported(*, debug: bool) -> Iterator[None]:
+def _reported(options: Mapping[str, str], *, debug: bool) -> Iterator[None]:
     """Turn errors that a user can do something about into one line and an exit code."""
     try:
         yield
     except (TsaeError, ValueError) as problem:
         if debug:
             raise
-        error(str(problem))
+        error(in_options(str(problem), options))
         raise typer.Exit(exit_code_of(problem)) from problem
     except KeyboardInterrupt as interrupt:
         if debug:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from enum import IntEnum
 
 from tsae.errors import DataError, ModelFileError, OutputError, ParameterError, TsaeError
 
-__all__ = ["EXIT_CODES_HELP", "ExitCode", "exit_code_of"]
+__all__ = ["EXIT_CODES_HELP", "ExitCode", "exit_code_of", "in_options"]
 
 
 class ExitCode(IntEnum):
@@ -43,3 +45,12 @@ def exit_code_of(error: Exception) -> ExitCode:
     'DATA'
     """
     return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILURE)
+
+
+def in_options(message: str, options: Mapping[str, str]) -> str:
+    """A message about parameters as one about the options of a command, by the names of the parameters.
+
+    >>> in_options("`window_size` (=2) must be at least 4", {"window_size": "--window-size"})
+    '`--window-size` (=2) must be at least 4'
+    """
+    return re.sub(r"`(\w+)`", lambda found: f"`{options.get(found[1], found[1])}`", message)

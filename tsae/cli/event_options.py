@@ -91,4 +91,6 @@ def _k_of_n(text: str) -> tuple[int, int]:
     rows, _, within = text.partition("/")
     if not (rows.strip().isdigit() and (within or rows).strip().isdigit()):
         raise ParameterError(f"`--enter` (={text!r}) must be a number of rows, or two such as 3/5")
+    if not 1 <= int(rows) <= int(within or rows):
+        raise ParameterError(f"`--enter` (={text!r}) asks for more rows than it looks at, or for none; state 3/5, say")
     return int(rows), int(within or rows)

@@ -16,7 +16,7 @@ from tsae.cli.options import Model, StreamReading
 from tsae.errors import DataError, OutputError
 
 if TYPE_CHECKING:
-    from tsae.streaming.runner import Runner
+    from tsae.cli.watching import Service
 
 __all__ = ["watch"]
 
@@ -80,7 +80,7 @@ def watch(
         signal.signal(number, lambda *_: service.runner.stop())
     signal.signal(signal.SIGHUP, lambda *_: service.reload())
     service.run(metrics_port, ready=lambda: progress("ready"))
-    _conclude(service.runner)
+    _conclude(service)
 
 
 def _report(place: str, why: str) -> None:
@@ -88,7 +88,7 @@ def _report(place: str, why: str) -> None:
     print(json.dumps({**where, "error": why}), file=sys.stderr, flush=True)
 
 
-def _conclude(runner: Runner) -> None:
+def _conclude(service: Service) -> None:
     """Say how it went.
 
     Raises
@@ -98,6 +98,7 @@ def _conclude(runner: Runner) -> None:
     OutputError
         If it was stopped before results were out.
     """
+    runner = service.runner
     counts = runner.scorer.counts
     if runner.failed:
         raise OutputError("stopped before all results were out; with `--state` they come after a restart")
@@ -116,3 +117,7 @@ def _conclude(runner: Runner) -> None:
         "bad lines": runner.n_bad,
     }
     progress(", ".join([f"{counts.n_rows:,} rows scored", *(f"{n:,} {name}" for name, n in told.items() if n)]))
+    furthest = service.furthest_moved()
+    if furthest is not None:
+        name, moved = furthest
+        progress(f"the threshold{f' of {name}' if name else ''} has followed the scores by {moved:+.3g}")

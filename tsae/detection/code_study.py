@@ -96,16 +96,15 @@ def _all_seen(values: NDArray[np.float32]) -> Inputs:
 def _measure(inputs: Inputs, rebuild: Callable[[Array], Array], *, kept: tuple[int, ...]) -> Rebuilt:
     """Mean squares over the examples and over the axes that are not kept."""
     values, observed = inputs
-    rebuilt = np.concatenate([rebuild(values[first : first + _AT_ONCE]) for first in range(0, len(values), _AT_ONCE)])
-    axes = tuple(axis for axis in range(values.ndim) if axis not in kept)
-    count = np.maximum(observed.sum(axis=axes), 1)
-
-    def mean(differences: Array) -> NDArray[np.float64]:
-        total = (np.square(differences, dtype=np.float64) * observed).sum(axis=axes)
-        return np.asarray(np.maximum(total / count, _LEAST))
-
-    centre = (values * observed).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
-    return Rebuilt(mean(rebuilt - values), mean(values - centre))
+    centre = values.sum(axis=0, where=observed) / np.maximum(observed.sum(axis=0), 1)
+    left, variance = np.zeros(centre.shape), np.zeros(centre.shape)
+    for first in range(0, len(values), _AT_ONCE):
+        part, seen = values[first : first + _AT_ONCE], observed[first : first + _AT_ONCE]
+        for total, differences in ((left, rebuild(part) - part), (variance, part - centre)):
+            total += np.square(differences, dtype=np.float64).sum(axis=0, where=seen)
+    axes = tuple(axis for axis in range(values.ndim - 1) if axis + 1 not in kept)
+    count = np.maximum(observed.sum(axis=(0, *(axis + 1 for axis in axes))), 1)
+    return Rebuilt(*(np.maximum(total.sum(axis=axes) / count, _LEAST) for total in (left, variance)))
 
 
 def _left_by_row(model: ScoreModel, member: Member, spans: Sequence[Span]) -> NDArray[np.float32]:

@@ -24,12 +24,15 @@ def combined(views: Sequence[FloatArray]) -> FloatArray:
     out; a row without any gets `NEUTRAL_SCORE`.
     """
     stacked = np.concatenate(list(views), axis=1)
-    bent = np.where(stacked > KNEE, KNEE * (1 + np.log(np.maximum(stacked, KNEE) / KNEE)), stacked)
-    falling = -np.sort(-np.nan_to_num(bent, nan=-1.0), axis=1)
-    n_known = (~np.isnan(stacked)).sum(axis=1, keepdims=True)
+    far = stacked > KNEE
+    stacked[far] = KNEE * (1 + np.log(stacked[far] / KNEE))
+    missing = np.isnan(stacked)
+    n_known = stacked.shape[1] - missing.sum(axis=1, keepdims=True)
     n_used = (n_known + 1) // 2
-    used = np.arange(stacked.shape[1]) < n_used
-    total = np.where(used, falling, 0.0).sum(axis=1)
+    stacked[missing] = -1.0
+    stacked.sort(axis=1)
+    used = np.arange(stacked.shape[1], 0, -1) <= n_used
+    total = stacked.sum(axis=1, where=used)
     return np.asarray(np.where(n_known[:, 0] > 0, total / np.maximum(n_used[:, 0], 1), NEUTRAL_SCORE))
 
 

@@ -27,7 +27,7 @@ from tsae.detection.scoring import (
 )
 from tsae.detection.series_options import series_options
 from tsae.detection.series_uses import SeriesUses
-from tsae.detection.thresholds import Threshold, ThresholdSet, learn_thresholds
+from tsae.detection.thresholds import ThresholdSet, learn_thresholds
 from tsae.detection.training_rows import used_spans
 from tsae.series.clock import infer_clock
 from tsae.series.grid import GridSeries
@@ -298,9 +298,21 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         return self
 
     def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | str | None = None) -> Self:
-        """Learn the threshold anew, or state it, without training again.
+        """Learn the threshold anew from the scores of held-out normal rows, or state it, without training again.
 
-        `threshold` and `false_alarm_rate` as in the constructor; `None` keeps the rate.
+        Parameters
+        ----------
+        threshold
+            Name of a learner as in the constructor, or the score (in units of −log p, higher = more anomalous) above
+            which rows are flagged.
+        false_alarm_rate
+            The budget, as in the constructor: a share of rows, or a number of alarms in some time or rows. `None` keeps
+            the constructor's.
+
+        Raises
+        ------
+        ParameterError
+            If either is not what it should be, or the budget speaks of time and the rows had no clock.
         """
         check_is_fitted(self, "model_")
         rate = self.false_alarm_rate if false_alarm_rate is None else plain(false_alarm_rate)
@@ -311,16 +323,6 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         self.threshold_ = thresholds.settled.value
         self.offset_ = -self.threshold_
         return self
-
-    @property
-    def learned_threshold_(self) -> Threshold:
-        """What stands behind `threshold_`."""
-        return self.thresholds_.settled
-
-    @property
-    def learned_immediate_threshold_(self) -> Threshold:
-        """The threshold of scores at lag 0."""
-        return self.thresholds_.immediate
 
     def score_samples(self, X: Any) -> FloatArray:
         """Scores `(n_timesteps,)` in scikit-learn's sign: the lower, the more abnormal. Fleets are concatenated."""
@@ -342,12 +344,20 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
 
         Parameters
         ----------
+        X
+            Table `(n_timesteps, n_channels)` with the channels of `fit`, in their units and in time order, NaN where
+            missing; or a list of tables.
         excluded
-            Boolean mask of rows that must not alarm; a list of masks for a fleet.
+            Boolean mask `(n_timesteps,)` of rows that must not alarm; a list of masks for a fleet.
         rules
             When flagged rows make an event.
         adapt
             Whether the threshold follows the scores of earlier rows; `predict` never does.
+
+        Raises
+        ------
+        DataError
+            If a channel is missing or holds text or infinity, times step back, or rows come at another pace.
         """
         entities, is_fleet = self._checked(X, excluded)
         found = [
@@ -362,12 +372,6 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
 
         check_is_fitted(self, "model_")
         save_detector(self, path)
-
-    @property
-    def receptive_field_(self) -> int:
-        """Rows that one feature of the longest member's encoder depends on: all of a window, unless convolutional."""
-        member = self.model_.longest
-        return member.options.receptive_field((member.window_size, self.n_features_in_))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -55,6 +55,9 @@ class MovingAverage:
         self.kernel = kernel
         self.lookahead = lookahead
         self._lookback = len(kernel) - 1 - lookahead
+        weighty = np.flatnonzero(kernel)
+        self._unused = int(weighty[0]), len(kernel) - 1 - int(weighty[-1])  # weights of zero at both ends
+        self._weighty = kernel[weighty[0] : weighty[-1] + 1]
         self._values = np.zeros(self._lookback)
         self._weights = np.zeros(self._lookback)
 
@@ -65,12 +68,18 @@ class MovingAverage:
         n_ready = len(self._values) - len(self.kernel) + 1
         if n_ready <= 0:
             return np.zeros(0)
-        total = np.correlate(self._values, self.kernel, mode="valid")
+        total = self._weighted(self._values)
         is_whole = bool((self._weights == 1).all())
-        mass = self.kernel.sum() if is_whole else np.correlate(self._weights, self.kernel, mode="valid")
+        mass = self.kernel.sum() if is_whole else self._weighted(self._weights)
         self._values, self._weights = self._values[n_ready:], self._weights[n_ready:]
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(mass > 1e-9, total / mass, np.nan)
+
+    def _weighted(self, rows: FloatArray) -> FloatArray:
+        """The sums `Σ kernel[k] · rows[t + k]` of all t in reach."""
+        first, after = self._unused
+        used = rows[first : len(rows) - after]
+        return used * self._weighty if len(self._weighty) == 1 else np.correlate(used, self._weighty, mode="valid")
 
     def flush(self) -> FloatArray:
         """End the segment: return the rows still waiting, averaged over what there is."""

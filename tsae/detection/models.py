@@ -148,7 +148,8 @@ class MaskedModel:
     def errors(self, windows: Array, *, n_last: int | None = None) -> Array:
         """Squared differences between blocks and their predictions."""
         residuals = self.residuals(windows, n_last=n_last)
-        return np.square(residuals if n_last is None else residuals[:, residuals.shape[1] - n_last :])
+        wanted = residuals if n_last is None else residuals[:, residuals.shape[1] - n_last :]
+        return np.square(wanted, out=wanted)
 
     def reconstruct(self, windows: Array) -> Array:
         """What the rest of the window predicts for each block, shaped like `windows`."""
@@ -162,12 +163,12 @@ class MaskedModel:
         n_windows, n_steps, n_channels = windows.shape
         block = self.linear.block
         first = 0 if n_last is None else (n_steps - n_last) // block * block
-        flat = windows.reshape(n_windows, -1) - self.linear.centre
-        product = flat @ self.linear.operator[first * n_channels :].T
+        centred = windows - self.linear.centre.reshape(n_steps, n_channels)
+        product = centred.reshape(n_windows, -1) @ self.linear.operator[first * n_channels :].T
         left = cast(Array, product.reshape(n_windows, -1, n_channels))
-        if self._network is None:
-            return left
-        return left - self._network.each_block_hidden(flat.reshape(windows.shape), left)
+        if self._network is not None:
+            left -= self._network.each_block_hidden(centred, left)
+        return left
 
     def state(self) -> dict[str, Array]:
         """The arrays of the linear part and of the network."""

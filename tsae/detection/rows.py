@@ -123,13 +123,15 @@ class RowErrors:
 
     def _cover(self, starts: range) -> None:
         """Add the errors of these windows to the rows they cover."""
-        errors = self.window_errors(_runs(self._values, starts, self.window_size))  # type: ignore[misc, arg-type]
+        size = self.window_size
+        errors = self.window_errors(_runs(self._values, starts, size))  # type: ignore[misc, arg-type]
         self._last = starts[-1]
-        apart = -(-self.window_size // starts.step)  # windows so many places apart share no row
-        for first in range(min(apart, len(starts))):
-            group = starts[first::apart]
-            _runs(self._sum, group, self.window_size)[:] += errors[first::apart]
-            _runs(self._count, group, self.window_size)[:] += 1
+        _add(errors, starts, self._sum)
+        begin, stop = starts.start, self._last + size
+        ends = np.zeros(stop - begin + 1, dtype=np.float32)
+        ends[: len(starts) * starts.step : starts.step] += 1
+        ends[size : size + len(starts) * starts.step : starts.step] -= 1
+        self._count[begin:stop] += np.cumsum(ends[:-1])
 
     def _mean(self, stop: int) -> Array:
         """Settled errors of the rows from the last settled one up to `stop`."""
@@ -152,6 +154,22 @@ class RowErrors:
             self._next -= drop
             self._emitted -= drop
             self._last = None if self._last is None else self._last - drop
+
+
+def _add(errors: Array, starts: range, rows: Array) -> None:
+    """Add errors of windows `(len(starts), length, n_channels)` to the rows they cover, `(n, n_channels)`."""
+    length = errors.shape[1]
+    apart = -(-length // starts.step)  # windows so many places apart share no row and are added at once
+    n_whole = len(starts) // apart * apart
+    row = rows.strides[0]
+    for part, own in ((slice(n_whole), starts[:n_whole]), (slice(n_whole, None), starts[n_whole:])):
+        if len(own):
+            n_groups = min(apart, len(own))
+            groups = errors[part].reshape(-1, n_groups, length, rows.shape[1]).swapaxes(0, 1)
+            strides = (own.step * row, n_groups * own.step * row, *rows.strides)
+            covered = np.ndarray(groups.shape, rows.dtype, rows, own.start * row, strides)
+            for runs, group in zip(covered, groups, strict=True):
+                runs += group
 
 
 def _runs(rows: Array, starts: range, length: int) -> Array:

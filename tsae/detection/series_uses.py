@@ -21,6 +21,7 @@ from tsae.detection.scoring import (
     windows_of,
     with_noise,
 )
+from tsae.detection.thresholds import Threshold, ThresholdSet
 from tsae.detection.uses import CodesMixin, noise_by_channel
 from tsae.errors import DataError
 from tsae.series.grid import GridSeries
@@ -37,6 +38,7 @@ class SeriesUses(CodesMixin):
     model_: ScoreModel
     n_features_in_: int
     lag_: int
+    thresholds_: ThresholdSet
 
     @abstractmethod
     def _checked(self, X: Any, excluded: Any = None) -> tuple[list[Entity], bool]:
@@ -59,6 +61,22 @@ class SeriesUses(CodesMixin):
     def latent_dim_(self) -> int:
         """Length of the longest member's code."""
         return code_length(self.model_.longest)
+
+    @property
+    def receptive_field_(self) -> int:
+        """Rows that one feature of the longest member's encoder depends on: all of a window, unless convolutional."""
+        member = self.model_.longest
+        return member.options.receptive_field((member.window_size, self.n_features_in_))
+
+    @property
+    def learned_threshold_(self) -> Threshold:
+        """What stands behind `threshold_`."""
+        return self.thresholds_.settled
+
+    @property
+    def learned_immediate_threshold_(self) -> Threshold:
+        """The threshold of scores at lag 0."""
+        return self.thresholds_.immediate
 
     @property
     def channels_(self) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,7 +31,7 @@ def hand_over(before: StreamScorer, after: StreamScorer) -> StreamScores:
         if len(contexts.get(name, ())):
             places.append((own, contexts[name]))
     _replay(after, places)
-    return StreamScores(*(getattr(drained, part.name) + getattr(flushed, part.name) for part in fields(StreamScores)))
+    return StreamScores(*(first + second for first, second in zip(drained, flushed, strict=True)))
 
 
 def n_with_full_windows(scorer: StreamScorer) -> int:
