@@ -16,7 +16,7 @@ from tsae.cli.options import Model, StreamReading
 from tsae.errors import DataError
 
 if TYPE_CHECKING:
-    from tsae.streaming.runner import Runner
+    from tsae.cli.watching import Service
 
 __all__ = ["watch"]
 
@@ -78,7 +78,7 @@ def watch(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: service.runner.stop())
     service.run(metrics_port, ready=lambda: progress("ready"))
-    _conclude(service.runner)
+    _conclude(service)
 
 
 def _report(place: str, why: str) -> None:
@@ -86,7 +86,7 @@ def _report(place: str, why: str) -> None:
     print(json.dumps({**where, "error": why}), file=sys.stderr, flush=True)
 
 
-def _conclude(runner: Runner) -> None:
+def _conclude(service: Service) -> None:
     """Say how it went.
 
     Raises
@@ -94,6 +94,7 @@ def _conclude(runner: Runner) -> None:
     DataError
         If no row was scored.
     """
+    runner = service.runner
     counts = runner.scorer.counts
     if not counts.n_rows and not runner.stopped:
         raise DataError(
@@ -110,3 +111,7 @@ def _conclude(runner: Runner) -> None:
         "bad lines": runner.n_bad,
     }
     progress(", ".join([f"{counts.n_rows:,} rows scored", *(f"{n:,} {name}" for name, n in told.items() if n)]))
+    furthest = service.furthest_moved()
+    if furthest is not None:
+        name, moved = furthest
+        progress(f"the threshold{f' of {name}' if name else ''} has followed the scores by {moved:+.3g}")

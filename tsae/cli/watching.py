@@ -16,6 +16,7 @@ from tsae.errors import TsaeError
 from tsae.series.options import ReadOptions
 from tsae.store import check_writable
 from tsae.streaming.connect import sink_of, source_of
+from tsae.streaming.levels import furthest_moved
 from tsae.streaming.metrics import MetricsServer
 from tsae.streaming.payloads import MessageReader
 from tsae.streaming.runner import Runner, RunnerOptions
@@ -89,9 +90,14 @@ class Service:
             if metrics is not None:
                 metrics.close()
 
+    def furthest_moved(self) -> tuple[str, float] | None:
+        """The entity whose threshold has followed its scores furthest, and by how much; `None` if none has."""
+        return furthest_moved({name: entity.levels for name, entity in list(self.runner.scorer.entities.items())})
+
     def _values(self) -> Mapping[str, float]:
         runner, counts = self.runner, self.runner.scorer.counts
         waiting = sum(len(entity.waiting) for entity in list(runner.scorer.entities.values()))
+        furthest = self.furthest_moved()
         return {
             "messages": runner.n_messages,
             "rows": counts.n_rows,
@@ -104,6 +110,7 @@ class Service:
             "entities": len(runner.scorer.entities),
             "drifting_entities": sum(entity.drift.drifts for entity in list(runner.scorer.entities.values())),
             "lag_rows": waiting,
+            "threshold_moved": 0.0 if furthest is None else furthest[1],
         }
 
     def _look_at_model(self) -> None:
