@@ -106,7 +106,7 @@ class RecentRows:
             self.push(values, number)
         if f"{prefix}held_peak" in arrays:
             peak, values, numbers = (arrays[f"{prefix}held_{name}"] for name in _Part._fields)
-            self._held = _Part(int(peak), values, numbers)
+            self._held = _Part(int(peak), np.array(values), np.array(numbers))
 
     def _place(self, number: int) -> int | None:
         """Where in the segment a row stands, if it is still there; 0 is the first row."""
