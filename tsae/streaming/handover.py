@@ -31,7 +31,12 @@ def hand_over(before: StreamScorer, after: StreamScorer) -> StreamScores:
         if len(contexts.get(name, ())):
             places.append((own, contexts[name]))
     _replay(after, places)
-    return StreamScores(*(first + second for first, second in zip(drained, flushed, strict=True)))
+    return StreamScores(
+        immediate=drained.immediate + flushed.immediate,
+        settled=drained.settled + flushed.settled,
+        events=drained.events + flushed.events,
+        drifts=drained.drifts + flushed.drifts,
+    )
 
 
 def n_with_full_windows(scorer: StreamScorer) -> int:
