@@ -3,8 +3,9 @@
 For every labelled series `AnomalyDetector(preset="fast", random_state=0)` is fitted on the training rows, thresholds
 are learned from its held-out rows, and the test rows are scored. False alarms are counted on normal test rows further
 than two windows from any anomaly. Budgets of rows are kept on unsmoothed scores, budgets of alarms on smoothed ones.
-"training rows" is the usual way, the quantile of the scores of all training rows; "labels" may use the labels: the
-static threshold that keeps the budget on the normal test rows.
+Learners but "adaptive", which `detect`, `tsae score` and streams use, are static. "training rows" is the usual way,
+the quantile of the scores of all training rows; "labels" may use the labels: the static threshold that keeps the budget
+on the normal test rows.
 
 within    share of series within a factor of 2 of the budget, of those in which at least four false alarms are expected
           (at the last budget, of all); above: share with more than twice the budget
@@ -31,16 +32,7 @@ import torch
 from numpy.typing import NDArray
 
 from tests.benchmarks.series_scores import Array, Flags, Scores, collect, read_scores
-from tsae.detection.scoring import CalibrationScores
-from tsae.detection.thresholds import (
-    METHODS,
-    AdaptiveThreshold,
-    Target,
-    adaptive_threshold,
-    learn_threshold,
-    learn_thresholds,
-    parse_budget,
-)
+from tsae.detection.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold, parse_budget
 from tsae.detection.thresholds.clusters import MERGE_GAP
 
 BUDGETS = {"1%": 4, "0.1%": 4, "5 per 10000 rows": 4, "1 per 10000 rows": 0}
@@ -57,15 +49,8 @@ def learned(method: str, part: str, scores: Scores, budget: str) -> float:
 
 
 def adaptive(scores: Scores, budget: str) -> Array:
+    """What a detector with its default threshold does to rows in time order."""
     return AdaptiveThreshold(scores.held_out, target_of(budget)).thresholds(scores.test)
-
-
-def as_detect(scores: Scores, budget: str) -> Array | float:
-    """What a detector with its default threshold does."""
-    known = CalibrationScores(*[scores.held_out] * 4)
-    thresholds = learn_thresholds(known, "pot", budget, None)
-    following = adaptive_threshold(thresholds, scores.held_out)
-    return thresholds.used.value if following is None else following.thresholds(scores.test)
 
 
 def of_labels(scores: Scores, budget: str) -> float:
@@ -91,7 +76,6 @@ LEARNERS: dict[str, Callable[[Scores, str], Array | float]] = {
     "training rows": partial(learned, "quantile", "train"),
     **{method: partial(learned, method, "held_out") for method in METHODS},
     "adaptive": adaptive,
-    "as detect()": as_detect,
     "labels": of_labels,
 }
 

@@ -94,8 +94,16 @@ def test_excluded_rows_do_not_alarm(here: Path, model: Path, table: Path) -> Non
 def test_a_threshold_that_must_not_adapt_stays_where_it_was(here: Path, model: Path, table: Path) -> None:
     package.load(model).set_threshold("quantile", false_alarm_rate="5%").save("m.tsae")
     detector = package.load("m.tsae")
-    assert tsae("score", "m.tsae", table, "-o", "a.csv").exit_code == 0
-    assert tsae("score", "m.tsae", table, "-o", "s.csv", "--no-adapt").exit_code == 0
+    adapted = tsae("score", "m.tsae", table, "-o", "a.csv", "--report", "a.html")
+    stood = tsae("score", "m.tsae", table, "-o", "s.csv", "--no-adapt", "--report", "s.html")
+    assert adapted.exit_code == stood.exit_code == 0
+    moved = "threshold has followed the scores from"
+    assert moved in adapted.stderr
+    assert moved in Path("a.html").read_text()
+    assert moved not in stood.stderr + Path("s.html").read_text()
+    answer = json.loads(tsae("score", "m.tsae", table, "--json").stdout)
+    found = detector.detect(later().set_axis(CHANNELS, axis=1))
+    assert answer["threshold_moved"] == {"": pytest.approx(found.drift.moved, abs=1e-3)}
     following, static = (pd.read_csv(name)["threshold"] for name in ("a.csv", "s.csv"))
     assert following.nunique() > 1
     np.testing.assert_allclose(static, detector.thresholds_.used.value)

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.cli.reference import COMMAND, FAULT, HEADERS, N_LATER, later, plant, refused, tsae
+import tsae as package
+from tests.cli.reference import CHANNELS, COMMAND, FAULT, HEADERS, N_LATER, later, plant, refused, tsae
 
 
 def watched(model: Path, stdin: str, *options: str) -> list[dict[str, Any]]:
@@ -119,6 +120,15 @@ def test_late_rows_are_dropped_and_counted(model: Path) -> None:
     assert [answer["timestamp"] for answer in answers if "dropped" in answer] == [lines[10][:19], lines[19][:19]]
     assert len(settled(answers)) == 30
     assert "30 rows scored, 2 repeated rows dropped" in result.stderr
+
+
+def test_it_says_how_far_the_threshold_has_moved(model: Path, tmp_path: Path) -> None:
+    detector = package.load(model).set_threshold("quantile", false_alarm_rate="5%")
+    detector.save(tmp_path / "m.tsae")
+    result = tsae("watch", tmp_path / "m.tsae", stdin=later().to_csv())
+    moved = detector.detect(later().set_axis(CHANNELS, axis=1)).drift.moved
+    assert moved != 0
+    assert f"the threshold has followed the scores by {moved:+.3g}" in result.stderr
 
 
 def test_every_machine_has_its_own_stream(model: Path, scored: pd.DataFrame) -> None:

@@ -89,8 +89,8 @@ def log_tail(tail: LogTail, score: float) -> float:
         return 0.0
     left = bisect_right(knots, x) - 1
     inside = (x - knots[left]) / (knots[left + 1] - knots[left])
-    rank = 0.9 * (left + inside) / (len(knots) - 1)
-    return -math.log(1 - rank)
+    below, above = (-math.log(1 - 0.9 * place / (len(knots) - 1)) for place in (left, left + 1))
+    return below + inside * (above - below)
 
 
 def forward_filled(values: Array) -> Array:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import genpareto
 
@@ -128,6 +128,7 @@ def test_runs_have_the_peaks_that_a_loop_finds(scores, threshold):
 
 
 @given(st.lists(st.floats(0, 9), min_size=1, max_size=60, unique=True), st.integers(0, 4))
+@example([7.5, 7.0, 8.0, 1.5, 2.5, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 0.5, 6.0], 2)  # a row within a run joins nothing
 def test_the_lowest_threshold_keeps_to_the_number_of_episodes(scores, allowed):
     found = lowest_threshold(np.array(scores), allowed)
     levels = sorted(scores, reverse=True)[: len(scores) // 2 + 1]

@@ -36,6 +36,17 @@ def test_the_timeline_shows_the_peak_the_threshold_and_each_event(series: Series
     assert figure.layout.xaxis.type == "date"
 
 
+def test_a_threshold_that_moves_is_drawn_as_it_stood_against_the_score_that_it_judges(series: Series) -> None:
+    moving = pd.Series(np.linspace(10, 30, len(series.table)), index=series.table.index)
+    judged = series.detection.scores / 2
+    changed = replace(series, detection=replace(series.detection, thresholds=moving, judged=judged))
+    figure = timeline_figure(changed, {}, points=1000)
+    (score,), (threshold,) = (named(figure, name) for name in ("score", "threshold"))
+    assert np.nanmax(score.y) == judged.max()
+    assert (min(threshold.y), max(threshold.y)) == (10, 30)
+    assert len(threshold.x) <= 250
+
+
 def test_the_timeline_shows_each_sensors_error_the_worst_first(series: Series) -> None:
     figure = timeline_figure(series, {}, points=4000)
     (heatmap,) = [trace for trace in figure.data if trace.type == "heatmap"]

@@ -14,6 +14,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from tests.report.examples import UNITS, detection_of, expected_table, measured_table
+from tsae.detection.drift import Drift
 from tsae.detection.events import SensorShare
 from tsae.errors import DataError, OutputError
 from tsae.report.html import render_report, write_report
@@ -58,6 +59,19 @@ def render(n_rows: int = 1200, faults: list[tuple[int, int, str]] = FAULTS, **op
     table = measured_table(expected, faults)
     arguments = {"title": "This week", "facts": FACTS, "units": UNITS, "expected": {"": expected}} | options
     return render_report({"": table}, {"": detection_of(table, expected, faults)}, **arguments)
+
+
+def test_the_page_says_how_far_the_threshold_has_moved_and_whether_to_train_again() -> None:
+    expected = expected_table(pd.date_range("2024-03-04", periods=1200, freq="min"))
+    table = measured_table(expected, FAULTS)
+    still = detection_of(table, expected, FAULTS)
+    drift = Drift(0.9, first_threshold=12.0, last_threshold=17.5, n_rows=1200)
+    texts = [
+        Page(render_report({"": table}, {"": each}, title="", facts={}, units={})).text
+        for each in (still, replace(still, drift=drift), replace(still, drift=replace(drift, last_threshold=12.0)))
+    ]
+    assert ["threshold has followed the scores from 12 to 17.5" in text for text in texts] == [False, True, False]
+    assert ["Retrain: in the last 1,200 rows" in text for text in texts] == [False, True, True]
 
 
 def test_the_page_says_what_was_found() -> None:

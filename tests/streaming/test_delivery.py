@@ -178,6 +178,7 @@ def test_counters_are_served_while_it_runs(model: Path, tmp_path: Path) -> None:
         wait_for(lambda: "tsae_rows_total 40\n" in text(), "all rows")
         assert "tsae_bad_messages_total 1\n" in text()
         assert "tsae_entities 1\n" in text()
+        assert "# TYPE tsae_threshold_moved gauge\n" in text()
         watch.stop()
     finally:
         watch.process.kill()

@@ -36,22 +36,30 @@ def test_rows_of_many_lanes_in_turn_are_scored_like_a_segment_at_once(compositio
 
 
 @pytest.mark.parametrize("composition", COMPOSITIONS[1::2], ids=str)
-@pytest.mark.parametrize("lag", [10_000, 5])
-def test_lanes_that_miss_nothing_for_long_are_scored_like_a_segment_at_once(composition: Composition, lag: int) -> None:
+@pytest.mark.parametrize(("lag", "n_lanes"), [(10_000, 1), (10_000, 2), (5, 1), (5, 2)])
+def test_lanes_that_miss_nothing_for_long_are_scored_like_a_segment_at_once(
+    composition: Composition, lag: int, n_lanes: int
+) -> None:
     model, values = fitted(composition).model_, readings(190, composition.channels, seed=3)
     values[150, 0] = np.nan  # of one lane only, so that the two part ways
     values[152:155] = np.nan
     lanes = Lanes(model, lag=lag)
     both = np.array([lanes.open(), lanes.open()])
     n_shifted = 8
-    settled = []
+    steps = []
     for row in range(len(values)):
-        step = lanes.step(both[: 1 + (row >= n_shifted)], values[[row, row - n_shifted][: 1 + (row >= n_shifted)]])
-        settled += step.settled[:1] * step.is_settled[0]
-    found = [*settled, *lanes.flush(0).settled]
-    scorer = SegmentScorer(model, lag=lag)
-    expected = np.concatenate([part.settled for part in (scorer.push(values), scorer.flush())])
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+        n_now = min(n_lanes, 1 + (row >= n_shifted))
+        steps.append(lanes.step(both[:n_now], values[[row, row - n_shifted][:n_now]]))
+    rest = lanes.flush(0)
+    scorer = SegmentScorer(model, lag=lag, immediate=True)
+    parts = [scorer.push(values), scorer.flush()]
+    close = {"rtol": 1e-3, "atol": 1e-3}
+    for name in ("settled", "unsmoothed", "errors"):
+        found = [*(getattr(step, name)[0] for step in steps if step.is_settled[0]), *getattr(rest, name)]
+        np.testing.assert_allclose(found, np.concatenate([getattr(part, name) for part in parts]), **close)
+    for name in ("immediate", "immediate_unsmoothed"):
+        found = [getattr(step, name)[0] for step in steps]
+        np.testing.assert_allclose(found, getattr(parts[0], name), **close)
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 3, 20])

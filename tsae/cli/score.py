@@ -176,6 +176,8 @@ def _write_report(
 
 
 def _print_events(detections: dict[str, Detection], found: list[Event], targets: Targets) -> None:
+    from tsae.report.wording import threshold_sentence
+
     n_rows = sum(len(detection.scores) for detection in detections.values())
     n_flagged = sum(int(detection.labels.sum()) for detection in detections.values())
     screen = results()
@@ -187,8 +189,7 @@ def _print_events(detections: dict[str, Detection], found: list[Event], targets:
     progress(f"{n_flagged:,} rows exceed the threshold; written: {written}")
     for detection in detections.values():
         if detection.drift is not None and detection.drift.moved:
-            first, last = detection.drift.first_threshold, detection.drift.last_threshold
-            progress(f"the threshold has followed the scores from {first:.3g} to {last:.3g}".rstrip())
+            progress(threshold_sentence(detection.drift))
         if detection.drift is not None and detection.drift.verdict:
             notice(detection.drift.verdict)
 
@@ -200,6 +201,9 @@ def _print_json(detector: AnomalyDetector, detections: dict[str, Detection], fou
         "n_rows": sum(len(detection.scores) for detection in detections.values()),
         "n_flagged": sum(int(detection.labels.sum()) for detection in detections.values()),
         "threshold": detector.threshold_,
+        "threshold_moved": {
+            entity: round(detection.drift.moved, 4) for entity, detection in detections.items() if detection.drift
+        },
         "events": [event_record(event) for event in found],
     }
     typer.echo(json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False))

@@ -13,10 +13,10 @@ import typer
 from tsae.cli.console import progress
 from tsae.cli.event_options import EventOptions
 from tsae.cli.options import Model, StreamReading
-from tsae.errors import DataError
+from tsae.errors import DataError, OutputError
 
 if TYPE_CHECKING:
-    from tsae.streaming.runner import Runner
+    from tsae.cli.watching import Service
 
 __all__ = ["watch"]
 
@@ -68,7 +68,8 @@ def watch(
     Each row is answered by one JSON line: its score at once, and in "settled" the scores of older rows that are now
     as good as those of [bold]tsae score[/]; events are told as they open, grow and close. A line that cannot be read
     is reported on standard error and costs only itself. Ctrl-C and SIGTERM end it; with [bold]--state[/] a restart goes
-    on where it ended, without it the rest is settled. A new model file in place of the old one is taken up.
+    on where it ended, without it the rest is settled. A new model file in place of the old one is taken up, after
+    SIGHUP at once.
     """
     from tsae.cli.watching import Service, ServiceOptions
 
@@ -77,8 +78,9 @@ def watch(
     service = Service(options, reading.read_options(), events, _report)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: service.runner.stop())
+    signal.signal(signal.SIGHUP, lambda *_: service.reload())
     service.run(metrics_port, ready=lambda: progress("ready"))
-    _conclude(service.runner)
+    _conclude(service)
 
 
 def _report(place: str, why: str) -> None:
@@ -86,15 +88,20 @@ def _report(place: str, why: str) -> None:
     print(json.dumps({**where, "error": why}), file=sys.stderr, flush=True)
 
 
-def _conclude(runner: Runner) -> None:
+def _conclude(service: Service) -> None:
     """Say how it went.
 
     Raises
     ------
     DataError
         If no row was scored.
+    OutputError
+        If it was stopped before results were out.
     """
+    runner = service.runner
     counts = runner.scorer.counts
+    if runner.failed:
+        raise OutputError("stopped before all results were out; with `--state` they come after a restart")
     if not counts.n_rows and not runner.stopped:
         raise DataError(
             "no row was scored; send a CSV with a header, or JSON lines, to standard input, as in "
@@ -110,3 +117,7 @@ def _conclude(runner: Runner) -> None:
         "bad lines": runner.n_bad,
     }
     progress(", ".join([f"{counts.n_rows:,} rows scored", *(f"{n:,} {name}" for name, n in told.items() if n)]))
+    furthest = service.furthest_moved()
+    if furthest is not None:
+        name, moved = furthest
+        progress(f"the threshold{f' of {name}' if name else ''} has followed the scores by {moved:+.3g}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ from tsae.errors import TsaeError
 from tsae.series.options import ReadOptions
 from tsae.store import check_writable
 from tsae.streaming.connect import sink_of, source_of
+from tsae.streaming.handover import n_with_full_windows
+from tsae.streaming.levels import furthest_moved
 from tsae.streaming.metrics import MetricsServer
 from tsae.streaming.payloads import MessageReader
 from tsae.streaming.runner import Runner, RunnerOptions
@@ -82,16 +85,21 @@ class Service:
                 if metrics is not None:
                     metrics.beat()
                 self._look_at_model()
-            if not runner.stopped or self._options.state is None:
+            if not runner.failed and (not runner.stopped or self._options.state is None):
                 runner.settle()
         finally:
             runner.close()
             if metrics is not None:
                 metrics.close()
 
+    def furthest_moved(self) -> tuple[str, float] | None:
+        """The entity whose threshold has followed its scores furthest, and by how much; `None` if none has."""
+        return furthest_moved({name: entity.levels for name, entity in list(self.runner.scorer.entities.items())})
+
     def _values(self) -> Mapping[str, float]:
         runner, counts = self.runner, self.runner.scorer.counts
         waiting = sum(len(entity.waiting) for entity in list(runner.scorer.entities.values()))
+        furthest = self.furthest_moved()
         return {
             "messages": runner.n_messages,
             "rows": counts.n_rows,
@@ -104,7 +112,12 @@ class Service:
             "entities": len(runner.scorer.entities),
             "drifting_entities": sum(entity.drift.drifts for entity in list(runner.scorer.entities.values())),
             "lag_rows": waiting,
+            "threshold_moved": 0.0 if furthest is None else furthest[1],
         }
+
+    def reload(self) -> None:
+        """Read the model file again after the batch that is worked on."""
+        self._model_stamp, self._looked = None, -math.inf
 
     def _look_at_model(self) -> None:
         """Take up a new model file; a bad one is reported, and the old model goes on."""
@@ -120,7 +133,10 @@ class Service:
         except TsaeError as error:
             _logger.error("the new model file is not used: %s", error)
         else:
-            _logger.warning("a new model file is in use from here on")
+            scorer = self.runner.scorer
+            full, all_ = n_with_full_windows(scorer), len(scorer.entities)
+            rest = "" if full == all_ else "; the others are labelled when theirs are"
+            _logger.warning("a new model is in use; windows of %d of %d machines are full%s", full, all_, rest)
 
     def _stamp(self) -> tuple[int, int] | None:
         try:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsae.errors import DataError
 
-__all__ = ["TAIL", "LogTail", "fit_log_tail"]
+__all__ = ["FAR", "LogTail", "fit_log_tail"]
 
 FloatArray = NDArray[np.float64]
-TAIL = 0.1
-"""Share of the normal scores whose logarithms are taken to have an exponential tail."""
+_TAIL = 0.1
 _N_KNOTS = 256
-_RANKS = np.linspace(0, 1 - TAIL, _N_KNOTS)
+FAR = 700.0
+"""Log scores; that of no float is as far from another one."""
 
 
 @dataclass(frozen=True)
 class LogTail:
     """Maps an error score to −log p, p the share of normal rows with a larger one.
 
-    Below the 90 % quantile p comes from the ranks of the normal scores; above it the logarithm of the score is
-    taken to have an exponential tail, so that scores far outside keep their order and their distance.
+    Below the 90 % quantile −log p is interpolated between the ranks of the normal scores; above it the logarithm of
+    the score is taken to have an exponential tail, so that scores far outside keep their order and their distance.
     """
 
     floor: float
@@ -33,17 +34,15 @@ class LogTail:
     excess: float
     """Mean excess of the log scores above the 90 % quantile."""
 
-    @property
-    def ranks(self) -> FloatArray:
-        """Share of normal rows with a smaller score, at each knot."""
-        return _RANKS if len(self.knots) == _N_KNOTS else np.linspace(0, 1 - TAIL, len(self.knots))
-
     def __call__(self, scores: FloatArray) -> FloatArray:
         """Error scores `(n,)` → −log p `(n,)`, 0 or more, higher = more anomalous; NaN stays NaN."""
-        x = np.log(np.maximum(scores, 0) + self.floor)
-        rank = np.interp(x, self.knots, self.ranks)
-        beyond = np.maximum(x - self.knots[-1], 0) / self.excess
-        return np.asarray(beyond - np.log1p(-rank), dtype=np.float64)
+        return np.interp(np.log(np.maximum(scores, 0) + self.floor), *self.curve)
+
+    @cached_property
+    def curve(self) -> tuple[FloatArray, FloatArray]:
+        """Log scores and their −log p, each `(n_knots + 1,)`; straight between them."""
+        nats = -np.log1p(-np.linspace(0, 1 - _TAIL, len(self.knots)))
+        return np.append(self.knots, self.knots[-1] + FAR), np.append(nats, nats[-1] + FAR / self.excess)
 
     def p_value(self, score: float) -> float:
         """About the share of normal rows with a larger score, in (0, 1]."""
@@ -57,7 +56,7 @@ def fit_log_tail(normal_scores: FloatArray) -> LogTail:
         raise DataError("no held-out row has a score; pass more training rows, or rows with fewer missing values")
     floor = max(1e-3 * float(scores.mean()), 1e-12)
     x = np.sort(np.log(scores + floor))
-    knots = np.quantile(x, np.linspace(0, 1 - TAIL, _N_KNOTS))
+    knots = np.quantile(x, np.linspace(0, 1 - _TAIL, _N_KNOTS))
     beyond = x[x > knots[-1]]
     excess = float((beyond - knots[-1]).mean()) if len(beyond) else 0.0
     return LogTail(floor, knots, max(excess, 0.05))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tsae.detection.drift import Drift
 from tsae.detection.events import Event
@@ -36,6 +37,13 @@ class Detection:
     """About the share of normal rows with a higher `judged` score, in (0, 1]."""
     drift: Drift | None = None
     """How far scores and threshold are from those of training."""
+
+    @property
+    def row_thresholds(self) -> NDArray[np.float64]:
+        """The threshold of each row, `(n_timesteps,)`, also where only the static one is known."""
+        if len(self.thresholds):
+            return self.thresholds.to_numpy(dtype=np.float64)
+        return np.full(len(self.scores), self.threshold)
 
     @property
     def severities(self) -> pd.Series:

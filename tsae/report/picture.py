@@ -109,9 +109,10 @@ def _picture(event: Event, curves: list[Curves], axis: TimeAxis, edges: tuple[fl
 
 
 def _score_curves(detection: Detection, around: slice) -> Curves:
-    scores, threshold = _values(detection.scores, around), detection.threshold
-    floor = log_floor(scores, threshold)
-    lines = {"score": np.maximum(scores, floor or -np.inf), "threshold": np.full(len(scores), threshold)}
+    judged = detection.judged if len(detection.judged) else detection.scores
+    scores, thresholds = _values(judged, around), detection.row_thresholds[around]
+    floor = log_floor(scores, float(np.median(thresholds)))
+    lines = {"score": np.maximum(scores, floor or -np.inf), "threshold": thresholds}
     return Curves("Anomaly score", lines, is_log=floor is not None)
 
 

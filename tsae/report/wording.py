@@ -6,6 +6,7 @@ from datetime import datetime
 from numbers import Integral
 from typing import Any
 
+from tsae.detection.drift import Drift
 from tsae.detection.events import Event, SensorShare
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "moment",
     "percent",
     "rows",
+    "threshold_sentence",
 ]
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -115,6 +117,17 @@ def percent(share: float) -> str:
     if number >= 10 or number == 0:
         return f"{number:.0f} %"
     return f"{number:.1f} %" if number >= 1 else f"{number:.1g} %"
+
+
+def threshold_sentence(drift: Drift) -> str:
+    """Say how far the threshold has moved; empty if it stood still.
+
+    >>> threshold_sentence(Drift(0.3, first_threshold=6.5, last_threshold=7.25, n_rows=2000))
+    'the threshold has followed the scores from 6.5 to 7.25'
+    """
+    if not drift.moved:
+        return ""
+    return f"the threshold has followed the scores from {drift.first_threshold:.3g} to {drift.last_threshold:.3g}"
 
 
 def event_sentence(event: Event) -> str:

@@ -46,6 +46,11 @@ class ChannelScaler:
         """Numbers of the switches that no network sees."""
         return np.setdiff1d(np.flatnonzero(self.role == SWITCH), self.network_channels)
 
+    @property
+    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The values beyond which `scaled` clips, each `(n_channels,)`."""
+        return self.mean - CLIP * self.scale, self.mean + CLIP * self.scale
+
     def scaled(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Values `(n, n_channels)` in standard deviations from the mean, float32, clipped at ±100; NaN stays."""
         with np.errstate(over="ignore"):  # far beyond the clip is as good as infinite

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +49,7 @@ class RowScore:
         return severity(self.judged, self.threshold)
 
 
-@dataclass(frozen=True)
-class StreamScores:
+class StreamScores(NamedTuple):
     """What one call brought."""
 
     immediate: tuple[RowScore, ...] = ()

@@ -180,5 +180,5 @@ class EntityClock:
                 f"the rows come every {pace / 1e9:g} s, in training every {self._length / 1e9:g} s; send them at this "
                 "pace or fit a detector for theirs",
                 UserWarning,
-                stacklevel=6,
+                stacklevel=5,
             )

@@ -13,29 +13,80 @@ from tsae.errors import DataError
 __all__ = ["LaneArrays"]
 
 _FIRST = 4
+_SPARE = 64
 
 
 class LaneArrays:
-    """Named arrays `(capacity, *shape)`; a lane is one place on the first axis."""
+    """Named arrays `(capacity, *shape)`; a lane is one place on the first axis.
+
+    Some are *rings*: they hold the values of the last rows, oldest first, along one axis. All rings of a lane move on
+    together: after `advance` their newest value stands at `origin + length - 1`, to be written by the caller.
+    """
+
+    spare = _SPARE
+    """Rows that a ring takes before what it holds is moved back to its beginning."""
 
     def __init__(self) -> None:
         self._arrays: dict[str, NDArray[Any]] = {}
         self._empty: dict[str, Any] = {}
-        self.n_lanes = 0
+        self._rings: dict[str, tuple[int, int]] = {}  # name → length and axis
+        self.n_lanes = self.version = 0
+        """`version` counts how often the arrays were replaced by others."""
+        self.add("origin", (), np.int64)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._arrays[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
 
     def add(self, name: str, shape: tuple[int, ...], dtype: Any = np.float64, *, empty: Any = 0) -> None:
         """Declare an array; `empty` is what a lane without rows holds."""
         self._empty[name] = empty
         self._arrays[name] = np.full((_FIRST, *shape), empty, dtype=dtype)
 
+    def add_ring(
+        self, name: str, length: int, shape: tuple[int, ...] = (), dtype: Any = np.float64, *, last: bool = False
+    ) -> None:
+        """Declare a ring `(length, *shape)`, or `(*shape, length)` if rows are the last axis; empty ones hold zeros."""
+        self._rings[name] = (length, -1 if last else 1)
+        rows = (length + _SPARE,)
+        self.add(name, (*shape, *rows) if last else (*rows, *shape), dtype)
+
+    def length(self, name: str) -> int:
+        """How many rows a ring holds."""
+        return self._rings[name][0]
+
+    def advance_one(self, lane: int) -> int:
+        """Move the rings of one lane on by a row; return their origin."""
+        origin = int(self._arrays["origin"][lane]) + 1
+        if origin > _SPARE:
+            self._rewind(np.array([lane]), np.array([_SPARE]))
+            origin = 1
+        self._arrays["origin"][lane] = origin
+        return origin
+
+    def advance(self, lanes: NDArray[np.intp]) -> int:
+        """Move the rings of lanes on by a row; return the origin, which is the same for all of them then."""
+        origins = self._arrays["origin"][lanes]
+        first = int(origins[0])
+        if first == _SPARE or (origins != first).any():
+            self._rewind(lanes, origins)
+            first = 0
+        self._arrays["origin"][lanes] = first + 1
+        return first + 1
+
+    def _rewind(self, lanes: NDArray[np.intp], origins: NDArray[np.int64]) -> None:
+        for name, (length, axis) in self._rings.items():
+            rows = np.moveaxis(self._arrays[name], axis, 1)
+            rows[lanes, :length] = rows[lanes[:, None], origins[:, None] + np.arange(length)]
+
     def open(self) -> int:
         """The number of a further lane."""
-        if self.n_lanes == len(next(iter(self._arrays.values()))):
+        if self.n_lanes == len(self._arrays["origin"]):
             for name, array in self._arrays.items():
                 self._arrays[name] = np.concatenate([array, np.full_like(array, self._empty[name])])
+            self.version += 1
         self.n_lanes += 1
         return self.n_lanes - 1
 
@@ -54,16 +105,6 @@ class LaneArrays:
             array[part] = rows
         return rows
 
-    def push(self, name: str, part: Any, new: Any) -> NDArray[Any]:
-        """The same for arrays `(lanes, ..., length)`."""
-        array = self._arrays[name]
-        rows: NDArray[Any] = array[part]
-        rows[..., :-1] = rows[..., 1:]
-        rows[..., -1] = new
-        if not isinstance(part, slice):
-            array[part] = rows
-        return rows
-
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that is in use, `(n_lanes, *shape)` each."""
         return {name: array[: self.n_lanes].copy() for name, array in self._arrays.items()}
@@ -73,7 +114,8 @@ class LaneArrays:
         expected = {name: (array.shape[1:], array.dtype) for name, array in self._arrays.items()}
         if {name: (array.shape[1:], array.dtype) for name, array in state.items()} != expected:
             raise DataError("the state does not fit the model; start without it, or with the model it belongs to")
-        self.n_lanes = len(state["n_rows"])
+        self.n_lanes = len(state["origin"])
+        self.version += 1
         for name, array in state.items():
             shape = (max(_FIRST, self.n_lanes) - self.n_lanes, *array.shape[1:])
             spare = np.full(shape, self._empty[name], array.dtype)

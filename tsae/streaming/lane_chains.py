@@ -13,6 +13,7 @@ from tsae.detection.filters import MovingAverage
 from tsae.detection.log_tails import LogTails
 from tsae.detection.member import Member, MemberScale, channel_mean, immediate_averages, settled_averages
 from tsae.streaming.lane_arrays import LaneArrays
+from tsae.streaming.lane_scores import Places
 
 __all__ = ["LaneChains"]
 
@@ -71,8 +72,8 @@ class LaneChains:
         self.levels = np.stack([plan.scale.levels for plan in self._plans])
         self._n_filters = max(len(plan.averages) for plan in self._plans)
         self._build()
-        arrays.add("means", (len(self._plans), self.length))
-        arrays.add("weights", (len(self._plans), self.length))
+        for name in ("means", "weights"):
+            arrays.add_ring(name, self.length, (len(self._plans),), last=True)
 
     def _build(self) -> None:
         """All kernels `(n_chains, length, n_filters)`, newest row last, and all tails."""
@@ -89,15 +90,17 @@ class LaneChains:
             ]
         )
 
-    def places(self, counted: NDArray[np.bool_], *, settled: bool) -> tuple[list[int], list[int]]:
-        """Where in the views the smoothed ones and the unsmoothed ones of these members stand."""
+    def places(self, counted: NDArray[np.bool_], *, settled: bool) -> Places:
+        """Where the views of these members stand."""
         first = self._n_members if settled else 0
         chains = (first + np.flatnonzero(counted)).tolist()
         starts = [(chain * self._n_filters, len(self._plans[chain].averages)) for chain in chains]
         smoothed = [start + number for start, n_filters in starts for number in range(n_filters - 1)]
         return smoothed, [start + n_filters - 1 for start, n_filters in starts]
 
-    def step(self, part: Any, relative: FloatArray, apart: FloatArray | None, *, whole: bool) -> FloatArray:
+    def step(
+        self, part: Any, origin: int, relative: FloatArray, apart: FloatArray | None, *, whole: bool
+    ) -> FloatArray:
         """Take relative errors, return views.
 
         Parameters
@@ -119,18 +122,30 @@ class LaneChains:
             means = relative @ np.full(n_channels, 1 / n_channels)
             if apart is not None:
                 means += apart / n_channels
-            means = self._arrays.push("means", part, means)
-            averaged = np.matmul(means.transpose(1, 0, 2), self._kernels)
+            averaged = self._filtered("means", part, origin, means)
         else:
             known = np.zeros(n_rows * n_chains) if apart is None else apart.ravel()
             means, weights = (
                 each.reshape(n_rows, n_chains) for each in channel_mean(relative.reshape(-1, n_channels), known)
             )
-            means = self._arrays.push("means", part, np.where(weights > 0, means, 0.0))
-            weights = self._arrays.push("weights", part, weights)
-            averaged = _ratio(*(np.matmul(each.transpose(1, 0, 2), self._kernels) for each in (means, weights)))
+            total = self._filtered("means", part, origin, np.where(weights > 0, means, 0.0))
+            averaged = _ratio(total, self._filtered("weights", part, origin, weights))
         views = self._tails(averaged).transpose(1, 0, 2)
         return views.reshape(n_rows, n_chains * self._n_filters)
+
+    def _filtered(self, name: str, part: Any, origin: int, new: FloatArray) -> FloatArray:
+        """Put down new values `(m, n_chains)`; return what filters make of the last ones `(n_chains, m, n_filters)`."""
+        ring, stop = self._arrays[name], origin + self.length
+        ring[part, :, stop - 1] = new
+        filtered: FloatArray = np.matmul(ring[part, :, origin:stop].transpose(1, 0, 2), self._kernels)
+        return filtered
+
+    def row(self, ring: FloatArray, origin: int, means: FloatArray) -> list[float]:
+        """Views of a single row from its means `(n_chains,)`, put down in its lane's ring of them."""
+        stop = origin + self.length
+        ring[:, stop - 1] = means
+        views: list[float] = self._tails(np.matmul(ring[:, None, origin:stop], self._kernels)).ravel().tolist()
+        return views
 
     def flush(self, lane: int, errors: Sequence[FloatArray], apart: FloatArray) -> FloatArray:
         """Views of one lane's last `delay` rows, `(delay, n_chains · n_filters)`; the immediate ones are NaN.
@@ -152,9 +167,10 @@ class LaneChains:
         means, weights = channel_mean(relative, apart)
         before = np.zeros(plan.error_delay - len(means))
         behind = np.zeros(self.delay - plan.error_delay)
-        sums = []
+        origin, sums = int(self._arrays["origin"][lane]), []
         for name, new in (("means", np.where(weights > 0, means, 0.0)), ("weights", weights)):
-            rows = np.concatenate([self._arrays[name][lane, chain], before, new, behind])
+            ring = self._arrays[name][lane, chain, origin : origin + self.length]
+            rows = np.concatenate([ring, before, new, behind])
             sums.append(sliding_window_view(rows, self.length) @ self._kernels[chain])
         return plan.scale.views(list(_ratio(*sums).T[: len(plan.averages)]))
 

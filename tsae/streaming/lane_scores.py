@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from tsae.detection.combination import combined, combined_row, with_switches
 
-__all__ = ["Flushed", "Step", "joined", "scores_of"]
+__all__ = ["Flushed", "Places", "Step", "joined", "scores_of"]
 
 FloatArray = NDArray[np.float64]
+Places = tuple[list[int], list[int]]
+"""Where in all views of a row the smoothed ones and the unsmoothed ones stand that make a score."""
 
 
 class Step(NamedTuple):
@@ -44,12 +46,10 @@ class Flushed(NamedTuple):
     """`(n, n_channels)`."""
 
 
-def scores_of(
-    views: FloatArray, terms: FloatArray, places: tuple[list[int], list[int]]
-) -> tuple[list[float], list[float]]:
+def scores_of(views: FloatArray, terms: FloatArray, places: Places) -> tuple[list[float], list[float]]:
     """Scores and unsmoothed ones of n rows from all their views `(n, n_views)`.
 
-    `places` says where the smoothed ones and the unsmoothed ones stand, `terms` the part of the switches, `(n,)`.
+    `terms` is the part of the switches, `(n,)`.
     """
     if len(views) == 1:
         row, term = views[0].tolist(), float(terms[0])

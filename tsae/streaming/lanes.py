@@ -20,6 +20,7 @@ from tsae.streaming.lane_arrays import LaneArrays
 from tsae.streaming.lane_chains import LaneChains
 from tsae.streaming.lane_inputs import LaneConstants, LaneSwitches
 from tsae.streaming.lane_member import LaneMember
+from tsae.streaming.lane_row import LaneRow
 from tsae.streaming.lane_scores import Flushed, Step, joined, scores_of
 
 __all__ = ["Lanes"]
@@ -44,6 +45,7 @@ class Lanes:
 
     def __init__(self, model: ScoreModel, *, lag: int) -> None:
         self._model, self.arrays = model, LaneArrays()
+        self.n_channels = len(model.scaler.role)
         self._full = lag >= model.full_lag
         shifts = None if self._full else [member.shift(lag) for member in model.members]
         self._chains = LaneChains(model.members, self.arrays, shifts)
@@ -52,7 +54,7 @@ class Lanes:
             for number, member in enumerate(model.members)
         ]
         self.delay = self._chains.delay
-        self._size = self.delay + 1
+        self._depth = self.delay + 1
         scaler = model.scaler
         self._constants = LaneConstants(scaler, self.arrays)
         self._switches = LaneSwitches(scaler, model.switches, self.arrays)
@@ -63,18 +65,34 @@ class Lanes:
         self._now = self._chains.places(model.counted(full=False), settled=False)
         longest = max(member.window_size for member in model.members)
         self._whole_after = longest + max(self._chains.length, 2 * longest)
+        self._longest = longest
         self.arrays.add("n_rows", (), np.int64)
         self.arrays.add("n_whole", (), np.int64)
-        self.arrays.add("window", (longest, n_channels), np.float32)
-        self.arrays.add("observed", (longest, n_channels), np.bool_)
-        self.arrays.add("errors", (self._size, len(scaler.role)))
+        self.arrays.add_ring("window", longest, (n_channels,), np.float32)
+        self.arrays.add_ring("observed", longest, (n_channels,), np.bool_)
+        self.arrays.add_ring("errors", self._depth, (len(scaler.role),))
+        self.arrays.add_ring("switch_terms", self._depth)
+        self.arrays.add_ring("apart", self._depth)
         self.arrays.add("newest_shares", (0 if self._full else len(self._members), n_channels))
-        self.arrays.add("switch_terms", (self._size,))
-        self.arrays.add("apart", (self._size,))
+        is_all = not (self._constants.channels.size or self._switches.channels.size)
+        self._row = LaneRow(
+            scaler,
+            self.arrays,
+            self._chains,
+            self._members,
+            network=self._network,
+            now=self._now,
+            settled=self._settled,
+            apart=None if is_all else self._row_apart,
+        )
 
     def open(self) -> int:
         """A further lane; its segment begins with its first row."""
         return self.arrays.open()
+
+    def n_rows(self, lane: int) -> int:
+        """Rows of the lane's segment so far."""
+        return int(self.arrays["n_rows"][lane])
 
     def restart(self, lane: int) -> None:
         """Forget the lane's segment; a new one begins with its next row."""
@@ -82,26 +100,36 @@ class Lanes:
 
     def step(self, lanes: NDArray[np.intp], values: FloatArray) -> Step:
         """Take one row of each lane, `(m, n_channels)` in the sensors' units, NaN where missing; no lane twice."""
-        groups = self._groups(lanes, values) if len(lanes) > 1 else []
-        if len(groups) < 2:
+        if len(lanes) == 1:
+            return self.step_one(int(lanes[0]), values[0])
+        groups = self._groups(lanes, values)
+        if len(groups) == 1:
             return self._step(lanes, values)
         return joined(groups, [self._step(lanes[group], values[group]) for group in groups])
 
+    def step_one(self, lane: int, values: FloatArray) -> Step:
+        """Take one row `(n_channels,)` of one lane."""
+        is_whole = self.arrays["n_whole"][lane] >= self._whole_after
+        step = self._row.step(lane, values) if is_whole else None
+        return self._step(np.array([lane]), values[None]) if step is None else step
+
     def flush(self, lane: int) -> Flushed:
         """End the lane's segment."""
-        n_rows = int(self.arrays["n_rows"][lane])
-        places = np.arange(max(0, n_rows - self.delay), n_rows) % self._size
-        errors = self.arrays["errors"][lane, places]
+        n_rows = self.n_rows(lane)
+        stop = int(self.arrays["origin"][lane]) + self._depth
+        n_left = min(n_rows, self.delay)
+        left = slice(stop - n_left, stop)
+        errors = self.arrays["errors"][lane, left].copy()
         views = np.zeros((0, 0))
-        if len(places):
-            self._recall(slice(lane, lane + 1))
+        if n_left:
+            self._recall(np.array([lane]))
             relative = [self._rest(lane, n_rows, number) for number in range(len(self._members))]
             for number, delay in enumerate(self._chains.error_delays):
                 share = relative[number] / len(relative) if self._full else self.arrays["newest_shares"][lane, number]
-                late = np.arange(len(places) - min(delay, len(places)), len(places))
+                late = np.arange(n_left - min(delay, n_left), n_left)
                 errors[np.ix_(late, self._channels)] += share
-            views = self._chains.flush(lane, relative, self.arrays["apart"][lane, places])[-len(places) :]
-        terms = self.arrays["switch_terms"][lane, places]
+            views = self._chains.flush(lane, relative, self.arrays["apart"][lane, left])[-n_left:]
+        terms = self.arrays["switch_terms"][lane, left].copy()
         self.restart(lane)
         return Flushed(*scores_of(views, terms, self._settled), errors)
 
@@ -116,56 +144,44 @@ class Lanes:
         ]
 
     def _step(self, lanes: NDArray[np.intp], values: FloatArray) -> Step:
-        part, at, rows = self._where(lanes)
+        part = _as_slice(lanes)
+        origin, rows = self.arrays.advance(lanes), self.arrays["n_rows"][lanes]
+        newest = origin + self.delay  # of the rings that hold what waits to be settled
         scaled = self._model.scaler.scaled(values)
-        windows, seen = self._windows(part, at, scaled[:, self._network])
-        apart = self._put_own(part, at, rows, scaled, values, windows[:, -1], seen)
-        relative = self._relative(part, rows, windows, seen)
-        views = self._chains.step(part, relative, self._apart(at, rows, apart), whole=seen is None)
-        self._put_errors(at, rows, relative)
-        self.arrays["n_rows"][at] = rows + 1
-        oldest = rows - self.delay
-        errors = self.arrays["errors"][at, oldest % self._size]
-        now = scores_of(views, self._terms(at, rows), self._now)
-        settled = scores_of(views, self._terms(at, oldest), self._settled)
-        if isinstance(at, slice):
-            return Step(*now, [oldest >= 0], *settled, errors.copy())
-        return Step(*now, (oldest >= 0).tolist(), *settled, errors)
-
-    def _where(self, lanes: NDArray[np.intp]) -> tuple[Any, Any, Any]:
-        """Lanes as numpy reads and writes them without a copy if it can, as what goes with places, and rows' numbers.
-
-        Of a single lane the last one is a plain number, with which numpy is several times as fast.
-        """
-        first, last = int(lanes[0]), int(lanes[-1])
-        n_rows = self.arrays["n_rows"]
-        if len(lanes) == 1:
-            one = slice(first, first + 1)
-            return one, one, int(n_rows[first])
-        is_run = last - first == len(lanes) - 1 and bool((np.diff(lanes) == 1).all())
-        return slice(first, last + 1) if is_run else lanes, lanes, n_rows[lanes]
+        windows, seen = self._windows(lanes, part, origin, scaled[:, self._network])
+        apart = self._put_own(part, newest, scaled, values, windows[:, -1], seen)
+        relative = self._relative(part, origin, rows, windows, seen)
+        views = self._chains.step(part, origin, relative, self._apart(part, newest, apart), whole=seen is None)
+        self._put_errors(part, newest, relative)
+        self.arrays["n_rows"][lanes] = rows + 1
+        terms = self.arrays["switch_terms"]
+        now = scores_of(views, terms[part, newest], self._now)
+        settled = scores_of(views, terms[part, origin], self._settled)
+        return Step(*now, (rows >= self.delay).tolist(), *settled, self.arrays["errors"][part, origin].copy())
 
     def _windows(
-        self, part: Any, at: Any, analog: NDArray[np.float32]
+        self, lanes: NDArray[np.intp], part: Any, origin: int, analog: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
         """Take rows; return the windows that end in them, filled, and what was observed there: `None` is everything."""
-        arrays = self.arrays
-        n_whole = arrays["n_whole"][part]
+        window, n_whole = self.arrays["window"], self.arrays["n_whole"]
+        reach, newest = slice(origin, origin + self._longest), origin + self._longest - 1
         observed = ~np.isnan(analog)
         is_complete = observed.all(axis=1)
-        if is_complete.all() and (n_whole >= self._whole_after).all():
-            return arrays.shift_in("window", part, analog), None
-        self._recall(at)
-        filled = analog if is_complete.all() else np.where(observed, analog, arrays["window"][part][:, -1])
-        is_first = arrays["n_rows"][part] == 0
+        if is_complete.all() and (n_whole[lanes] >= self._whole_after).all():
+            window[part, newest] = analog
+            return np.ascontiguousarray(window[part, reach]), None
+        self._recall(lanes)
+        filled = analog if is_complete.all() else np.where(observed, analog, window[part, newest - 1])
+        is_first = self.arrays["n_rows"][lanes] == 0
         if is_first.any():  # what lies before a segment is filled with its first row, not observed
-            arrays["window"][_numbers(at)[is_first]] = filled[is_first, None]
-        arrays["n_whole"][part] = np.where(is_complete, n_whole + 1, 0)
-        return arrays.shift_in("window", part, filled), arrays.shift_in("observed", part, observed)
+            window[lanes[is_first]] = filled[is_first, None]
+        n_whole[lanes] = np.where(is_complete, n_whole[lanes] + 1, 0)
+        window[part, newest] = filled
+        self.arrays["observed"][part, newest] = observed
+        return np.ascontiguousarray(window[part, reach]), self.arrays["observed"][part, reach]
 
-    def _recall(self, at: Any) -> None:
+    def _recall(self, lanes: NDArray[np.intp]) -> None:
         """Put down that everything was observed where nobody looked because it was."""
-        lanes = _numbers(at)
         lanes = lanes[self.arrays["n_whole"][lanes] >= self._whole_after]
         self.arrays["observed"][lanes] = True
         self.arrays["weights"][lanes] = 1
@@ -173,77 +189,81 @@ class Lanes:
     def _put_own(
         self,
         part: Any,
-        at: Any,
-        rows: Any,
+        newest: int,
         scaled: NDArray[np.float32],
         values: FloatArray,
         filled: NDArray[np.float32],
         seen: NDArray[np.bool_] | None,
     ) -> FloatArray | None:
         """Put down what a row brings besides the members' errors; return the summed errors of constant channels."""
-        arrays, places = self.arrays, rows % self._size
+        arrays = self.arrays
         own = np.zeros(values.shape)
         if seen is not None:
             own[:, self._network] = np.where(seen[:, -1], 0.0, np.nan)
         apart = None
         if self._constants.channels.size:
             own[:, self._constants.channels] = errors = self._constants.step(part, scaled)
-            arrays["apart"][at, places] = apart = np.nansum(errors, axis=1)
+            arrays["apart"][part, newest] = apart = np.nansum(errors, axis=1)
         if self._switches.channels.size:
             own[:, self._switches.channels], terms = self._switches.step(part, filled, values)
-            arrays["switch_terms"][at, places] = terms
-        arrays["errors"][at, places] = own
+            arrays["switch_terms"][part, newest] = terms
+        arrays["errors"][part, newest] = own
         return apart
 
+    def _row_apart(self, lane: int, newest: int, values: FloatArray, scaled: FloatArray) -> FloatArray | None:
+        """See `LaneRow`."""
+        part, row = slice(lane, lane + 1), scaled[None].astype(np.float32)
+        apart = self._put_own(part, newest, row, values[None], row[:, self._network], None)
+        of_chains = self._apart(part, newest, apart)
+        return None if of_chains is None else of_chains[0] / len(self._channels)
+
     def _relative(
-        self, part: Any, rows: Any, windows: NDArray[np.float32], seen: NDArray[np.bool_] | None
+        self, part: Any, origin: int, rows: NDArray[np.int64], windows: NDArray[np.float32], seen: Any
     ) -> FloatArray:
         """Errors of all members in usual errors, `(m, n_chains, n_network_channels)`."""
         n_members = len(self._members)
         relative = np.empty((len(windows), 2 * n_members, windows.shape[2]))
         for number, member in enumerate(self._members):
-            now, settled = member.step(part, rows, windows, seen)
+            now, settled = member.step(part, origin, rows, windows, seen)
             relative[:, number] = now
             relative[:, n_members + number] = now if settled is None else settled
         relative /= self._chains.levels
         return relative
 
-    def _apart(self, at: Any, rows: Any, apart: FloatArray | None) -> FloatArray | None:
+    def _apart(self, part: Any, newest: int, apart: FloatArray | None) -> FloatArray | None:
         """Summed errors of the constant channels in the rows whose errors are known now, `(m, n_chains)`."""
         if apart is None:
             return None
         delays = self._chains.error_delays if self._full else [0] * len(self._members)
-        of_settled = [self.arrays["apart"][at, (rows - delay) % self._size] for delay in delays]
+        of_settled = [self.arrays["apart"][part, newest - delay] for delay in delays]
         return np.stack([*[apart] * len(self._members), *of_settled], axis=1)
 
-    def _put_errors(self, at: Any, rows: Any, relative: FloatArray) -> None:
+    def _put_errors(self, part: Any, newest: int, relative: FloatArray) -> None:
         """Add what each member says of the row that it settles."""
-        errors, network, n_members = self.arrays["errors"], self._network, len(self._members)
+        errors, n_members = self.arrays["errors"], len(self._members)
         shares = relative[:, n_members:] / n_members
         for number, delay in enumerate(self._chains.error_delays):
-            places = (rows - delay) % self._size
-            if isinstance(at, slice) or isinstance(network, slice):
-                errors[at, places, network] += shares[:, number]
-            else:
-                errors[at[:, None], places[:, None], network] += shares[:, number]
+            own = errors[part, newest - delay]
+            own[:, self._network] += shares[:, number]
+            if not isinstance(part, slice):
+                errors[part, newest - delay] = own
         if not self._full:
-            self.arrays["newest_shares"][at] = shares
-
-    def _terms(self, at: Any, rows: Any) -> FloatArray:
-        """What the switches add to the scores of these rows, `(m,)`."""
-        terms: FloatArray = self.arrays["switch_terms"][at, rows % self._size]
-        return terms
+            self.arrays["newest_shares"][part] = shares
 
     def _rest(self, lane: int, n_rows: int, number: int) -> FloatArray:
         """Relative errors of a lane's last rows, those that a member has not settled yet."""
         member, levels = self._members[number], self._chains.levels[len(self._members) + number]
         if not self._full:
             return np.zeros((0, len(levels)))
-        errors = member.flush(lane, n_rows, self.arrays["window"][lane], self.arrays["observed"][lane])
+        origin = int(self.arrays["origin"][lane])
+        reach = slice(origin, origin + self._longest)
+        errors = member.flush(lane, n_rows, self.arrays["window"][lane, reach], self.arrays["observed"][lane, reach])
         relative: FloatArray = errors / levels
         return relative
 
 
-def _numbers(at: slice | NDArray[np.intp]) -> NDArray[np.intp]:
-    """Lanes, one or many, by their numbers."""
-    return np.arange(at.start, at.stop) if isinstance(at, slice) else at
+def _as_slice(lanes: NDArray[np.intp]) -> Any:
+    """Neighbouring lanes as a slice, which numpy reads and writes without a copy."""
+    first, last = int(lanes[0]), int(lanes[-1])
+    is_run = last - first == len(lanes) - 1 and bool((np.diff(lanes) == 1).all())
+    return slice(first, last + 1) if is_run else lanes

@@ -84,3 +84,11 @@ class Levels:
     def _threshold(self, name: str, score: float) -> float:
         adaptive = self._adaptive.get(name)
         return self._static[name] if adaptive is None else adaptive.next(score)
+
+
+def furthest_moved(levels: Mapping[str, Levels]) -> tuple[str, float] | None:
+    """The entity whose threshold of settled scores has moved furthest, and by how much; `None` if none has."""
+    ranges = {name: each.settled_range for name, each in levels.items()}
+    moved = {name: last - first for name, (first, last) in ranges.items() if last != first}
+    name = max(moved, key=lambda each: abs(moved[each]), default=None)
+    return None if name is None else (name, moved[name])

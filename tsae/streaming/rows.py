@@ -16,6 +16,7 @@ from tsae.errors import DataError
 __all__ = ["row_values", "time_ns"]
 
 FloatArray = NDArray[np.float64]
+_PLAIN = {float}
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -57,6 +58,14 @@ def row_values(rows: Any, channels: Sequence[str]) -> tuple[FloatArray, int]:
     n_absent = 0
     values = np.empty((len(rows), len(channels)))
     for place, row in enumerate(rows):
+        if (
+            type(row) is list
+            and len(row) == len(channels)
+            and set(map(type, row)) == _PLAIN
+            and math.isfinite(sum(row))
+        ):
+            values[place] = row
+            continue
         if isinstance(row, Mapping):
             n_absent += sum(name not in row for name in channels)
             row = [row.get(name) for name in channels]

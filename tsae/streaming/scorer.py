@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,12 @@ from tsae.detection.stream_model import StreamModel
 from tsae.detection.tracking import join_levels
 from tsae.errors import DataError, ParameterError
 from tsae.streaming.answers import RowScore, StreamScores
+from tsae.streaming.batch import Answers, Batch
 from tsae.streaming.clock import Arrival, EntityClock, StreamCounts
 from tsae.streaming.describing import EventWriter
-from tsae.streaming.drift_watch import DriftNotice, DriftWatch
+from tsae.streaming.drift_watch import DriftWatch
 from tsae.streaming.entity import Entity
-from tsae.streaming.event_watch import EventChange, EventWatch
+from tsae.streaming.event_watch import EventWatch
 from tsae.streaming.lanes import Lanes
 from tsae.streaming.levels import Levels, judged_kinds
 from tsae.streaming.recent import RecentRows
@@ -29,7 +29,6 @@ from tsae.streaming.rows import row_values, time_ns
 __all__ = ["RowScore", "StreamScorer", "StreamScores"]
 
 FloatArray = NDArray[np.float64]
-_FILLED, _END = -1, -2  # rows of a lane's queue that are none
 
 
 class StreamScorer:
@@ -141,8 +140,21 @@ class StreamScorer:
         DataError
             If the row or its time cannot be used; the scorer then is as it was before.
         """
-        stamps = None if timestamp is None else [timestamp]
-        return self.update_many([row], stamps, None if entity is None else [entity])
+        name = "" if entity is None else entity
+        values, n_absent = row_values([row], self.channels)
+        (time,) = self._checked_times(None if timestamp is None else [timestamp], [name])
+        sender = self._entity(name)
+        self.counts.n_absent += n_absent
+        n_dropped = self.counts.n_dropped
+        arrival = Arrival(time, sender.n_arrived, (values[0], timestamp, time))
+        sender.n_arrived += 1
+        admitted = list(sender.clock.admit(arrival))
+        if len(admitted) == 1 and admitted[0][0] == 1 and sender.in_segment:
+            return self._follow(sender, *admitted[0][1].row)
+        batch = self._batch()
+        for steps, each in admitted:
+            batch.put(sender, steps, *each.row)
+        return batch.scores((0,) if self.counts.n_dropped > n_dropped else ())
 
     def update_many(
         self,
@@ -179,7 +191,7 @@ class StreamScorer:
         times = self._checked_times(timestamps, names)
         taken = [self._entity(name) for name in names]
         self.counts.n_absent += n_absent
-        batch = _Batch(self)
+        batch = self._batch()
         stamps = labels if labels is not None else [None] * n_rows if timestamps is None else timestamps
         dropped = []
         for row, (entity, time, stamp) in enumerate(zip(taken, times, stamps, strict=True)):
@@ -189,19 +201,27 @@ class StreamScorer:
             entity.n_arrived += 1
             if self.counts.n_dropped > n_dropped:
                 dropped.append(row)
-        return replace(batch.run(), dropped=tuple(dropped))
+        return batch.scores(dropped)
 
     def flush(self, entity: str | None = None) -> StreamScores:
         """End the segment of one or of all entities: settled scores of the rows still waiting.
 
         A row that follows starts a new segment.
         """
-        batch = _Batch(self)
+        batch = self._batch()
         for each in self.entities.values() if entity is None else [self.entities[entity]]:
             for steps, arrival in each.clock.drain():
                 batch.put(each, steps, *arrival.row)
             batch.end(each)
-        return batch.run()
+        return batch.scores()
+
+    def drain(self) -> StreamScores:
+        """Take the rows that still wait to be put in order; segments go on."""
+        batch = self._batch()
+        for each in self.entities.values():
+            for steps, arrival in each.clock.drain():
+                batch.put(each, steps, *arrival.row)
+        return batch.scores()
 
     def drift(self, entity: str = "") -> Drift:
         """How far the rows of an entity have moved from training; what `detect` says of the settled ones.
@@ -215,13 +235,23 @@ class StreamScorer:
             raise DataError(f"`entity` (={entity!r}) has sent no row; choose one of {list(self.entities)[:5]}")
         return self.entities[entity].drift.drift()
 
-    def take_over(self, other: StreamScorer) -> None:
-        """Go on numbering the rows of another scorer's entities, whose segments have ended, and its counts."""
-        self.counts = other.counts
-        for name, entity in other.entities.items():
-            own = self.entities[name] = self.new_entity(name, self.lanes.open())
-            own.n_rows, own.n_arrived = entity.n_rows, entity.n_arrived
-            own.clock.restore(entity.clock.state())
+    def _follow(self, sender: Entity, values: FloatArray, stamp: Any, time: int | None) -> StreamScores:
+        """Score one row that follows the one before; `Batch` would do the same at twice the cost."""
+        answers = self._answers()
+        is_warm = self.lanes.n_rows(sender.lane) >= self.warm_up
+        step = self.lanes.step_one(sender.lane, values)
+        (judged,) = answers.judged(step.immediate, step.immediate_unsmoothed)
+        now = answers.take(sender, values, stamp, time, step.immediate[0], judged, warm=is_warm)
+        if step.is_settled[0]:
+            (judged,) = answers.judged(step.settled, step.unsmoothed)
+            answers.settle(sender, step.settled[0], judged, step.errors[0])
+        return answers.scores([now])
+
+    def _answers(self) -> Answers:
+        return Answers(self.counts, self.tails, judges_smoothed=self.judges_smoothed)
+
+    def _batch(self) -> Batch:
+        return Batch(self.lanes, self._answers(), warm_up=self.warm_up)
 
     def _checked_times(self, timestamps: Sequence[Any] | None, names: Sequence[str]) -> list[int | None]:
         """Nanoseconds of all rows, `None` for a stream without."""
@@ -272,120 +302,3 @@ class StreamScorer:
         writer = EventWriter(self.model, self.tails["settled"], name, clock)
         events = EventWatch(self.rules, self._joins, recent, writer)
         return Entity(name, lane, clock, events, levels, recent, DriftWatch(self.model, self._normal, levels))
-
-
-class _Batch:
-    """Rows of many entities, worked off so that each step takes one row of every entity that has one left."""
-
-    def __init__(self, scorer: StreamScorer) -> None:
-        self._scorer = scorer
-        self._queues: dict[int, tuple[Entity, list[int]]] = {}
-        self._values: list[FloatArray] = []
-        self._stamps: list[tuple[Any, int | None]] = []
-        self._settled_rows: list[RowScore] = []
-        self._events: list[EventChange] = []
-        self._drifts: list[DriftNotice] = []
-
-    def put(self, entity: Entity, steps: int, values: FloatArray, stamp: Any, time: int | None) -> None:
-        """Add a row after `steps - 1` missing ones; 0 begins a segment."""
-        queue = self._queue(entity)
-        if entity.in_segment and steps == 0:
-            queue.append(_END)
-            self._scorer.counts.n_gaps += 1
-        elif entity.in_segment and steps > 1:
-            queue += [_FILLED] * (steps - 1)
-            self._scorer.counts.n_filled += steps - 1
-        queue.append(len(self._values))
-        entity.in_segment = True
-        self._values.append(values)
-        self._stamps.append((stamp, time))
-
-    def end(self, entity: Entity) -> None:
-        """End the entity's segment after its rows so far."""
-        if entity.in_segment:
-            self._queue(entity).append(_END)
-            entity.in_segment = False
-
-    def run(self) -> StreamScores:
-        """Score everything."""
-        values = np.stack([*self._values, np.full(len(self._scorer.channels), np.nan)])
-        immediate: list[RowScore | None] = [None] * len(self._values)
-        queues = [self._queues[lane] for lane in sorted(self._queues)]
-        place = 0
-        while queues:
-            for entity, queue in queues:
-                while place < len(queue) and queue[place] == _END:
-                    self._end_segment(entity)
-                    del queue[place]
-            queues = [each for each in queues if place < len(each[1])]
-            if queues:
-                rows = [queue[place] for _, queue in queues]
-                self._step([entity for entity, _ in queues], rows, values, immediate)
-            place += 1
-        taken = tuple(row for row in immediate if row is not None)
-        return StreamScores(taken, tuple(self._settled_rows), (), tuple(self._events), tuple(self._drifts))
-
-    def _queue(self, entity: Entity) -> list[int]:
-        return self._queues.setdefault(entity.lane, (entity, []))[1]
-
-    def _step(
-        self,
-        entities: list[Entity],
-        rows: list[int],
-        values: FloatArray,
-        immediate: list[RowScore | None],
-    ) -> None:
-        scorer = self._scorer
-        lanes = np.array([entity.lane for entity in entities])
-        is_warm = (scorer.lanes.arrays["n_rows"][lanes] >= scorer.warm_up).tolist()
-        step = scorer.lanes.step(lanes, values[rows])
-        judged_now, judged = (
-            self._judged(step.immediate, step.immediate_unsmoothed),
-            self._judged(step.settled, step.unsmoothed),
-        )
-        now = zip(entities, rows, step.immediate, judged_now, is_warm, strict=True)
-        for entity, row, score, judged_score, warm in now:
-            if row == _FILLED:
-                entity.waiting.append(None)
-                entity.recent.push(values[row])
-                continue
-            stamp, time = self._stamps[row]
-            threshold = entity.levels.immediate(judged_score) if warm else entity.levels.now
-            about = warm and judged_score > threshold, judged_score, threshold, scorer.tails["immediate"]
-            immediate[row] = RowScore(entity.n_rows, stamp, score, *about, None, entity.name)
-            entity.recent.push(values[row], entity.n_rows)
-            entity.drift.take_row(values[row])
-            entity.waiting.append((entity.n_rows, stamp, time))
-            entity.n_rows += 1
-            scorer.counts.n_rows += 1
-        for place, is_settled in enumerate(step.is_settled):
-            if is_settled:
-                self._settle(entities[place], step.settled[place], judged[place], step.errors[place])
-
-    def _judged(self, smoothed: list[float], unsmoothed: list[float]) -> list[float]:
-        """The scores that thresholds are for."""
-        return smoothed if self._scorer.judges_smoothed else unsmoothed
-
-    def _end_segment(self, entity: Entity) -> None:
-        flushed = self._scorer.lanes.flush(entity.lane)
-        judged = self._judged(flushed.settled, flushed.unsmoothed)
-        for score, judged_score, errors in zip(flushed.settled, judged, flushed.errors, strict=True):
-            self._settle(entity, score, judged_score, errors)
-        self._tell(entity, entity.events.end_segment())
-        entity.recent.clear()
-
-    def _settle(self, entity: Entity, score: float, judged: float, errors: FloatArray) -> None:
-        waiting = entity.waiting.popleft()
-        if waiting is None:
-            return
-        row, stamp, time = waiting
-        threshold = entity.levels.settled(judged)
-        about = judged > threshold, judged, threshold, self._scorer.tails["settled"]
-        self._settled_rows.append(RowScore(row, stamp, score, *about, errors, entity.name))
-        if (drift := entity.drift.take_score(judged)) is not None:
-            self._drifts.append(DriftNotice(row, drift, entity.name))
-        self._tell(entity, entity.events.take(row, row if time is None else time, judged, threshold, errors))
-
-    def _tell(self, entity: Entity, changes: list[EventChange]) -> None:
-        for change in changes:
-            self._events.append(replace(change, zoned=True) if entity.clock.zoned else change)

@@ -83,8 +83,8 @@ class _TailGraph:
 
     def __init__(self, tail: LogTail) -> None:
         self.floor, self.excess = tail.floor, tail.excess
-        self.knots = as_tensor(tail.knots)
-        self.ranks = as_tensor(tail.ranks)
+        knots, nats = (part[:-1] for part in tail.curve)  # what lies behind them is worked out, for float32's sake
+        self.knots, self.nats = as_tensor(knots), as_tensor(nats)
 
     def __call__(self, scores: Tensor) -> Tensor:
         x = (scores.clamp_min(0) + self.floor).log()
@@ -92,9 +92,8 @@ class _TailGraph:
         place = ((x[:, None] >= self.knots).long().sum(dim=1) - 1).clamp(0, len(self.knots) - 2)
         low, high = self.knots[place], self.knots[place + 1]
         share = ((x - low) / (high - low).clamp_min(1e-12)).clamp(0, 1)
-        rank = self.ranks[place] + share * (self.ranks[place + 1] - self.ranks[place])
-        rank = torch.where(x >= last, self.ranks[-1], rank)
-        return (x - last).clamp_min(0) / self.excess - (1 - rank).log()
+        nats = self.nats[place] + share * (self.nats[place + 1] - self.nats[place])
+        return (x - last).clamp_min(0) / self.excess + torch.where(x >= last, self.nats[-1], nats)
 
 
 def _window_errors(member: Member) -> Callable[[Tensor], Tensor]:

@@ -51,5 +51,6 @@ def lowest_threshold(scores: FloatArray, n_episodes: float) -> float:
 def _n_neighbours(flagged: list[int], row: int) -> int:
     """Runs of flagged rows, in order, that the row belongs to: none, one, or two that it joins."""
     at = bisect_left(flagged, row)
-    before = at > 0 and row - flagged[at - 1] <= MERGE_GAP + 1
-    return before + (at < len(flagged) and flagged[at] - row <= MERGE_GAP + 1)
+    around = flagged[max(0, at - 1) : at + 1]
+    near = [each for each in around if abs(each - row) <= MERGE_GAP + 1]
+    return len(near) if not near or near[-1] - near[0] > MERGE_GAP + 1 else 1

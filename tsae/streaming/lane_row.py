@@ -1,0 +1,184 @@
+"""One row of one lane that misses nothing: the numbers of `Lanes.step` with a fraction of its calls.
+
+What is left of a row besides its networks are some thirty calls of numpy on a few numbers each, so their count is
+what a row costs. Therefore arrays here lack the axis of the lanes, and what depends on the model alone is made once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsae.detection.combination import combined_row
+from tsae.detection.models import WindowModel
+from tsae.series.channels import ChannelScaler
+from tsae.streaming.lane_arrays import LaneArrays
+from tsae.streaming.lane_chains import LaneChains
+from tsae.streaming.lane_member import LaneMember
+from tsae.streaming.lane_scores import Places, Step
+
+__all__ = ["Apart", "LaneRow"]
+
+FloatArray = NDArray[np.float64]
+_RINGS = ("window", "errors", "means", "switch_terms")
+
+
+class Apart(Protocol):
+    """Puts down what constant channels and switches bring; errors of constant channels by chain, if there are some."""
+
+    def __call__(self, lane: int, newest: int, values: FloatArray, scaled: FloatArray) -> FloatArray | None: ...
+
+
+class _Views(NamedTuple):
+    """The rings of one lane."""
+
+    window: NDArray[np.float32]
+    errors: FloatArray
+    means: FloatArray
+    terms: FloatArray
+    sums: list[NDArray[np.float32]]
+
+
+class _Member(NamedTuple):
+    """What is asked of a member for each row."""
+
+    model: WindowModel
+    size: int
+    n_last: int
+    stride: int
+    last: NDArray[np.float32]
+    """Weights of the last steps' errors, `(n_last,)`."""
+    counts: list[float]
+    """Windows that cover a row, by its number modulo the stride."""
+
+
+class LaneRow:
+    """See the module.
+
+    Parameters
+    ----------
+    chains, members
+        Those of `Lanes`.
+    network
+        Which of all channels the members see.
+    now, settled
+        Places of the views that immediate and settled scores are made of.
+    apart
+        `None` if every channel is seen by the members.
+    """
+
+    def __init__(
+        self,
+        scaler: ChannelScaler,
+        arrays: LaneArrays,
+        chains: LaneChains,
+        members: Sequence[LaneMember],
+        *,
+        network: Any,
+        now: Places,
+        settled: Places,
+        apart: Apart | None,
+    ) -> None:
+        self._arrays, self._chains, self._sums = arrays, chains, [member.name for member in members]
+        self._members = [
+            _Member(
+                member.member.model,
+                member.member.window_size,
+                member.member.n_last,
+                member.member.stride,
+                np.full(member.member.n_last, 1 / member.member.n_last, np.float32),
+                member.inner_counts(),
+            )
+            for member in members
+        ]
+        self._network, self._now, self._settled, self._apart = network, now, settled, apart
+        self._mean, self._scale = scaler.mean, scaler.scale
+        self._lowest, self._highest = scaler.bounds
+        n_channels = chains.levels.shape[1]
+        self._share = np.full(n_channels, 1 / n_channels)
+        self._relative = np.empty(chains.levels.shape)
+        self._views: dict[int, _Views] = {}
+        self._version = arrays.version
+
+    def step(self, lane: int, values: FloatArray) -> Step | None:
+        """Take a row `(n_channels,)` of a lane that has missed nothing for long; `None` if this row does."""
+        scaled = np.maximum(values, self._lowest)
+        np.minimum(scaled, self._highest, out=scaled)
+        scaled -= self._mean
+        scaled /= self._scale
+        analog = scaled[self._network]
+        seen = float(analog.dot(self._share))
+        if seen != seen:
+            return None
+        views = self._of(lane)
+        origin = self._arrays.advance_one(lane)
+        row = int(self._arrays["n_rows"][lane])
+        self._arrays["n_rows"][lane] = row + 1
+        relative = self._relative_errors(views, origin, row, analog)
+        newest = origin + self._chains.delay
+        views.errors[newest] = 0.0
+        means = relative.dot(self._share)
+        if self._apart is not None:
+            apart = self._apart(lane, newest, values, scaled)
+            means = means if apart is None else means + apart
+        self._put_errors(lane, views, newest, relative)
+        row_views = self._chains.row(views.means, origin, means)
+        now, now_own = _scores(row_views, self._now, views.terms[newest])
+        settled, own = _scores(row_views, self._settled, views.terms[origin])
+        return Step(
+            [now], [now_own], [row >= self._chains.delay], [settled], [own], views.errors[origin : origin + 1].copy()
+        )
+
+    def _relative_errors(self, views: _Views, origin: int, row: int, analog: FloatArray) -> FloatArray:
+        """Errors of all chains in usual errors, `(n_chains, n_network_channels)`."""
+        relative, n_members = self._relative, len(self._members)
+        stop = origin + len(views.window) - self._arrays.spare
+        views.window[stop - 1] = analog
+        for number, (model, size, n_last, stride, last, counts) in enumerate(self._members):
+            window = views.window[None, stop - size : stop]
+            if not views.sums:
+                relative[number] = relative[n_members + number] = last @ model.errors(window, n_last=n_last)[0]
+                continue
+            sums, phase = views.sums[number], (row - size + 1) % stride
+            sums[origin + size - 1] = 0.0
+            if phase:
+                relative[number] = last @ model.errors(window, n_last=n_last)[0]
+            else:
+                errors = model.errors(window)[0]
+                relative[number] = last @ errors[size - n_last :]
+                covered = sums[origin : origin + size]
+                covered += errors
+            np.divide(sums[origin], counts[phase], out=relative[n_members + number])
+        relative /= self._chains.levels
+        return relative
+
+    def _put_errors(self, lane: int, views: _Views, newest: int, relative: FloatArray) -> None:
+        n_members = len(self._members)
+        shares = relative[n_members:]
+        if n_members > 1:
+            shares = shares / n_members
+        for delay, share in zip(self._chains.error_delays, shares, strict=True):
+            views.errors[newest - delay, self._network] += share
+        if not views.sums:
+            self._arrays["newest_shares"][lane] = shares
+
+    def _of(self, lane: int) -> _Views:
+        if self._version != self._arrays.version:
+            self._views.clear()
+            self._version = self._arrays.version
+        views = self._views.get(lane)
+        if views is None:
+            window, errors, means, terms = (self._arrays[name][lane] for name in _RINGS)
+            sums = [self._arrays[name][lane] for name in self._sums if name in self._arrays]
+            views = self._views[lane] = _Views(window, errors, means, terms, sums)
+        return views
+
+
+def _scores(views: list[float], places: Places, term: Any) -> list[float]:
+    """The score and the unsmoothed one, with the part of the switches."""
+    part = float(term)
+    return [math.hypot(combined_row([views[place] for place in kind]), part) for kind in places]
