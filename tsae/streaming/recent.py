@@ -53,6 +53,12 @@ class RecentRows:
         self._values[place], self._numbers[place] = values, number
         self._n_rows += 1
 
+    @property
+    def values(self) -> FloatArray:
+        """The rows that are still there, oldest first, `(n, n_channels)`."""
+        rows = np.arange(max(0, self._n_rows - self._length), self._n_rows) % self._length
+        return self._values[rows]
+
     def clear(self) -> None:
         """The segment is over."""
         self._n_rows, self._held = 0, None
