@@ -178,7 +178,7 @@ def member_scores(
 
 
 def segment_scores(model: ScoreModel, values: Array, *, lag: int, smoothed: bool = True) -> list[float]:
-    """The score of every row of one segment: the mean over members, plus what the switches add.
+    """The score of every row of one segment: the mean over members, and what the switches add to its square.
 
     The last filter of a member does not smooth."""
     scaled = model.scaler.scaled(values)
@@ -202,7 +202,7 @@ def segment_scores(model: ScoreModel, values: Array, *, lag: int, smoothed: bool
         out.append(math.fsum(larger) / len(larger) if larger else NEUTRAL_SCORE)
         if model.switches is not None:
             beyond = (switches[row] - 1) * model.switches.worst
-            out[-1] += max([excess for excess in beyond.tolist() if excess > 0], default=0.0)
+            out[-1] = math.hypot(out[-1], max([excess for excess in beyond.tolist() if excess > 0], default=0.0))
     return out
 
 

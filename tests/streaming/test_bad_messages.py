@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import resource
+import signal
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -12,16 +16,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.streaming.brokers import COMMAND, records_in, wait_for
 from tests.streaming.reference import CHANNELS, plant
 from tsae import AnomalyDetector, StreamScorer
 from tsae.errors import OutputError
 from tsae.series.options import ReadOptions
 from tsae.streaming.payloads import MessageReader
-from tsae.streaming.runner import Runner
+from tsae.streaming.runner import Runner, RunnerOptions
 from tsae.streaming.sinks.lines import FileSink
 from tsae.streaming.sinks.webhook import WebhookSink
+from tsae.streaming.sources.followed_file import FollowedFile
 from tsae.streaming.sources.mqtt import entity_pattern
 from tsae.streaming.sources.source import Message
+from tsae.streaming.state import read_state
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the rows carry no time"),
@@ -60,13 +67,26 @@ class Given:
         pass
 
 
-def run(detector: AnomalyDetector, payloads: list[bytes], sink: Any) -> tuple[Runner, list[str]]:
+def runner_of(
+    detector: AnomalyDetector, payloads: list[bytes], sink: Any, *, state: Path | None = None
+) -> tuple[Runner, list[str]]:
+    """A runner, and what it reports."""
     told: list[str] = []
     reader = MessageReader(CHANNELS, ReadOptions())
-    runner = Runner(StreamScorer(detector), Given(payloads), [sink], reader.row, report=lambda _, why: told.append(why))
+    options, report = RunnerOptions(state=state), lambda _, why: told.append(why)
+    source = Given(payloads)
+    return Runner(StreamScorer(detector), source, [sink], reader.row, options=options, report=report), told
+
+
+def worked_through(runner: Runner) -> None:
     runner.open()
     runner.run()
     runner.close()
+
+
+def run(detector: AnomalyDetector, payloads: list[bytes], sink: Any) -> tuple[Runner, list[str]]:
+    runner, told = runner_of(detector, payloads, sink)
+    worked_through(runner)
     return runner, told
 
 
@@ -99,6 +119,91 @@ def test_a_hostile_topic_names_an_entity_and_nothing_else() -> None:
 def test_a_sink_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write .*missing.*; choose another path"):
         FileSink(tmp_path / "missing" / "out.jsonl").open(None)
+
+
+@contextmanager
+def disk_full_at(n_bytes: int) -> Iterator[Callable[[], None]]:
+    """No file of this process can grow beyond this size, until what is given is called."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def free() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield free
+    finally:
+        free()
+
+
+def test_results_wait_for_space_and_stand_in_the_file_once(
+    detector: AnomalyDetector, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "out.jsonl"
+    runner, _ = runner_of(detector, [GOOD] * 20, FileSink(out))
+    pauses: list[float] = []
+    with disk_full_at(1000) as free:
+
+        def sleep(seconds: float) -> None:
+            assert out.stat().st_size == 0  # what was written in part is taken back
+            pauses.append(seconds)
+            if len(pauses) == 3:
+                free()
+
+        runner._sleep = sleep
+        worked_through(runner)
+    assert pauses == [0.1, 0.2, 0.4]
+    assert f"cannot write {str(out)!r}: File too large; free space; trying again in 0.1 s" in caplog.text
+    assert [record["id"] for record in records_in(out)] == [f"/{row}" for row in range(20)]
+
+
+def test_a_state_waits_for_space_and_is_whole(detector: AnomalyDetector, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    runner, _ = runner_of(detector, [GOOD] * 20, FileSink(tmp_path / "out.jsonl"), state=state)
+    runner.open()
+    before = state.read_bytes()
+    with disk_full_at(3000) as free:
+        tries: list[bytes] = []
+
+        def sleep(seconds: float) -> None:
+            tries.append(state.read_bytes())
+            free()
+
+        runner._sleep = sleep
+        runner.run()
+        runner.close()
+    assert tries == [before]
+    assert runner.n_retries == 1
+    restored = StreamScorer(detector)
+    assert read_state(state, restored) is not None
+    assert restored.counts.n_rows == 20
+
+
+def test_standard_output_that_is_full_is_told(detector: AnomalyDetector, tmp_path: Path) -> None:
+    detector.save(tmp_path / "m.tsae")
+    (tmp_path / "rows.jsonl").write_bytes(GOOD + b"\n")
+    log = tmp_path / "log"
+    with Path("/dev/full").open("wb") as full, log.open("wb") as told:
+        command = [*COMMAND, "watch", tmp_path / "m.tsae", "--from", tmp_path / "rows.jsonl"]
+        process = subprocess.Popen(command, stdout=full, stderr=told)
+    try:
+        message = "cannot write to standard output: No space left on device; free space"
+        wait_for(lambda: message in log.read_text(), "word of the full disk")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 5
+    finally:
+        process.kill()
+    assert "error: stopped before all results were out" in log.read_text()
+
+
+def test_a_line_of_fifty_megabytes_costs_only_itself(detector: AnomalyDetector, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(GOOD + b"\n" + b"x" * 50_000_000 + b"\n" + GOOD + b"\n")
+    runner, told = runner_of(detector, [], FileSink(tmp_path / "out"))
+    runner.source = FollowedFile(path, follow=False)
+    worked_through(runner)
+    assert runner.scorer.counts.n_rows == 2
+    assert told == ["the message has more than 1,048,576 bytes; send one row in each"]
 
 
 @pytest.fixture

@@ -11,11 +11,13 @@ import pytest
 
 from tests.streaming.reference import CHANNELS, of_file, plant
 from tsae import AnomalyDetector, StreamScorer
-from tsae.errors import ParameterError
+from tsae.errors import OutputError, ParameterError
 from tsae.series.options import ReadOptions
 from tsae.streaming.payloads import MessageReader
 from tsae.streaming.runner import Runner, RunnerOptions
 from tsae.streaming.sources.kafka import KafkaSink, KafkaSource, kafka_address
+
+pytestmark = pytest.mark.filterwarnings("ignore:the rows carry no time")
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,57 @@ def test_rows_of_a_topic_go_on_where_the_state_ends(detector: AnomalyDetector, s
             assert before["score"] == pytest.approx(record["score"], rel=1e-4)
     settled = {row["row"]: row["score"] for record in kept.records + again.records for row in record.get("settled", ())}
     np.testing.assert_allclose([settled[row] for row in range(120)], of_file(detector, frame), rtol=1e-4)
+
+
+def test_a_restart_in_the_same_group_goes_on_where_results_were_out(detector: AnomalyDetector, servers: str) -> None:
+    """Without a state: the group's offsets alone say what is dealt with."""
+    rows = [json.dumps({"flow": 10, "pressure": 3, "running": row % 2}) for row in range(40)]
+    produce(servers, "again", [("pump", row) for row in rows[:25]])
+    group = "again&session.timeout.ms=6000"  # so long the mock coordinator waits for members that have left
+    first, kept = runner_of(detector, servers, "again", None, group)
+    first.open()
+    run_until(first, 25)
+    first.close()
+    assert committed(servers, "again") == 25
+    produce(servers, "again", [("pump", row) for row in rows[25:]])
+    second, rest = runner_of(detector, servers, "again", None, group)
+    second.open()
+    run_until(second, 15)
+    second.close()
+    assert (len(told(kept)), len(told(rest)), second.n_messages) == (25, 15, 15)
+    assert committed(servers, "again") == 40
+
+
+def test_offsets_are_not_committed_before_results_are_out(detector: AnomalyDetector, servers: str) -> None:
+    produce(servers, "held", [("pump", '{"flow": 10, "pressure": 3, "running": 1}')])
+    runner, kept = runner_of(detector, servers, "held", None, "held")
+    runner.open()
+
+    def refuse(records: Any) -> None:
+        assert committed(servers, "held") < 0
+        runner.stop()
+        raise OutputError("down")
+
+    kept.write = refuse  # type: ignore[method-assign]
+    deadline = time.monotonic() + 60
+    while not runner.stopped and time.monotonic() < deadline:
+        runner.step(0.2)
+    assert runner.failed
+    runner.close()
+    assert committed(servers, "held") < 0
+
+
+def committed(servers: str, group: str) -> int:
+    """Offset of the topic that is named like its group, negative if there is none."""
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": servers, "group.id": group})
+    parts = range(len(consumer.list_topics(group, timeout=10).topics[group].partitions))
+    found = consumer.committed([confluent_kafka.TopicPartition(group, part) for part in parts], timeout=10)
+    consumer.close()
+    return max(part.offset for part in found)
+
+
+def told(kept: Kept) -> list[dict[str, Any]]:
+    return [record for record in kept.records if "score" in record]
 
 
 def test_results_go_to_a_topic_keyed_by_entity(servers: str) -> None:

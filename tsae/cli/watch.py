@@ -13,7 +13,7 @@ import typer
 from tsae.cli.console import progress
 from tsae.cli.event_options import EventOptions
 from tsae.cli.options import Model, StreamReading
-from tsae.errors import DataError
+from tsae.errors import DataError, OutputError
 
 if TYPE_CHECKING:
     from tsae.cli.watching import Service
@@ -68,7 +68,8 @@ def watch(
     Each row is answered by one JSON line: its score at once, and in "settled" the scores of older rows that are now
     as good as those of [bold]tsae score[/]; events are told as they open, grow and close. A line that cannot be read
     is reported on standard error and costs only itself. Ctrl-C and SIGTERM end it; with [bold]--state[/] a restart goes
-    on where it ended, without it the rest is settled. A new model file in place of the old one is taken up.
+    on where it ended, without it the rest is settled. A new model file in place of the old one is taken up, after
+    SIGHUP at once.
     """
     from tsae.cli.watching import Service, ServiceOptions
 
@@ -77,6 +78,7 @@ def watch(
     service = Service(options, reading.read_options(), events, _report)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: service.runner.stop())
+    signal.signal(signal.SIGHUP, lambda *_: service.reload())
     service.run(metrics_port, ready=lambda: progress("ready"))
     _conclude(service)
 
@@ -93,9 +95,13 @@ def _conclude(service: Service) -> None:
     ------
     DataError
         If no row was scored.
+    OutputError
+        If it was stopped before results were out.
     """
     runner = service.runner
     counts = runner.scorer.counts
+    if runner.failed:
+        raise OutputError("stopped before all results were out; with `--state` they come after a restart")
     if not counts.n_rows and not runner.stopped:
         raise DataError(
             "no row was scored; send a CSV with a header, or JSON lines, to standard input, as in "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from tsae.errors import TsaeError
 from tsae.series.options import ReadOptions
 from tsae.store import check_writable
 from tsae.streaming.connect import sink_of, source_of
+from tsae.streaming.handover import n_with_full_windows
 from tsae.streaming.levels import furthest_moved
 from tsae.streaming.metrics import MetricsServer
 from tsae.streaming.payloads import MessageReader
@@ -83,7 +85,7 @@ class Service:
                 if metrics is not None:
                     metrics.beat()
                 self._look_at_model()
-            if not runner.stopped or self._options.state is None:
+            if not runner.failed and (not runner.stopped or self._options.state is None):
                 runner.settle()
         finally:
             runner.close()
@@ -113,6 +115,10 @@ class Service:
             "threshold_moved": 0.0 if furthest is None else furthest[1],
         }
 
+    def reload(self) -> None:
+        """Read the model file again after the batch that is worked on."""
+        self._model_stamp, self._looked = None, -math.inf
+
     def _look_at_model(self) -> None:
         """Take up a new model file; a bad one is reported, and the old model goes on."""
         if time.monotonic() - self._looked < _SECONDS_BETWEEN_LOOKS:
@@ -127,7 +133,10 @@ class Service:
         except TsaeError as error:
             _logger.error("the new model file is not used: %s", error)
         else:
-            _logger.warning("a new model file is in use from here on")
+            scorer = self.runner.scorer
+            full, all_ = n_with_full_windows(scorer), len(scorer.entities)
+            rest = "" if full == all_ else "; the others are labelled when theirs are"
+            _logger.warning("a new model is in use; windows of %d of %d machines are full%s", full, all_, rest)
 
     def _stamp(self) -> tuple[int, int] | None:
         try:

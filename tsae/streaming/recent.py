@@ -53,6 +53,12 @@ class RecentRows:
         self._values[place], self._numbers[place] = values, number
         self._n_rows += 1
 
+    @property
+    def values(self) -> FloatArray:
+        """The rows that are still there, oldest first, `(n, n_channels)`."""
+        rows = np.arange(max(0, self._n_rows - self._length), self._n_rows) % self._length
+        return self._values[rows]
+
     def clear(self) -> None:
         """The segment is over."""
         self._n_rows, self._held = 0, None
@@ -100,7 +106,7 @@ class RecentRows:
             self.push(values, number)
         if f"{prefix}held_peak" in arrays:
             peak, values, numbers = (arrays[f"{prefix}held_{name}"] for name in _Part._fields)
-            self._held = _Part(int(peak), values, numbers)
+            self._held = _Part(int(peak), np.array(values), np.array(numbers))
 
     def _place(self, number: int) -> int | None:
         """Where in the segment a row stands, if it is still there; 0 is the first row."""

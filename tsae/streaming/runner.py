@@ -16,6 +16,7 @@ from typing import Any
 
 from tsae.detection.stream_model import StreamModel
 from tsae.errors import DataError, ModelFileError, OutputError
+from tsae.streaming.handover import hand_over
 from tsae.streaming.journal import Journal
 from tsae.streaming.payloads import HeaderError, StreamRow
 from tsae.streaming.records import Record, alarms_of, drift_records, dropped_record, event_records, row_records
@@ -75,6 +76,8 @@ class Runner:
         self._rows_at_snapshot, self._time_of_snapshot = 0, time.monotonic()
         self.n_bad = self.n_alarms = self.n_messages = self.n_retries = 0
         self.stopped = False
+        self.failed = False
+        """Whether it was stopped before results were out."""
 
     def open(self) -> None:
         """Take up the saved state, then open sinks and source where it ends."""
@@ -125,7 +128,7 @@ class Runner:
     def close(self) -> None:
         """Save what there is and let go."""
         try:
-            if self.scorer.counts.n_rows and not self._failed:
+            if self.scorer.counts.n_rows and not self.failed:
                 self._save()
         finally:
             self.source.close()
@@ -135,16 +138,22 @@ class Runner:
                 self._journal.close()
 
     def replace_model(self, model: StreamModel) -> None:
-        """Go on with another model: rows that wait are settled by the old one, the next ones begin new segments."""
-        if list(model.channels) != list(self.scorer.channels):
-            raise ModelFileError("the new model has other channels than the stream; restart with it")
-        self._deliver(self._told(self.scorer.flush()))
-        before = self.scorer
-        self.scorer = StreamScorer(model, reorder=before.reorder, max_entities=before.max_entities, rules=before.rules)
-        self.scorer.take_over(before)
-        self._save()
+        """Go on with another model: rows that wait are settled by the old one, the next ones are scored by the new one.
 
-    _failed = False
+        Raises
+        ------
+        ModelFileError
+            If the new model has other channels; the old one goes on.
+        """
+        before = self.scorer
+        if list(model.channels) != list(before.channels):
+            raise ModelFileError("the new model has other channels than the stream; restart with it")
+        bounds = {"reorder": before.reorder, "max_entities": before.max_entities}
+        after = StreamScorer(model, rules=before.rules, adapt=before.adapt, **bounds)
+        told = hand_over(before, after)
+        self._deliver(self._told(told))
+        self.scorer = after
+        self._save()
 
     def _fitting(self, positions: Sequence[Any]) -> list[Any]:
         """Positions of as many sinks as there are; of other sinks than before nothing is known."""
@@ -216,7 +225,7 @@ class Runner:
                     break
                 except OutputError as error:
                     if self.stopped:
-                        self._failed = True  # what is not out is not remembered, and comes again
+                        self.failed = True  # what is not out is not remembered, and comes again
                         _logger.error("stopped before results were out: %s", error)
                         return False
                     self.n_retries += 1

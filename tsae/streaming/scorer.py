@@ -215,6 +215,14 @@ class StreamScorer:
             batch.end(each)
         return batch.scores()
 
+    def drain(self) -> StreamScores:
+        """Take the rows that still wait to be put in order; segments go on."""
+        batch = self._batch()
+        for each in self.entities.values():
+            for steps, arrival in each.clock.drain():
+                batch.put(each, steps, *arrival.row)
+        return batch.scores()
+
     def drift(self, entity: str = "") -> Drift:
         """How far the rows of an entity have moved from training; what `detect` says of the settled ones.
 
@@ -226,14 +234,6 @@ class StreamScorer:
         if entity not in self.entities:
             raise DataError(f"`entity` (={entity!r}) has sent no row; choose one of {list(self.entities)[:5]}")
         return self.entities[entity].drift.drift()
-
-    def take_over(self, other: StreamScorer) -> None:
-        """Go on numbering the rows of another scorer's entities, whose segments have ended, and its counts."""
-        self.counts = other.counts
-        for name, entity in other.entities.items():
-            own = self.entities[name] = self.new_entity(name, self.lanes.open())
-            own.n_rows, own.n_arrived = entity.n_rows, entity.n_arrived
-            own.clock.restore(entity.clock.state())
 
     def _follow(self, sender: Entity, values: FloatArray, stamp: Any, time: int | None) -> StreamScores:
         """Score one row that follows the one before; `Batch` would do the same at twice the cost."""

@@ -19,6 +19,7 @@ from tsae.store import read_model, write_model
 from tsae.streaming.clock import Arrival, StreamCounts
 from tsae.streaming.entity import Entity
 from tsae.streaming.scorer import StreamScorer
+from tsae.streaming.stacking import is_stack, stacked, unstacked
 
 __all__ = ["read_state", "restore_scorer", "scorer_state", "write_state"]
 
@@ -59,14 +60,15 @@ def read_state(path: str | os.PathLike[str], scorer: StreamScorer) -> dict[str, 
 
 def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
     """Arrays, and what else there is as JSON knows it."""
-    arrays = scorer.lanes.arrays.state()
+    arrays: dict[int, Arrays] = {}
     entities = []
     for entity in scorer.entities.values():
         late = [[arrival.time, arrival.order, _stamp(arrival.row[1])] for arrival in entity.clock.waiting]
+        own = arrays[entity.lane] = {}
         for name, part in _PARTS.items():
-            arrays |= part(entity).state(f"{name}.{entity.lane}.")
-        for place, arrival in enumerate(entity.clock.waiting):
-            arrays[f"reorder.{entity.lane}.{place}"] = arrival.row[0]
+            own |= part(entity).state(f"{name}.")
+        if late:
+            own["reorder"] = np.stack([arrival.row[0] for arrival in entity.clock.waiting])
         entities.append(
             {
                 "name": entity.name,
@@ -80,8 +82,9 @@ def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
                 "reorder": late,
             }
         )
+    of_entities, stacks = stacked(arrays)
     facts = {"model": scorer.model.checksum, "lag": scorer.lag, "counts": asdict(scorer.counts), "entities": entities}
-    return arrays, facts
+    return scorer.lanes.arrays.state() | of_entities, facts | {"stacks": stacks}
 
 
 def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
@@ -97,9 +100,8 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
             "the state belongs to another model, or to another lag; score with that one, or delete the state to begin "
             "afresh"
         )
-    scorer.lanes.arrays.restore(
-        {name: array for name, array in arrays.items() if name.split(".")[0] not in ("reorder", *_PARTS)}
-    )
+    of_entities = unstacked(arrays, facts["stacks"])
+    scorer.lanes.arrays.restore({name: array for name, array in arrays.items() if not is_stack(name)})
     for name, value in StreamCounts(**facts["counts"]).__dict__.items():
         setattr(scorer.counts, name, value)
     scorer.entities.clear()
@@ -111,10 +113,11 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
         )
         entity.events.restore(each["events"])
         entity.clock.restore(each["clock"])
+        own = of_entities.get(entity.lane, {})
         for name, part in _PARTS.items():
-            part(entity).restore(arrays, f"{name}.{entity.lane}.")
+            part(entity).restore(own, f"{name}.")
         for place, (time, order, stamp) in enumerate(each["reorder"]):
-            values = np.array(arrays[f"reorder.{entity.lane}.{place}"])
+            values = np.array(own["reorder"][place])
             entity.clock.waiting.append(Arrival(time, order, (values, _from_stamp(stamp), time)))
         scorer.entities[entity.name] = entity
 

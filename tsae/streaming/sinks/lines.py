@@ -18,12 +18,23 @@ __all__ = ["FileSink", "StdoutSink"]
 class StdoutSink:
     """JSON lines on standard output."""
 
+    def __init__(self) -> None:
+        self._rest = b""  # of the records that are being written
+
     def open(self, position: Any) -> None:
         pass
 
     def write(self, records: Sequence[Record]) -> None:
-        sys.stdout.write("".join(f"{json.dumps(record)}\n" for record in records))
-        sys.stdout.flush()
+        self._rest = self._rest or _lines(records)
+        output = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)  # a buffer would try again what failed
+        try:
+            while self._rest:
+                self._rest = self._rest[output.write(self._rest) or 0 :]
+        except BrokenPipeError:
+            raise  # nobody reads any more
+        except OSError as error:
+            way_out = "free space, or send results elsewhere with `--to`"
+            raise OutputError(f"cannot write to standard output: {error.strerror}; {way_out}") from error
 
     def position(self) -> None:
         return None
@@ -53,7 +64,7 @@ class FileSink:
         self._file = file
 
     def write(self, records: Sequence[Record]) -> None:
-        data = "".join(f"{json.dumps(record)}\n" for record in records).encode()
+        data = _lines(records)
         file = self._file
         if file is None:
             raise OutputError(f"{str(self._path)!r} is not open")
@@ -85,3 +96,7 @@ class FileSink:
         except OSError:
             pass  # it tries once more to write what is to be forgotten
         os.truncate(self._path, self._end)
+
+
+def _lines(records: Sequence[Record]) -> bytes:
+    return "".join(f"{json.dumps(record)}\n" for record in records).encode()
