@@ -13,7 +13,6 @@ from tsae.errors import DataError
 __all__ = ["LaneArrays"]
 
 _FIRST = 4
-_SPARE = 64
 
 
 class LaneArrays:
@@ -23,7 +22,7 @@ class LaneArrays:
     together: after `advance` their newest value stands at `origin + length - 1`, to be written by the caller.
     """
 
-    spare = _SPARE
+    spare = 64
     """Rows that a ring takes before what it holds is moved back to its beginning."""
 
     def __init__(self) -> None:
@@ -50,18 +49,14 @@ class LaneArrays:
     ) -> None:
         """Declare a ring `(length, *shape)`, or `(*shape, length)` if rows are the last axis; empty ones hold zeros."""
         self._rings[name] = (length, -1 if last else 1)
-        rows = (length + _SPARE,)
+        rows = (length + self.spare,)
         self.add(name, (*shape, *rows) if last else (*rows, *shape), dtype)
-
-    def length(self, name: str) -> int:
-        """How many rows a ring holds."""
-        return self._rings[name][0]
 
     def advance_one(self, lane: int) -> int:
         """Move the rings of one lane on by a row; return their origin."""
         origin = int(self._arrays["origin"][lane]) + 1
-        if origin > _SPARE:
-            self._rewind(np.array([lane]), np.array([_SPARE]))
+        if origin > self.spare:
+            self._rewind(np.array([lane]), np.array([self.spare]))
             origin = 1
         self._arrays["origin"][lane] = origin
         return origin
@@ -70,7 +65,7 @@ class LaneArrays:
         """Move the rings of lanes on by a row; return the origin, which is the same for all of them then."""
         origins = self._arrays["origin"][lanes]
         first = int(origins[0])
-        if first == _SPARE or (origins != first).any():
+        if first == self.spare or (origins != first).any():
             self._rewind(lanes, origins)
             first = 0
         self._arrays["origin"][lanes] = first + 1
