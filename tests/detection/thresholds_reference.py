@@ -118,11 +118,11 @@ def spot_thresholds(
         n_rows += 1
         unflagged.append(score)
         if residual > start:
-            if episodes and last_is_peak and row - last <= gap + 1:
-                found[-1] = max(found[-1], residual)
-            else:
-                found.append(residual)
+            in_run = episodes and last_is_peak and row - last <= gap + 1
             last, last_is_peak = row, True
+            if in_run and residual <= found[-1]:
+                continue
+            found[-1:] = [residual] if in_run else [*found[-1:], residual]
             level = spot_level(found, start, rate, n_rows)
     return out
 

@@ -24,17 +24,17 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tsae.detection.stream_model import StreamModel
 from tsae.streaming.scorer import StreamScorer
 
-MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 _MOST_UNDER_WAY = 10_000  # there are 65,535 message numbers
 COMMAND = [sys.executable, "-c", "from tsae.cli import main; main()"]
 
 
-def needs_mosquitto() -> str:
-    """The broker's program; where continuous integration runs, it must be there."""
-    if MOSQUITTO is None:
-        assert "CI" not in os.environ, "install the package mosquitto"
-        pytest.skip("mosquitto is not installed")
-    return MOSQUITTO
+def needed(name: str) -> str:
+    """A program's path; where continuous integration runs, it must be there."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    if found is None:
+        assert "CI" not in os.environ, f"install {name}"
+        pytest.skip(f"{name} is not installed")
+    return found
 
 
 def free_port() -> int:
@@ -64,7 +64,7 @@ class Mosquitto:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [needs_mosquitto(), "-c", self._config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [needed("mosquitto"), "-c", self._config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         wait_for(self._listens, "mosquitto")
 
@@ -75,6 +75,22 @@ class Mosquitto:
     def _listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+def certificates(folder: Path) -> tuple[Path, Path, Path]:
+    """A certificate authority, and the certificate and key of a broker on 127.0.0.1 that it vouches for."""
+    authority, request, certificate = (folder / name for name in ("ca.pem", "broker.csr", "broker.pem"))
+    authority_key, key, names = (folder / name for name in ("ca.key", "broker.key", "names.cnf"))
+    names.write_text("subjectAltName=IP:127.0.0.1\n")
+    fresh = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    signed = ["-CA", authority, "-CAkey", authority_key, "-CAcreateserial", "-extfile", names, "-days", "2"]
+    for command in (
+        ["req", "-x509", *fresh, "-subj", "/CN=tsae test", "-days", "2", "-keyout", authority_key, "-out", authority],
+        ["req", *fresh, "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", request],
+        ["x509", "-req", "-in", request, *signed, "-out", certificate],
+    ):
+        subprocess.run([needed("openssl"), *command], check=True, capture_output=True)
+    return authority, certificate, key
 
 
 def publish(port: int, messages: Iterable[tuple[str, bytes]], *, protocol: Any = paho.MQTTv311) -> None:

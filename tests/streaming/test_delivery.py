@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ import pytest
 from tests.streaming.brokers import (
     Mosquitto,
     Watch,
+    certificates,
     free_port,
+    needed,
     publish,
     records_in,
     rows_for,
@@ -26,6 +29,7 @@ from tests.streaming.brokers import (
     wait_for,
 )
 from tsae import AnomalyDetector
+from tsae.streaming.records import SCHEMA
 
 CHANNELS = ["flow", "pressure", "speed"]
 
@@ -123,38 +127,55 @@ def test_a_file_that_is_rotated_is_followed_over_a_kill(model: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])
-def test_user_and_password_come_from_the_environment(model: Path, tmp_path: Path, version: str) -> None:
-    import subprocess
-
+def test_tls_with_user_and_password_from_the_environment_and_what_senders_may_do(
+    model: Path, tmp_path: Path, version: str
+) -> None:
     passwords = tmp_path / "passwords"
     passwords.touch(mode=0o600)
-    subprocess.run(["mosquitto_passwd", "-b", passwords, "reader", "secret"], check=True, capture_output=True)
-    broker = Mosquitto(tmp_path, "allow_anonymous false", f"password_file {passwords}")
-    address = f"mqtt://127.0.0.1:{broker.port}/rows?version={version}"
-    results = f"mqtt://127.0.0.1:{broker.port}/results/{{entity}}?version={version}"
-    known = {"TSAE_MQTT_USER": "reader", "TSAE_MQTT_PASSWORD": "secret"}
+    subprocess.run([needed("mosquitto_passwd"), "-b", passwords, "reader", "secret"], check=True, capture_output=True)
+    authority, certificate, key = certificates(tmp_path)
+    files = [f"cafile {authority}", f"certfile {certificate}", f"keyfile {key}"]
+    broker = Mosquitto(tmp_path, "allow_anonymous false", f"password_file {passwords}", *files)
+    address = f"mqtts://127.0.0.1:{broker.port}/plant/{{entity}}/row?version={version}"
+    results = f"mqtts://127.0.0.1:{broker.port}/results/{{entity}}?version={version}"
+    known = {"TSAE_MQTT_USER": "reader", "TSAE_MQTT_PASSWORD": "secret", "TSAE_MQTT_CA": str(authority)}
     watch = Watch(model, "--from", address, "--to", results, log=tmp_path / "log", environment=known)
-    received: list[Any] = []
+    received: dict[str, Any] = {}
     client = paho.Client(paho.CallbackAPIVersion.VERSION2)
     client.username_pw_set("reader", "secret")
-    client.on_message = lambda _client, _data, message: received.append(message)
+    client.tls_set(ca_certs=str(authority))
+    client.on_message = lambda _client, _data, message: received.update({message.topic: json.loads(message.payload)})
     client.connect("127.0.0.1", broker.port)
     client.subscribe("results/#", qos=1)
     client.loop_start()
+    hostile = '..$(rm) "\u202e{x}'
+    messages: list[tuple[str, Any]] = [
+        ("pump", b"\xff\x00"),
+        ("pump", "garbage"),
+        ("pump", "1,2"),
+        ("pump", b" " * 50_000_000),
+        (hostile, '{"flow": 1, "pressure": 2}'),
+        ("pump", "1,2,3"),
+    ]
     try:
-        payloads = ["1,2,3", '{"flow": 1, "pressure": 2}', "garbage", b"\xff\x00", "1,2"]
 
-        def answered() -> bool:
-            for payload in payloads:
-                client.publish("rows", payload, qos=1)
+        def subscribed() -> bool:
+            client.publish("plant/first/row", "1,2,3", qos=1)
             time.sleep(0.3)
-            return len(received) >= 2
+            return "results/first" in received
 
-        wait_for(answered, "results")
-        assert {message.topic for message in received} == {"results/all"}
-        assert json.loads(received[0].payload)["schema"] == "tsae.stream/2"
+        wait_for(subscribed, "the watch to subscribe")
+        for name, payload in messages:
+            client.publish(f"plant/{name}/row", payload, qos=1)
+        wait_for(lambda: {"results/pump", f"results/{hostile}"} <= received.keys(), "results")
+        assert received["results/pump"]["row"] == 0  # of all that was sent, one was a row
+        assert received[f"results/{hostile}"]["entity"] == hostile
+        assert received["results/pump"]["schema"] == SCHEMA
         watch.stop()
-        assert '"at": "rows"' in (tmp_path / "log").read_text()
+        log = (tmp_path / "log").read_text()
+        reports = [json.loads(line) for line in log.splitlines() if line.startswith('{"at": ')]
+        assert [report["at"] for report in reports] == ["plant/pump/row"] * 4
+        assert "the message has more than 1,048,576 bytes" in reports[-1]["error"]
     finally:
         watch.process.kill()
         client.disconnect()

@@ -114,8 +114,7 @@ class SpotThreshold:
         elif residual == residual:
             self._n_rows += 1
             self._since += 1
-            if residual > self._start:
-                self._take_peak(residual - self._start)
+            if residual > self._start and self._take_peak(residual - self._start):
                 self._level = self._fitted()
             if self._depth:
                 self._take_recent(score)
@@ -138,14 +137,17 @@ class SpotThreshold:
         self._grows = bool(grows)
         self._start, self._level, self._mean, self.first = numbers[5:]
 
-    def _take_peak(self, excess: float) -> None:
+    def _take_peak(self, excess: float) -> bool:
+        """Whether it is a new peak, or a higher one of the run."""
         in_run = self.target.counts == "episodes" and self._grows and self._since <= MERGE_GAP + 1
-        if in_run:
-            self._excesses[-1] = max(self._excesses[-1], excess)
-        else:
-            self._excesses = np.append(self._excesses, excess)[-_MOST_PEAKS:]
-            self._n_peaks += 1
         self._since, self._grows = 0, True
+        if in_run:
+            is_higher = excess > self._excesses[-1]
+            self._excesses[-1] = max(self._excesses[-1], excess)
+            return bool(is_higher)
+        self._excesses = np.append(self._excesses, excess)[-_MOST_PEAKS:]
+        self._n_peaks += 1
+        return True
 
     def _take_recent(self, score: float) -> None:
         self._mean += (score - float(self._recent[self._oldest])) / self._depth
