@@ -97,7 +97,8 @@ def traced(module: nn.Module, examples: Mapping[str, Tensor], outputs: Sequence[
 
 def _without_arrays(model: bytes, names: set[str], *, found_shape: tuple[int, int]) -> Graph:
     """Point to the arrays of the state instead of holding them, and state the shape of what is found, which callers
-    reserve memory for: the exporter does not always work it out."""
+    reserve memory for: the exporter does not always work it out.
+    """
     import onnx
 
     proto = onnx.load_model_from_string(model)
