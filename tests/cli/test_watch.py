@@ -12,6 +12,7 @@ import pytest
 
 import tsae as package
 from tests.cli.reference import CHANNELS, COMMAND, FAULT, HEADERS, N_LATER, later, plant, refused, tsae
+from tsae.store import read_model, write_model
 
 
 def watched(model: Path, stdin: str, *options: str) -> list[dict[str, Any]]:
@@ -188,3 +189,25 @@ def test_rows_are_answered_while_the_stream_runs_and_sigterm_settles_the_rest(mo
     assert process.returncode == 0, err
     assert [row["row"] for row in settled([json.loads(line) for line in out.splitlines()])] == [0, 1, 2]
     assert "3 rows scored" in err
+
+
+def test_a_sink_or_state_that_cannot_be_written_is_told_before_a_row_is_read(model: Path, here: Path) -> None:
+    rows = later()[:3].to_csv()
+    for option in ("--to", "--state"):
+        line = refused(5, "watch", model, option, here / "missing" / "file", stdin=rows)
+        assert "cannot write" in line
+        assert str(here / "missing" / "file") in line
+
+
+def test_a_state_of_another_model_or_a_torn_one_is_refused_and_left_as_it_is(model: Path, here: Path) -> None:
+    rows, state = later()[:3].to_csv(), here / "state"
+    watched(model, rows, "--state", state)
+    before = state.read_bytes()
+    tensors, manifest = read_model(model)
+    write_model(here / "other.tsae", {**tensors, "scaler.mean": tensors["scaler.mean"] + 1}, manifest)
+    assert "belongs to another model" in refused(3, "watch", here / "other.tsae", "--state", state, stdin=rows)
+    assert state.read_bytes() == before
+    state.write_bytes(before[: len(before) // 2])
+    line = refused(3, "watch", model, "--state", state, stdin=rows)
+    assert f"state file {str(state)!r} cannot be used" in line
+    assert "delete it to begin afresh" in line

@@ -52,8 +52,8 @@ class _Member(NamedTuple):
     stride: int
     last: NDArray[np.float32]
     """Weights of the last steps' errors, `(n_last,)`."""
-    counts: list[float]
-    """Windows that cover a row, by its number modulo the stride."""
+    shares: list[float]
+    """One over the number of windows that cover a row, by its number modulo the stride."""
 
 
 class LaneRow:
@@ -91,7 +91,7 @@ class LaneRow:
                 member.member.n_last,
                 member.member.stride,
                 np.full(member.member.n_last, 1 / member.member.n_last, np.float32),
-                member.inner_counts(),
+                [1 / count for count in member.inner_counts()],
             )
             for member in members
         ]
@@ -138,21 +138,21 @@ class LaneRow:
         relative, n_members = self._relative, len(self._members)
         stop = origin + len(views.window) - self._arrays.spare
         views.window[stop - 1] = analog
-        for number, (model, size, n_last, stride, last, counts) in enumerate(self._members):
+        for number, (model, size, n_last, stride, last, shares) in enumerate(self._members):
             window = views.window[None, stop - size : stop]
             if not views.sums:
-                relative[number] = relative[n_members + number] = last @ model.errors(window, n_last=n_last)[0]
+                relative[number] = relative[n_members + number] = last.dot(model.errors(window, n_last=n_last)[0])
                 continue
             sums, phase = views.sums[number], (row - size + 1) % stride
             sums[origin + size - 1] = 0.0
             if phase:
-                relative[number] = last @ model.errors(window, n_last=n_last)[0]
+                relative[number] = last.dot(model.errors(window, n_last=n_last)[0])
             else:
                 errors = model.errors(window)[0]
-                relative[number] = last @ errors[size - n_last :]
+                relative[number] = last.dot(errors[size - n_last :])
                 covered = sums[origin : origin + size]
                 covered += errors
-            np.divide(sums[origin], counts[phase], out=relative[n_members + number])
+            relative[n_members + number] = sums[origin] * shares[phase]
         relative /= self._chains.levels
         return relative
 
