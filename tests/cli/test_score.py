@@ -190,6 +190,17 @@ def two_faults(here: Path) -> str:
     return write(frame, here / "two.csv")
 
 
+def test_drift_is_told_with_its_reason(here: Path, model: Path) -> None:
+    frame = plant(700)
+    frame.iloc[200:, 1] += 30.0
+    moved, calm = write(frame, here / "moved.csv"), write(plant(700), here / "calm.csv")
+    verdict = json.loads(tsae("score", model, moved, "--json").stdout)["retrain"][""]
+    assert verdict.startswith("retrain: in the last 700 rows")
+    assert "pressure lies above the range of training in 71% of the rows" in verdict
+    assert verdict in " ".join(tsae("score", model, moved).stderr.split())
+    assert json.loads(tsae("score", model, calm, "--json").stdout)["retrain"] == {}
+
+
 def test_events_are_what_the_options_say(here: Path, model: Path) -> None:
     table = two_faults(here)
     assert len(events_with(model, table)) == 2

@@ -204,6 +204,11 @@ def _print_json(detector: AnomalyDetector, detections: dict[str, Detection], fou
         "threshold_moved": {
             entity: round(detection.drift.moved, 4) for entity, detection in detections.items() if detection.drift
         },
+        "retrain": {
+            entity: detection.drift.verdict
+            for entity, detection in detections.items()
+            if detection.drift is not None and detection.drift.verdict
+        },
         "events": [event_record(event) for event in found],
     }
     typer.echo(json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False))

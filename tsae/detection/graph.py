@@ -65,7 +65,8 @@ def graphs_of(network: AutoEncoder, shape: tuple[int, int], block: int | None) -
 def _exported(module: nn.Module, shapes: dict[str, tuple[int, int]]) -> Graph:
     examples = {name: torch.zeros(_N_EXAMPLES, *shape) for name, shape in shapes.items()}
     model = traced(module, examples, ["found"])
-    return _without_arrays(model, {name.removeprefix("network.") for name in module.state_dict()})
+    last = list(shapes.values())[-1]
+    return _without_arrays(model, {name.removeprefix("network.") for name in module.state_dict()}, found_shape=last)
 
 
 def traced(module: nn.Module, examples: Mapping[str, Tensor], outputs: Sequence[str]) -> bytes:
@@ -94,8 +95,10 @@ def traced(module: nn.Module, examples: Mapping[str, Tensor], outputs: Sequence[
     return file.getvalue()
 
 
-def _without_arrays(model: bytes, names: set[str]) -> Graph:
-    """Point to the arrays of the state instead of holding them."""
+def _without_arrays(model: bytes, names: set[str], *, found_shape: tuple[int, int]) -> Graph:
+    """Point to the arrays of the state instead of holding them, and state the shape of what is found, which callers
+    reserve memory for: the exporter does not always work it out.
+    """
     import onnx
 
     proto = onnx.load_model_from_string(model)
@@ -107,6 +110,8 @@ def _without_arrays(model: bytes, names: set[str]) -> Graph:
             array.ClearField("raw_data")
             array.data_location = onnx.TensorProto.EXTERNAL
             array.external_data.add(key="location", value="state")
+    for dimension, length in zip(proto.graph.output[0].type.tensor_type.shape.dim[1:], found_shape, strict=True):
+        dimension.dim_value = length
     return Graph(proto.SerializeToString(), tuple(arrays))
 
 

@@ -34,7 +34,7 @@ class Levels:
     kinds
         From `judged_kinds`.
     adapt
-        Whether thresholds follow the rows before, where the model's budget allows it.
+        Whether thresholds follow the rows before, unless the model's was stated.
     """
 
     def __init__(self, model: StreamModel, kinds: Mapping[str, str], *, adapt: bool) -> None:
