@@ -20,15 +20,13 @@ Scores are kept in a folder, as those of `tests.benchmarks.false_alarms`; empty 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
-from tests.benchmarks.series_scores import Array, Flags, Scores, collect, read_scores
+from tests.benchmarks.series_scores import Array, Flags, Scores, asked, read_scores
 from tsae.detection.scoring import CalibrationScores
 from tsae.detection.thresholds import adaptive_threshold, learn_thresholds
 from tsae.detection.thresholds.clusters import MERGE_GAP
@@ -97,17 +95,10 @@ def measure(paths: Sequence[Path]) -> pd.DataFrame:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--sample", type=int, metavar="N", help="series of each family; all of them unless stated")
-    parser.add_argument("--scores", type=Path, default=Path("false-alarm-scores"), help="folder to keep scores in")
-    parser.add_argument("--least-normal", type=int, default=3500, help="leave out series with fewer normal test rows")
-    parser.add_argument("--out", type=Path, help="figures of each series, .csv")
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    results = measure(collect(given.folder, given.scores, given.sample, given.least_normal))
-    if given.out:
-        results.to_csv(given.out, index=False)
+    paths, out = asked(__doc__, arguments)
+    results = measure(paths)
+    if out:
+        results.to_csv(out, index=False)
     names = ["precision", "recall", "F1", "alarms"]
     for kind, part in results.groupby("score", sort=False):
         groups = part.groupby("threshold", sort=False)

@@ -21,17 +21,15 @@ Scores are kept in a folder, from which an interrupted run goes on; empty it aft
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
-from tests.benchmarks.series_scores import Array, Flags, Scores, collect, read_scores
+from tests.benchmarks.series_scores import Array, Flags, Scores, asked, read_scores
 from tsae.detection.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold, parse_budget
 from tsae.detection.thresholds.clusters import MERGE_GAP
 
@@ -162,17 +160,10 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--sample", type=int, metavar="N", help="series of each family; all of them unless stated")
-    parser.add_argument("--scores", type=Path, default=Path("false-alarm-scores"), help="folder to keep scores in")
-    parser.add_argument("--least-normal", type=int, default=3500, help="leave out series with fewer normal test rows")
-    parser.add_argument("--out", type=Path, help="figures of each series, .csv")
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    results = real(collect(given.folder, given.scores, given.sample, given.least_normal))
-    if given.out:
-        results.to_csv(given.out, index=False)
+    paths, out = asked(__doc__, arguments)
+    results = real(paths)
+    if out:
+        results.to_csv(out, index=False)
     for budget, part in results.groupby("budget", sort=False):
         print(f"\n{budget}, {part['series'].nunique()} series\n{table(part).to_string()}", flush=True)
     for name, part in stationary().groupby("scores"):

@@ -1,13 +1,15 @@
-"""Scores of labelled series, kept in a folder: `tests.benchmarks.false_alarms` judges thresholds on them."""
+"""Scores of labelled series, kept in a folder, on which `false_alarms` and `event_quality` judge thresholds."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Sequence
 from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from tsae import AnomalyDetector
@@ -73,3 +75,16 @@ def collect(folder: Path, scores: Path, sample: int | None, least_normal: int) -
         if (sample is None or len(of_family) < sample) and fitted_scores(files, path, least_normal):
             of_family.append(path)
     return [path for paths in taken.values() for path in paths]
+
+
+def asked(description: str | None, arguments: Sequence[str] | None) -> tuple[list[Path], Path | None]:
+    """Read a benchmark's command line: the scores of the series it names, and where the figures of each are wanted."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sample", type=int, metavar="N", help="series of each family; all of them unless stated")
+    parser.add_argument("--scores", type=Path, default=Path("false-alarm-scores"), help="folder to keep scores in")
+    parser.add_argument("--least-normal", type=int, default=3500, help="leave out series with fewer normal test rows")
+    parser.add_argument("--out", type=Path, help="figures of each series, .csv")
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    return collect(given.folder, given.scores, given.sample, given.least_normal), given.out
