@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tsae.detection.events import Event
 from tsae.detection.evidence import TrackedEvent
 from tsae.detection.explain import Labels, PeakView, ScoredSeries, make_events
-from tsae.detection.rules import EventRules, severity
+from tsae.detection.rules import EventRules, severities, severity
 
 N_ROWS = 30
 CLOCK = pd.date_range("2026-03-01", periods=N_ROWS, freq="min")
@@ -120,3 +120,10 @@ def test_rules_choose_which_events_are_told():
 
 def test_quiet_rows_make_no_event():
     assert events(scores=np.full(N_ROWS, 3.0)) == ()
+
+
+def test_severities_of_many_are_those_of_each():
+    scores, thresholds = np.array([-1.0, 0.0, 1e-3, 2.0, 50.0, 2.0]), np.array([3.0, 0.0, 3.0, 3.0, 3.0, -1.0])
+    one_by_one = [severity(*each) for each in zip(scores.tolist(), thresholds.tolist(), strict=True)]
+    np.testing.assert_allclose(severities(scores, thresholds), one_by_one, rtol=1e-12)
+    assert np.isnan(severities(np.array([np.nan]), 3.0)).all()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.rules import severity
+from tsae.detection.rules import severities
 
 __all__ = ["ImageDetection", "image_detection"]
 
@@ -35,5 +35,4 @@ class ImageDetection:
 
 def image_detection(scores: NDArray[np.float64], threshold: float, names: tuple[str, ...]) -> ImageDetection:
     """Scores `(n,)` against a threshold."""
-    severities = np.array([severity(float(score), threshold) for score in scores])
-    return ImageDetection(names, scores, threshold, scores > threshold, severities)
+    return ImageDetection(names, scores, threshold, scores > threshold, severities(scores, threshold))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.drift import Drift
 from tsae.detection.events import Event
+from tsae.detection.rules import severities
 
 __all__ = ["Detection"]
 
@@ -39,6 +40,11 @@ class Detection:
     """How far scores and threshold are from those of training."""
 
     @property
+    def row_scores(self) -> pd.Series:
+        """The score of each row that is held against the threshold, also where only `scores` are known."""
+        return self.judged if len(self.judged) else self.scores
+
+    @property
     def row_thresholds(self) -> NDArray[np.float64]:
         """The threshold of each row, `(n_timesteps,)`, also where only the static one is known."""
         if len(self.thresholds):
@@ -48,6 +54,6 @@ class Detection:
     @property
     def severities(self) -> pd.Series:
         """0–100 per row, the same for every model and number of sensors: 50 at the row's threshold."""
-        scores, thresholds = self.judged.to_numpy(), np.maximum(self.thresholds.to_numpy(), 1e-9)
-        values = 100 / (1 + thresholds / np.maximum(scores, 1e-9))
-        return pd.Series(values, index=self.judged.index, name="severity")
+        scores = self.row_scores
+        values = severities(scores.to_numpy(dtype=np.float64), self.row_thresholds)
+        return pd.Series(values, index=scores.index, name="severity")

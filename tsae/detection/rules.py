@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tsae.detection.parameters import is_number
 from tsae.errors import ParameterError
 
-__all__ = ["EventRules", "severity", "severity_band"]
+__all__ = ["EventRules", "severities", "severity", "severity_band"]
+
+FloatArray = NDArray[np.float64]
 
 _WHOLE = {"merge_gap": 0, "min_duration": 1, "cool_down": 0, "enter_rows": 1, "enter_within": 1}
 _DIRECTIONS = ("either", "above", "below")
@@ -69,6 +74,13 @@ def severity(score: float, threshold: float) -> float:
     if score <= 0:
         return 0.0
     return 100.0 / (1.0 + max(threshold, 0.0) / score)
+
+
+def severities(scores: FloatArray, thresholds: FloatArray | float) -> FloatArray:
+    """`severity` of many scores `(n,)`; NaN stays."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        above = 100.0 / (1.0 + np.maximum(thresholds, 0.0) / np.maximum(scores, 0.0))
+    return np.asarray(np.where(scores <= 0, 0.0, above), dtype=np.float64)
 
 
 def severity_band(value: float) -> str:

@@ -65,8 +65,7 @@ def timeline_figure(series: Series, targets: Mapping[str, str], points: int) -> 
         Most points to draw for the score; the sensors' errors are drawn in an eighth of it.
     """
     axis, detection = series.axis, series.detection
-    judged = detection.judged if len(detection.judged) else detection.scores
-    scores = judged.to_numpy(dtype=np.float64, na_value=np.nan)
+    scores = detection.row_scores.to_numpy(dtype=np.float64, na_value=np.nan)
     thresholds = detection.row_thresholds
     sensors = _by_error(detection.errors)[:HEAT_SENSORS]
     heat_height = 20 * len(sensors)

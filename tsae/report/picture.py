@@ -109,8 +109,7 @@ def _picture(event: Event, curves: list[Curves], axis: TimeAxis, edges: tuple[fl
 
 
 def _score_curves(detection: Detection, around: slice) -> Curves:
-    judged = detection.judged if len(detection.judged) else detection.scores
-    scores, thresholds = _values(judged, around), detection.row_thresholds[around]
+    scores, thresholds = _values(detection.row_scores, around), detection.row_thresholds[around]
     floor = log_floor(scores, float(np.median(thresholds)))
     lines = {"score": np.maximum(scores, floor or -np.inf), "threshold": thresholds}
     return Curves("Anomaly score", lines, is_log=floor is not None)

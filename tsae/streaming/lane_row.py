@@ -6,20 +6,18 @@ what a row costs. Therefore arrays here lack the axis of the lanes, and what dep
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.combination import combined_row
 from tsae.detection.models import WindowModel
 from tsae.series.channels import ChannelScaler
 from tsae.streaming.lane_arrays import LaneArrays
 from tsae.streaming.lane_chains import LaneChains
 from tsae.streaming.lane_member import LaneMember
-from tsae.streaming.lane_scores import Places, Step
+from tsae.streaming.lane_scores import Places, Step, row_scores
 
 __all__ = ["Apart", "LaneRow"]
 
@@ -127,8 +125,8 @@ class LaneRow:
             means = means if apart is None else means + apart
         self._put_errors(lane, views, newest, relative)
         row_views = self._chains.row(views.means, origin, means)
-        now, now_own = _scores(row_views, self._now, views.terms[newest])
-        settled, own = _scores(row_views, self._settled, views.terms[origin])
+        now, now_own = row_scores(row_views, float(views.terms[newest]), self._now)
+        settled, own = row_scores(row_views, float(views.terms[origin]), self._settled)
         return Step(
             [now], [now_own], [row >= self._chains.delay], [settled], [own], views.errors[origin : origin + 1].copy()
         )
@@ -176,9 +174,3 @@ class LaneRow:
             sums = [self._arrays[name][lane] for name in self._sums if name in self._arrays]
             views = self._views[lane] = _Views(window, errors, means, terms, sums)
         return views
-
-
-def _scores(views: list[float], places: Places, term: Any) -> list[float]:
-    """The score and the unsmoothed one, with the part of the switches."""
-    part = float(term)
-    return [math.hypot(combined_row([views[place] for place in kind]), part) for kind in places]

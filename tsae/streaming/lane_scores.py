@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.combination import combined, combined_row, with_switches
 
-__all__ = ["Flushed", "Places", "Step", "joined", "scores_of"]
+__all__ = ["Flushed", "Places", "Step", "joined", "row_scores", "scores_of"]
 
 FloatArray = NDArray[np.float64]
 Places = tuple[list[int], list[int]]
@@ -52,13 +52,17 @@ def scores_of(views: FloatArray, terms: FloatArray, places: Places) -> tuple[lis
     `terms` is the part of the switches, `(n,)`.
     """
     if len(views) == 1:
-        row, term = views[0].tolist(), float(terms[0])
-        smoothed, own = (math.hypot(combined_row([row[place] for place in kind]), term) for kind in places)
+        smoothed, own = row_scores(views[0].tolist(), float(terms[0]), places)
         return [smoothed], [own]
     if not len(views):
         return [], []
     smoothed_rows, own_rows = (with_switches(combined([views[:, kind]]), terms) for kind in places)
     return smoothed_rows.tolist(), own_rows.tolist()
+
+
+def row_scores(views: list[float], term: float, places: Places) -> list[float]:
+    """The score and the unsmoothed one of a single row, in plain numbers: what `scores_of` makes of many."""
+    return [math.hypot(combined_row([views[place] for place in kind]), term) for kind in places]
 
 
 def joined(groups: Sequence[NDArray[np.intp]], steps: Sequence[Step]) -> Step:

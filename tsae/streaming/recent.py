@@ -56,8 +56,7 @@ class RecentRows:
     @property
     def values(self) -> FloatArray:
         """The rows that are still there, oldest first, `(n, n_channels)`."""
-        rows = np.arange(max(0, self._n_rows - self._length), self._n_rows) % self._length
-        return self._values[rows]
+        return self._values[self._places(self._first)]
 
     def clear(self) -> None:
         """The segment is over."""
@@ -92,8 +91,8 @@ class RecentRows:
         """Everything it remembers, under names that begin with `prefix`; nothing if that is nothing."""
         if not self._n_rows:
             return {}
-        rows = np.arange(max(0, self._n_rows - self._length), self._n_rows) % self._length
-        arrays: dict[str, NDArray[Any]] = {"values": self._values[rows], "numbers": self._numbers[rows]}
+        places = self._places(self._first)
+        arrays: dict[str, NDArray[Any]] = {"values": self._values[places], "numbers": self._numbers[places]}
         if self._held is not None:
             arrays |= {f"held_{name}": np.asarray(each) for name, each in self._held._asdict().items()}
         return {f"{prefix}{name}": array for name, array in arrays.items()}
@@ -108,14 +107,21 @@ class RecentRows:
             peak, values, numbers = (arrays[f"{prefix}held_{name}"] for name in _Part._fields)
             self._held = _Part(int(peak), np.array(values), np.array(numbers))
 
+    @property
+    def _first(self) -> int:
+        """Where in the segment the oldest row stands that is still there."""
+        return max(0, self._n_rows - self._length)
+
+    def _places(self, first: int, stop: int | None = None) -> NDArray[np.intp]:
+        """Where in memory rows of the segment stand."""
+        return np.arange(first, self._n_rows if stop is None else stop) % self._length
+
     def _place(self, number: int) -> int | None:
         """Where in the segment a row stands, if it is still there; 0 is the first row."""
-        first = max(0, self._n_rows - self._length)
-        rows = np.arange(first, self._n_rows)
-        found = np.flatnonzero(self._numbers[rows % self._length] == number)
-        return first + int(found[0]) if len(found) else None
+        found = np.flatnonzero(self._numbers[self._places(self._first)] == number)
+        return self._first + int(found[0]) if len(found) else None
 
     def _cut(self, number: int, place: int) -> _Part:
-        first = max(0, place - self._reach, self._n_rows - self._length)
-        rows = np.arange(first, min(self._n_rows, place + self._reach + 1)) % self._length
-        return _Part(number, self._values[rows], self._numbers[rows])
+        first, stop = max(self._first, place - self._reach), min(self._n_rows, place + self._reach + 1)
+        places = self._places(first, stop)
+        return _Part(number, self._values[places], self._numbers[places])

@@ -56,7 +56,6 @@ class StreamScorer:
         Rows of an entity that wait for earlier ones that come late, at least 0; they delay every answer.
     max_entities
         Most entities; rows of further ones are refused, so that no sender can fill the memory.
-
     rules
         What makes an event.
     adapt

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.thresholds.clusters import cluster_peaks
 from tsae.detection.thresholds.guards import Guards, guards_for
-from tsae.detection.thresholds.threshold import Target
-from tsae.errors import DataError
+from tsae.detection.thresholds.threshold import Target, known_scores
 
 __all__ = ["AdaptiveThreshold"]
 
@@ -55,9 +54,7 @@ class AdaptiveThreshold:
     """
 
     def __init__(self, calibration: FloatArray, target: Target, guards: Guards | None = None) -> None:
-        known = calibration[~np.isnan(calibration)]
-        if not len(known):
-            raise DataError("no calibration row has a score to learn a threshold from; pass more rows")
+        known = known_scores(calibration)
         self.target, self.guards = target, guards or guards_for(target)
         self._counts_episodes = target.counts == "episodes"
         self._row_rate = target.rate * (_rows_an_episode(known) if self._counts_episodes else 1.0)

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from tsae.detection.thresholds.clusters import MERGE_GAP, cluster_peaks
 from tsae.detection.thresholds.quantile import Quantile
 from tsae.detection.thresholds.tail import fit_pareto
-from tsae.detection.thresholds.threshold import Target
-from tsae.errors import DataError
+from tsae.detection.thresholds.threshold import Target, known_scores
 
 __all__ = ["Spot", "SpotThreshold"]
 
@@ -73,9 +72,7 @@ class SpotThreshold:
     """
 
     def __init__(self, calibration: FloatArray, target: Target, *, depth: int = 0) -> None:
-        known = calibration[~np.isnan(calibration)]
-        if not len(known):
-            raise DataError("no calibration row has a score to learn a threshold from; pass more rows")
+        known = known_scores(calibration)
         self.target, self._depth = target, min(depth, len(known) // 2)
         self._recent, self._oldest = known[len(known) - self._depth :].copy(), 0
         self._mean = float(self._recent.mean()) if self._depth else 0.0

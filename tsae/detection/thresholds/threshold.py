@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Target", "Threshold"]
+import numpy as np
+from numpy.typing import NDArray
+
+from tsae.errors import DataError
+
+__all__ = ["Target", "Threshold", "known_scores"]
 
 
 @dataclass(frozen=True)
@@ -37,3 +42,17 @@ class Threshold:
     """The same in words, such as "1 per week"."""
     n_clusters: int | None = None
     """Independent runs of high scores among the calibration rows; scores beside each other say the same thing."""
+
+
+def known_scores(calibration: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The scores `(n,)` that are not NaN.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+    """
+    known = calibration[~np.isnan(calibration)]
+    if not len(known):
+        raise DataError("no calibration row has a score to learn a threshold from; pass more rows")
+    return known
