@@ -186,6 +186,7 @@ def test_rows_are_answered_while_the_stream_runs_and_sigterm_settles_the_rest(mo
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
+        process.wait()
     assert process.returncode == 0, err
     assert [row["row"] for row in settled([json.loads(line) for line in out.splitlines()])] == [0, 1, 2]
     assert "3 rows scored" in err

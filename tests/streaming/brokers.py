@@ -139,7 +139,14 @@ class Watch:
 
 
 def records_in(path: Path) -> list[dict[str, Any]]:
+    """All records of a file that nobody writes any more."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def records_so_far(path: Path) -> list[dict[str, Any]]:
+    """The records of a file that is being written; its last line may still be under way."""
+    text = path.read_text() if path.exists() else ""
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
 def rows_for(

@@ -193,6 +193,7 @@ def test_standard_output_that_is_full_is_told(detector: AnomalyDetector, tmp_pat
         assert process.wait(60) == 5
     finally:
         process.kill()
+        process.wait()
     assert "error: stopped before all results were out" in log.read_text()
 
 

@@ -23,6 +23,7 @@ from tests.streaming.brokers import (
     needed,
     publish,
     records_in,
+    records_so_far,
     rows_for,
     settled_scores,
     uninterrupted,
@@ -92,7 +93,7 @@ def test_mqtt_rows_survive_a_broker_that_restarts_and_a_scorer_that_is_killed(
     publisher.join()
     expected = uninterrupted(model, rows)
     n_expected = sum(map(len, expected.values()))
-    wait_for(lambda: sum(len(each) for each in settled_scores(records_in(out)).values()) >= n_expected, "all results")
+    wait_for(lambda: sum(map(len, settled_scores(records_so_far(out)).values())) >= n_expected, "all results")
     watch.stop()
     records = records_in(out)
     assert_equal(settled_scores(records), expected)
@@ -110,18 +111,18 @@ def test_a_file_that_is_rotated_is_followed_over_a_kill(model: Path, tmp_path: P
     source.write_text("".join(lines[:60]))
     watch = Watch(model, "--from", source, "--to", out, "--state", tmp_path / "state", log=tmp_path / "log")
     try:
-        wait_for(lambda: len(records_in(out)) >= 60, "the first rows")
+        wait_for(lambda: len(records_so_far(out)) >= 60, "the first rows")
         watch.kill()
         with source.open("a") as file:
             file.write("".join(lines[60:100]))
         watch.start()
-        wait_for(lambda: len({each["id"] for each in records_in(out) if each["kind"] == "row"}) >= 100, "the next rows")
+        wait_for(lambda: n_rows_told(out) >= 100, "the next rows")
         source.rename(tmp_path / "rows.jsonl.1")
         source.write_text("".join(lines[100:]))
-        wait_for(lambda: len({each["id"] for each in records_in(out) if each["kind"] == "row"}) >= 150, "the last rows")
+        wait_for(lambda: n_rows_told(out) >= 150, "the last rows")
         watch.stop()
     finally:
-        watch.process.kill()
+        watch.kill()
     told = [record["id"] for record in records_in(out) if record["kind"] == "row"]
     assert told == [f"/{row}" for row in range(150)]
 
@@ -177,7 +178,7 @@ def test_tls_with_user_and_password_from_the_environment_and_what_senders_may_do
         assert [report["at"] for report in reports] == ["plant/pump/row"] * 4
         assert "the message has more than 1,048,576 bytes" in reports[-1]["error"]
     finally:
-        watch.process.kill()
+        watch.kill()
         client.disconnect()
         client.loop_stop()
         broker.stop()
@@ -202,4 +203,8 @@ def test_counters_are_served_while_it_runs(model: Path, tmp_path: Path) -> None:
         assert "# TYPE tsae_threshold_moved gauge\n" in text()
         watch.stop()
     finally:
-        watch.process.kill()
+        watch.kill()
+
+
+def n_rows_told(out: Path) -> int:
+    return len({record["id"] for record in records_so_far(out) if record["kind"] == "row"})

@@ -6,11 +6,12 @@ import json
 import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.streaming.brokers import Watch, records_in, wait_for
+from tests.streaming.brokers import Watch, records_in, records_so_far, wait_for
 from tests.streaming.reference import CHANNELS, of_file, plant, scores_of
 from tsae import AnomalyDetector, StreamScorer, load
 from tsae.streaming.answers import StreamScores
@@ -84,7 +85,7 @@ def test_a_process_takes_up_a_new_file_and_refuses_a_bad_one(models: list[Path],
     source.write_text("".join(lines[:60]))
     watch = Watch(model, "--from", source, "--to", out, "--state", tmp_path / "state", log=log)
     try:
-        wait_for(lambda: len(answered(out)) == 60, "the first rows")
+        wait_for(lambda: len(answered(records_so_far(out))) == 60, "the first rows")
         model.write_bytes(b"no model")
         watch.process.send_signal(signal.SIGHUP)
         wait_for(lambda: "the new model file is not used: " in log.read_text(), "word of the bad file")
@@ -97,21 +98,22 @@ def test_a_process_takes_up_a_new_file_and_refuses_a_bad_one(models: list[Path],
         )
         with source.open("a") as file:
             file.write("".join(lines[60:]))
-        wait_for(lambda: len(answered(out)) == 90, "the last rows")
+        wait_for(lambda: len(answered(records_so_far(out))) == 90, "the last rows")
         watch.stop()
     finally:
-        watch.process.kill()
-    assert list(answered(out)) == list(range(90))
+        watch.kill()
+    found = answered(records_in(out))
+    assert list(found) == list(range(90))
     old, new = (
         StreamScorer(load(path)).update_many(frame[CHANNELS].to_numpy(), frame.index).immediate for path in models[:2]
     )
     expected = [row.score for row in (*old[:60], *new[60:])]
-    np.testing.assert_allclose(list(answered(out).values()), expected, rtol=1e-3)
+    np.testing.assert_allclose(list(found.values()), expected, rtol=1e-3)
 
 
-def answered(path: Path) -> dict[int, float]:
+def answered(records: list[dict[str, Any]]) -> dict[int, float]:
     """Immediate scores by row."""
-    return {record["row"]: record["score"] for record in records_in(path) if "score" in record}
+    return {record["row"]: record["score"] for record in records if "score" in record}
 
 
 def put_in_place(model: Path, path: Path) -> None:
