@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
-    from tsae.detection.events import Event
+    from tsae.detection.events.event import Event
+    from tsae.detection.events.rules import EventRules
     from tsae.detection.exporting.export import export_onnx
-    from tsae.detection.image_detector import ImageAnomalyDetector
-    from tsae.detection.image_result import ImageDetection
-    from tsae.detection.recipes import recipe
+    from tsae.detection.images.detector import ImageAnomalyDetector
+    from tsae.detection.images.result import ImageDetection
+    from tsae.detection.parameters.recipes import recipe
     from tsae.detection.result import Detection
-    from tsae.detection.rules import EventRules
     from tsae.detection.saving import load
     from tsae.evaluation.image_sets import ImageSet, image_dataset
     from tsae.series.bundled import bundled_dataset
@@ -49,10 +49,10 @@ __all__ = [
 _HOME = {
     "AnomalyDetector": "tsae.detection.detector",
     "Detection": "tsae.detection.result",
-    "Event": "tsae.detection.events",
-    "EventRules": "tsae.detection.rules",
-    "ImageAnomalyDetector": "tsae.detection.image_detector",
-    "ImageDetection": "tsae.detection.image_result",
+    "Event": "tsae.detection.events.event",
+    "EventRules": "tsae.detection.events.rules",
+    "ImageAnomalyDetector": "tsae.detection.images.detector",
+    "ImageDetection": "tsae.detection.images.result",
     "ImageSet": "tsae.evaluation.image_sets",
     "SensorTable": "tsae.series.table",
     "StreamScorer": "tsae.streaming.scorer",
@@ -61,7 +61,7 @@ _HOME = {
     "image_dataset": "tsae.evaluation.image_sets",
     "load": "tsae.detection.saving",
     "read_table": "tsae.series.reading",
-    "recipe": "tsae.detection.recipes",
+    "recipe": "tsae.detection.parameters.recipes",
 }
 
 

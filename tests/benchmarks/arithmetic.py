@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import nn
 
-from tsae.detection.engine import ScoreModel
-from tsae.detection.member import Member
-from tsae.detection.models import MaskedModel
-from tsae.detection.torch_network import TorchNetwork
+from tsae.detection.scoring.engine import ScoreModel
+from tsae.detection.scoring.member import Member
+from tsae.detection.scoring.models import MaskedModel
+from tsae.detection.scoring.torch_network import TorchNetwork
 from tsae.nn.dense import DenseDecoder, DenseEncoder
 
 __all__ = ["operations"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tsae.detection.recipes import RECIPES, recipe
+from tsae.detection.parameters.recipes import RECIPES, recipe
 
 __all__ = ["KINDS"]
 

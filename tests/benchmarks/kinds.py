@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 import tsae
-from tsae.detection.recipes import RECIPES
+from tsae.detection.parameters.recipes import RECIPES
 from tsae.evaluation.bench import run_benchmark
 from tsae.evaluation.catalogue import SeriesFiles, find_series
 from tsae.evaluation.results import BenchmarkResult

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from tsae import AnomalyDetector
-from tsae.detection.scoring import score_grid
+from tsae.detection.scoring.whole_series import score_grid
 from tsae.evaluation.catalogue import SeriesFiles, find_series, read_series
 
 Array = NDArray[np.float64]

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from tsae import AnomalyDetector, StreamScorer
-from tsae.detection.models import MaskedModel
-from tsae.detection.stored_network import StoredNetwork
+from tsae.detection.scoring.models import MaskedModel
+from tsae.detection.scoring.stored_network import StoredNetwork
 from tsae.detection.stream_model import StreamModel
 
 N_CHANNELS, WINDOW, N_ENTITIES, N_BEFORE, N_ROUNDS = 8, 64, 1000, 250, 20

@@ -26,7 +26,7 @@ from sklearn.datasets import load_digits
 
 import tsae
 from tsae import AnomalyDetector, ImageAnomalyDetector
-from tsae.detection.recipes import RECIPES, recipe
+from tsae.detection.parameters.recipes import RECIPES, recipe
 from tsae.evaluation import resemblance
 from tsae.series.synthetic import make_series
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tsae.detection.recipes import DataKind, recipe
+from tsae.detection.parameters.recipes import DataKind, recipe
 
 __all__ = ["LINES", "Line"]
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsae.detection.calibration import LogTail
-from tsae.detection.combination import NEUTRAL_SCORE
-from tsae.detection.engine import ScoreModel
-from tsae.detection.member import Member, MemberScale, immediate_averages, settled_averages
-from tsae.detection.switch_habits import SwitchHabits
+from tsae.detection.scoring.calibration import LogTail
+from tsae.detection.scoring.combination import NEUTRAL_SCORE
+from tsae.detection.scoring.engine import ScoreModel
+from tsae.detection.scoring.member import Member, MemberScale, immediate_averages, settled_averages
+from tsae.detection.scoring.switch_habits import SwitchHabits
 
 Array = npt.NDArray[Any]
 ErrorsOfWindow = Callable[[Array], Array]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsae.detection.evidence import Moment, RowBlock, TrackedEvent
-from tsae.detection.rules import EventRules
+from tsae.detection.events.evidence import Moment, RowBlock, TrackedEvent
+from tsae.detection.events.rules import EventRules
 
 Array = npt.NDArray[Any]
 

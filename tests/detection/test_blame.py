@@ -5,10 +5,10 @@ import pytest
 
 from tests.detection.plants import readings
 from tsae import AnomalyDetector, load
-from tsae.detection.blame import BlameModel, put_aside
-from tsae.detection.blame_fit import fit_blame
-from tsae.detection.fit_rows import lay_out_rows
-from tsae.detection.training_rows import Span
+from tsae.detection.fitting.blame import fit_blame
+from tsae.detection.scoring.blame import BlameModel, put_aside
+from tsae.detection.scoring.fit_rows import lay_out_rows
+from tsae.detection.scoring.training_rows import Span
 from tsae.series.channels import fit_channels
 
 SIZE, N_CHANNELS = 3, 4

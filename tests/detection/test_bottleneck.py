@@ -15,8 +15,8 @@ from sklearn.metrics import roc_auc_score
 
 import tsae
 from tsae import AnomalyDetector, ImageAnomalyDetector
-from tsae.detection.bottleneck import BottleneckFacts, advise, far_off, principal_curve, study_bottleneck
-from tsae.detection.readiness import study_tables
+from tsae.detection.codes.bottleneck import BottleneckFacts, advise, far_off, principal_curve, study_bottleneck
+from tsae.detection.codes.readiness import study_tables
 from tsae.errors import DataError
 from tsae.series.synthetic import make_series
 

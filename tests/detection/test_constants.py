@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.detection.reference import constant_errors
-from tsae.detection.constants import ConstantWatch
+from tsae.detection.scoring.constants import ConstantWatch
 
 
 @settings(max_examples=30)

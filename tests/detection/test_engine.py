@@ -5,8 +5,8 @@ import pytest
 
 from tests.detection.plants import COMPOSITIONS, SHORT_LAGS, Composition, fitted, today
 from tests.detection.reference import segment_errors, segment_scores
-from tsae.detection.combination import NEUTRAL_SCORE
-from tsae.detection.engine import SegmentScorer
+from tsae.detection.scoring.combination import NEUTRAL_SCORE
+from tsae.detection.scoring.engine import SegmentScorer
 
 every_composition = pytest.mark.parametrize("composition", COMPOSITIONS, ids=str)
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsae.detection.events import Event
-from tsae.detection.evidence import TrackedEvent
-from tsae.detection.explain import Labels, PeakView, ScoredSeries, make_events
-from tsae.detection.rules import EventRules, severities, severity
+from tsae.detection.events.event import Event
+from tsae.detection.events.evidence import TrackedEvent
+from tsae.detection.events.explain import Labels, PeakView, ScoredSeries, make_events
+from tsae.detection.events.rules import EventRules, severities, severity
 
 N_ROWS = 30
 CLOCK = pd.date_range("2026-03-01", periods=N_ROWS, freq="min")

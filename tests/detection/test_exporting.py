@@ -17,7 +17,7 @@ from tests.detection.pictures import pictures
 from tests.detection.plants import COMPOSITIONS, Composition, fitted, readings, today
 from tsae import AnomalyDetector, ImageAnomalyDetector, StreamScorer
 from tsae.detection.exporting.export import export_onnx
-from tsae.detection.models import MaskedModel
+from tsae.detection.scoring.models import MaskedModel
 from tsae.errors import OutputError, ParameterError
 
 N_WINDOWS = 40

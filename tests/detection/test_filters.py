@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.detection.reference import moving_average
-from tsae.detection.filters import MovingAverage, smoothing_kernels, trailing_kernel
+from tsae.detection.scoring.filters import MovingAverage, smoothing_kernels, trailing_kernel
 
 rows = st.lists(st.tuples(st.floats(0, 1e3), st.sampled_from([0.0, 0.5, 1.0])), max_size=40)
 

@@ -17,10 +17,10 @@ from tests.detection.kinds import LINES, Line
 from tests.detection.pictures import pictures
 from tests.detection.plants import readings
 from tsae import AnomalyDetector, ImageAnomalyDetector
-from tsae.detection.engine import SegmentScorer
-from tsae.detection.image_options import image_options
-from tsae.detection.recipes import RECIPES, recipe
-from tsae.detection.series_options import series_options
+from tsae.detection.images.options import image_options
+from tsae.detection.parameters.recipes import RECIPES, recipe
+from tsae.detection.parameters.series import series_options
+from tsae.detection.scoring.engine import SegmentScorer
 from tsae.training.batches import Batch
 from tsae.training.objectives import reconstruction_loss
 

@@ -15,8 +15,8 @@ import tsae
 from tests.detection.plants import readings
 from tests.detection.thresholds_reference import peaks
 from tsae import AnomalyDetector, ImageAnomalyDetector
-from tsae.detection.label_classifier import fit_label_classifier, honest_terms
-from tsae.detection.label_tuning import cheapest_threshold, tune_threshold
+from tsae.detection.labels.tuning import cheapest_threshold, tune_threshold
+from tsae.detection.scoring.classifier import fit_label_classifier, honest_terms
 from tsae.detection.thresholds.clusters import MERGE_GAP
 from tsae.errors import DataError, ParameterError
 

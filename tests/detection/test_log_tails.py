@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tsae.detection.calibration import fit_log_tail
-from tsae.detection.combination import combined, combined_row
-from tsae.detection.log_tails import LogTails
+from tsae.detection.scoring.calibration import fit_log_tail
+from tsae.detection.scoring.combination import combined, combined_row
+from tsae.detection.scoring.log_tails import LogTails
 
 
 def test_tails_side_by_side_give_what_each_gives_alone() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tsae.detection.plan import MemberPlan, plan_members
+from tsae.detection.parameters.plan import MemberPlan, plan_members
 
 
 def plans(preset: str, n_channels: int = 3, max_steps: str | int = "auto", n_rows: int = 2000) -> list[MemberPlan]:

@@ -7,8 +7,8 @@ import pytest
 from tests.detection.pictures import pictures
 from tests.detection.plants import readings
 from tsae import AnomalyDetector, ImageAnomalyDetector
-from tsae.detection.models import ReconstructionModel
-from tsae.detection.recipes import RECIPES, recipe
+from tsae.detection.parameters.recipes import RECIPES, recipe
+from tsae.detection.scoring.models import ReconstructionModel
 from tsae.errors import ParameterError
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.detection.reference import immediate_row_errors, settled_row_errors
-from tsae.detection.rows import RowErrors, WindowErrors
+from tsae.detection.scoring.rows import RowErrors, WindowErrors
 
 
 def errors_of_windows(windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -8,9 +8,9 @@ import torch
 
 from tests.detection.plants import readings
 from tsae import AnomalyDetector, load
-from tsae.detection.fit_rows import lay_out_rows
-from tsae.detection.screening import cross_errors, deviations, suspicious_rows
-from tsae.detection.training_rows import Span
+from tsae.detection.fitting.screening import cross_errors, deviations, suspicious_rows
+from tsae.detection.scoring.fit_rows import lay_out_rows
+from tsae.detection.scoring.training_rows import Span
 from tsae.errors import ParameterError
 from tsae.series.channels import fit_channels
 from tsae.series.grid import on_grid

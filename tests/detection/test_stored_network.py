@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from tsae.detection.stored_network import StoredNetwork
-from tsae.detection.torch_network import TorchNetwork
+from tsae.detection.scoring.stored_network import StoredNetwork
+from tsae.detection.scoring.torch_network import TorchNetwork
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import principal_path
 from tsae.nn.options import NetworkOptions

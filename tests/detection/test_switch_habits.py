@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.detection.reference import habit_surprise
-from tsae.detection.switch_habits import HabitWatch, SwitchHabits, fit_habits
+from tsae.detection.scoring.switch_habits import HabitWatch, SwitchHabits, fit_habits
 
 
 def timer(n_rows: int, on: int, off: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from scipy.stats import genpareto
 
 from tests.detection.plants import readings
 from tsae import AnomalyDetector
-from tsae.detection.calibration import LogTail, fit_log_tail
+from tsae.detection.scoring.calibration import LogTail, fit_log_tail
 from tsae.detection.thresholds import Threshold, check_threshold, fixed_threshold, learn_threshold
 from tsae.detection.thresholds.clusters import cluster_peaks
 from tsae.errors import DataError, ParameterError

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.detection.reference_events import events_of
-from tsae.detection.evidence import Evidence, Moment, RowBlock, TrackedEvent
-from tsae.detection.rules import EventRules
-from tsae.detection.tracking import EventTracker
+from tsae.detection.events.evidence import Evidence, Moment, RowBlock, TrackedEvent
+from tsae.detection.events.rules import EventRules
+from tsae.detection.events.tracking import EventTracker
 from tsae.errors import ParameterError
 
 JOINS = np.array([4.0, 4.0])

@@ -11,7 +11,8 @@ from sklearn.exceptions import NotFittedError
 
 from tests.detection.plants import COMPOSITIONS, Composition, fitted, readings, today
 from tsae import AnomalyDetector, ImageAnomalyDetector
-from tsae.detection.codes import fit_cloud, towards
+from tsae.detection.codes.cloud import fit_cloud
+from tsae.detection.scoring.rebuilding import towards
 from tsae.errors import DataError, ParameterError
 from tsae.series.synthetic import make_series
 

@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 from tests.evaluation import detectors
 from tests.evaluation.strategies import patient
 from tsae import AnomalyDetector
-from tsae.detection.recipes import RECIPES, recipe
+from tsae.detection.parameters.recipes import RECIPES, recipe
 from tsae.errors import DataError, ParameterError
 from tsae.evaluation.baselines import PcaWindows, RandomScore, ZScore
 from tsae.evaluation.contender import Contender

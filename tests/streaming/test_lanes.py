@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.detection.plants import COMPOSITIONS, Composition, fitted, readings, today
-from tsae.detection.engine import SegmentScorer
+from tsae.detection.scoring.engine import SegmentScorer
 from tsae.streaming.lanes import Lanes
 
 LAGS = (10_000, 0, 5)

@@ -12,7 +12,7 @@ from tsae.cli.tables import bottleneck_table, facts_table, quality_table
 from tsae.errors import DataError
 
 if TYPE_CHECKING:
-    from tsae.detection.readiness import Readiness
+    from tsae.detection.codes.readiness import Readiness
     from tsae.series.quality import TableQuality
     from tsae.series.table import SensorTable
 
@@ -51,7 +51,7 @@ def check(table: Table, *, reading: Reading) -> None:
 
 def _readiness(rows: SensorTable) -> tuple[Readiness | None, str]:
     """What a fit would find, or why it would be refused."""
-    from tsae.detection.readiness import study_tables
+    from tsae.detection.codes.readiness import study_tables
 
     try:
         return study_tables(list(rows.frames.values())), ""

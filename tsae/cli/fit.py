@@ -14,12 +14,12 @@ from tsae.cli.inputs import exclusion_masks, read_input, stem_of
 from tsae.cli.options import Exclude, Reading, Size, Table
 from tsae.cli.pictures.sources import is_folder, parse_size, refuse_options, stated_options
 from tsae.cli.tables import facts_table
-from tsae.detection.recipes import recipe
+from tsae.detection.parameters.recipes import recipe
 from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
-    from tsae.detection.recipes import DataKind
+    from tsae.detection.parameters.recipes import DataKind
     from tsae.series.table import SensorTable
 
 __all__ = ["Settings", "fit", "fit_detector"]

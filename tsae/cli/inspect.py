@@ -63,7 +63,7 @@ def _show(path: Path, channels: list[dict[str, Any]], manifest: dict[str, Any], 
 
 
 def _show_advice(manifest: dict[str, Any]) -> None:
-    from tsae.detection.bottleneck import BottleneckFacts, advise
+    from tsae.detection.codes.bottleneck import BottleneckFacts, advise
 
     screen = results()
     advice = advise(BottleneckFacts.of(manifest["codes"]["bottleneck"]))

@@ -9,7 +9,7 @@ from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
-    from tsae.detection.image_detector import ImageAnomalyDetector
+    from tsae.detection.images.detector import ImageAnomalyDetector
 
 __all__ = ["image_detector", "is_image_model", "table_detector"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsae.detection.events import Event
-from tsae.detection.image_result import ImageDetection
+from tsae.detection.events.event import Event
+from tsae.detection.images.result import ImageDetection
 from tsae.detection.result import Detection
 from tsae.store import open_atomically
 

@@ -21,9 +21,9 @@ from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
-    from tsae.detection.events import Event
+    from tsae.detection.events.event import Event
+    from tsae.detection.events.rules import EventRules
     from tsae.detection.result import Detection
-    from tsae.detection.rules import EventRules
     from tsae.series.table import SensorTable
 
 __all__ = ["Targets", "detect", "score", "write_results"]

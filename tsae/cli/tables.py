@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from tsae.detection.bottleneck import Advice
-    from tsae.detection.events import Event
-    from tsae.detection.image_result import ImageDetection
+    from tsae.detection.codes.bottleneck import Advice
+    from tsae.detection.events.event import Event
+    from tsae.detection.images.result import ImageDetection
     from tsae.series.quality import TableQuality
 
 __all__ = [

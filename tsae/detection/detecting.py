@@ -8,20 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tsae.detection.calibration import LogTail, fit_log_tail
 from tsae.detection.distributions import Reference
 from tsae.detection.drift import drift_between
-from tsae.detection.engine import ScoreModel
-from tsae.detection.events import Event
-from tsae.detection.evidence import TrackedEvent
-from tsae.detection.explain import Labels, PeakView, ScoredSeries, make_events
+from tsae.detection.events.event import Event
+from tsae.detection.events.evidence import TrackedEvent
+from tsae.detection.events.explain import Labels, PeakView, ScoredSeries, make_events
+from tsae.detection.events.peak import peak_rows, view_peak
+from tsae.detection.events.rules import EventRules
+from tsae.detection.events.tracking import join_levels
 from tsae.detection.inputs import Entity
-from tsae.detection.peak import peak_rows, view_peak
 from tsae.detection.result import Detection
-from tsae.detection.rules import EventRules
-from tsae.detection.scoring import CalibrationScores, score_grid
+from tsae.detection.scoring.calibration import LogTail, fit_log_tail
+from tsae.detection.scoring.engine import ScoreModel
+from tsae.detection.scoring.whole_series import CalibrationScores, score_grid
 from tsae.detection.thresholds import ThresholdSet, adaptive_threshold
-from tsae.detection.tracking import join_levels
 from tsae.series.grid import GridSeries
 
 __all__ = ["DetectorFacts", "detect_entity"]

@@ -13,22 +13,22 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from tsae.detection.codes.series_uses import SeriesUses
 from tsae.detection.detecting import DetectorFacts, detect_entity
 from tsae.detection.distributions import fit_reference
+from tsae.detection.events.rules import EventRules
 from tsae.detection.inputs import Entity, check_period, checked_entities, data_hash, lay_out
-from tsae.detection.label_series import tuned_thresholds, with_label_classifier, without_anomalies
-from tsae.detection.labels import check_label_parameters, labels_of_parts
-from tsae.detection.parameters import plain
+from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
+from tsae.detection.labels.series import tuned_thresholds, with_label_classifier, without_anomalies
+from tsae.detection.parameters.series import series_options
+from tsae.detection.plain_values import plain
 from tsae.detection.result import Detection
-from tsae.detection.rules import EventRules
-from tsae.detection.scoring import (
+from tsae.detection.scoring.training_rows import used_spans
+from tsae.detection.scoring.whole_series import (
     held_out_scores,
     score_grid,
 )
-from tsae.detection.series_options import series_options
-from tsae.detection.series_uses import SeriesUses
 from tsae.detection.thresholds import ThresholdSet, learn_thresholds
-from tsae.detection.training_rows import used_spans
 from tsae.series.clock import infer_clock
 from tsae.series.grid import GridSeries
 
@@ -256,8 +256,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
             Rows labelled anomalous are kept out of training and calibration, and if there are any, the threshold is the
             one that does best on labelled and held-out rows, unless `threshold` states a number.
         """
-        from tsae.detection.build import fit_model  # loads Lightning, which scoring does without
-        from tsae.detection.code_study import study_windows
+        from tsae.detection.codes.study import study_windows
+        from tsae.detection.fitting.build import fit_model  # loads Lightning, which scoring does without
 
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = series_options(self.get_params(), seed=seed)
@@ -271,7 +271,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         normal = [without_anomalies(entity, part) for entity, part in zip(entities, known, strict=True)]
         self.rejected_: list[list[list[int]]] = [[] for _ in entities]
         if self.robust:
-            from tsae.detection.screening import without_suspicious_rows
+            from tsae.detection.fitting.screening import without_suspicious_rows
 
             normal, self.rejected_ = without_suspicious_rows(normal, self._grid)
         spans = used_spans([self._grid(part) for part in normal], [part.excluded for part in normal], self.held_out)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tsae.detection.detector import AnomalyDetector
-from tsae.detection.scoring import CalibrationScores, score_grid
+from tsae.detection.scoring.whole_series import CalibrationScores, score_grid
 from tsae.errors import ParameterError
 
 __all__ = ["recalibrate_detector"]

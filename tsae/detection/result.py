@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsae.detection.drift import Drift
-from tsae.detection.events import Event
-from tsae.detection.rules import severities
+from tsae.detection.events.event import Event
+from tsae.detection.events.rules import severities
 
 __all__ = ["Detection"]
 

@@ -10,20 +10,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tsae.detection.detector import AnomalyDetector
-from tsae.detection.packing import Arrays, fit_report, pack_codes, package_versions, plain_parameters, unpack_codes
-from tsae.detection.score_packing import (
+from tsae.detection.packing.options import (
+    Arrays,
+    fit_report,
+    pack_codes,
+    package_versions,
+    plain_parameters,
+    unpack_codes,
+)
+from tsae.detection.packing.score_model import (
     pack_reference,
     pack_score_model,
     reading_parts,
     unpack_reference,
     unpack_score_model,
 )
-from tsae.detection.scoring import CalibrationScores
+from tsae.detection.scoring.whole_series import CalibrationScores
 from tsae.detection.thresholds import Threshold, ThresholdSet
 from tsae.store import read_model, write_model
 
 if TYPE_CHECKING:
-    from tsae.detection.image_detector import ImageAnomalyDetector
+    from tsae.detection.images.detector import ImageAnomalyDetector
 
 __all__ = ["load", "save_detector"]
 
@@ -78,7 +85,7 @@ def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
 
 
 def _unpack_images(tensors: Arrays, manifest: dict[str, Any]) -> ImageAnomalyDetector:
-    from tsae.detection.image_saving import unpack_image_detector  # loads torch, which scoring tables does without
+    from tsae.detection.images.saving import unpack_image_detector  # loads torch, which scoring tables does without
 
     return unpack_image_detector(tensors, manifest)
 

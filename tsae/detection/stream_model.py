@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.calibration import LogTail, fit_log_tail
 from tsae.detection.distributions import Reference
-from tsae.detection.engine import ScoreModel
-from tsae.detection.score_packing import reading_parts, unpack_reference, unpack_score_model
+from tsae.detection.packing.score_model import reading_parts, unpack_reference, unpack_score_model
+from tsae.detection.scoring.calibration import LogTail, fit_log_tail
+from tsae.detection.scoring.engine import ScoreModel
 from tsae.detection.thresholds import Threshold, ThresholdSet
 from tsae.errors import ParameterError
 from tsae.store import read_model

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tsae.detection.image_detector import ImageAnomalyDetector
+from tsae.detection.images.detector import ImageAnomalyDetector
 from tsae.images.arrays import ImageScale
 from tsae.images.folder import ImageTable
 from tsae.store import write_atomically

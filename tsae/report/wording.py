@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any
 
 from tsae.detection.drift import Drift
-from tsae.detection.events import Event, SensorShare
+from tsae.detection.events.event import Event, SensorShare
 
 __all__ = [
     "amount",

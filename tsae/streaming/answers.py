@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.calibration import LogTail
-from tsae.detection.rules import severity
+from tsae.detection.events.rules import severity
+from tsae.detection.scoring.calibration import LogTail
 from tsae.streaming.drift_watch import DriftNotice
 from tsae.streaming.event_watch import EventChange
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.calibration import LogTail
+from tsae.detection.scoring.calibration import LogTail
 from tsae.streaming.answers import RowScore, StreamScores
 from tsae.streaming.clock import StreamCounts
 from tsae.streaming.drift_watch import DriftNotice

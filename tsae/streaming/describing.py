@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tsae.detection.calibration import LogTail
-from tsae.detection.events import Event
-from tsae.detection.evidence import Moment, TrackedEvent
-from tsae.detection.explain import Labels, PeakView, as_event
-from tsae.detection.peak import PeakRows, view_peak
+from tsae.detection.events.event import Event
+from tsae.detection.events.evidence import Moment, TrackedEvent
+from tsae.detection.events.explain import Labels, PeakView, as_event
+from tsae.detection.events.peak import PeakRows, view_peak
+from tsae.detection.scoring.calibration import LogTail
 from tsae.detection.stream_model import StreamModel
 from tsae.streaming.clock import EntityClock
 

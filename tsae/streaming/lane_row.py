@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.models import WindowModel
+from tsae.detection.scoring.models import WindowModel
 from tsae.series.channels import ChannelScaler
 from tsae.streaming.lane_arrays import LaneArrays
 from tsae.streaming.lane_chains import LaneChains

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.combination import combined, combined_row, with_switches
+from tsae.detection.scoring.combination import combined, combined_row, with_switches
 
 __all__ = ["Flushed", "Places", "Step", "joined", "row_scores", "scores_of"]
 

@@ -1,8 +1,8 @@
 """Many entities scored side by side: state of fixed size for each, one row of each at a time.
 
-The same numbers as `tsae.detection.engine` gives for one segment: both share everything that has no memory; what has
-one stands here as arrays whose first axis is the entity's *lane*. A segment is numbered from its row 0; the newest
-row is t.
+The same numbers as `tsae.detection.scoring.engine` gives for one segment: both share everything that has no memory;
+what has one stands here as arrays whose first axis is the entity's *lane*. A segment is numbered from its row 0; the
+newest row is t.
 
 A row costs about as much as its networks, so what is missing is looked at only where something is: while `n_whole`,
 the number of rows since a value was missing or the segment began, is large enough, everything in reach was observed.
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.engine import ScoreModel
+from tsae.detection.scoring.engine import ScoreModel
 from tsae.streaming.lane_arrays import LaneArrays
 from tsae.streaming.lane_chains import LaneChains
 from tsae.streaming.lane_inputs import LaneConstants, LaneSwitches

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.evidence import TrackedEvent
-from tsae.detection.peak import PeakRows
+from tsae.detection.events.evidence import TrackedEvent
+from tsae.detection.events.peak import PeakRows
 
 __all__ = ["RecentRows"]
 

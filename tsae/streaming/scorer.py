@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.drift import Drift, score_reference
-from tsae.detection.peak import peak_reach
-from tsae.detection.rules import EventRules
+from tsae.detection.events.peak import peak_reach
+from tsae.detection.events.rules import EventRules
+from tsae.detection.events.tracking import join_levels
 from tsae.detection.stream_model import StreamModel
-from tsae.detection.tracking import join_levels
 from tsae.errors import DataError, ParameterError
 from tsae.streaming.answers import RowScore, StreamScores
 from tsae.streaming.batch import Answers, Batch

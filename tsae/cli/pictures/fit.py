@@ -12,14 +12,14 @@ from tsae.cli.tables import facts_table
 
 if TYPE_CHECKING:
     from tsae.cli.fit import Settings
-    from tsae.detection.image_detector import ImageAnomalyDetector
+    from tsae.detection.images.detector import ImageAnomalyDetector
 
 __all__ = ["fit_pictures"]
 
 
 def fit_pictures(folder: str, output: Path | None, size: tuple[int, int] | None, settings: Settings) -> None:
     """Learn what normal pictures look like, and write a model file."""
-    from tsae.detection.image_detector import ImageAnomalyDetector
+    from tsae.detection.images.detector import ImageAnomalyDetector
     from tsae.images.folder import read_images
     from tsae.store import check_writable
 

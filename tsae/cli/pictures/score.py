@@ -17,8 +17,8 @@ from tsae.cli.tables import pictures_table
 from tsae.errors import OutputError, ParameterError
 
 if TYPE_CHECKING:
-    from tsae.detection.image_detector import ImageAnomalyDetector
-    from tsae.detection.image_result import ImageDetection
+    from tsae.detection.images.detector import ImageAnomalyDetector
+    from tsae.detection.images.result import ImageDetection
     from tsae.images.folder import ImageTable
 
 __all__ = ["PictureTargets", "score_pictures"]

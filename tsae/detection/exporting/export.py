@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from tsae.detection.exporting.score import ScoreGraph
-from tsae.detection.graph import traced
+from tsae.detection.scoring.graph import traced
 from tsae.detection.stream_model import StreamModel
 from tsae.errors import ParameterError
 from tsae.store import write_atomically

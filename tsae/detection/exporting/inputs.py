@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsae.detection.constants import MEMORY as CONSTANT_MEMORY
-from tsae.detection.switch_habits import MEMORY as HABIT_MEMORY
-from tsae.detection.switch_habits import MOST as MOST_UNUSUAL
-from tsae.detection.switch_habits import RATE_SPREAD, SwitchHabits
-from tsae.detection.switches import CLIP as SWITCH_CLIP
-from tsae.detection.switches import LEAST_PROBABILITY, SwitchModel
-from tsae.detection.switches import MEMORY as SWITCH_MEMORY
+from tsae.detection.scoring.constants import MEMORY as CONSTANT_MEMORY
+from tsae.detection.scoring.switch_habits import MEMORY as HABIT_MEMORY
+from tsae.detection.scoring.switch_habits import MOST as MOST_UNUSUAL
+from tsae.detection.scoring.switch_habits import RATE_SPREAD, SwitchHabits
+from tsae.detection.scoring.switches import CLIP as SWITCH_CLIP
+from tsae.detection.scoring.switches import LEAST_PROBABILITY, SwitchModel
+from tsae.detection.scoring.switches import MEMORY as SWITCH_MEMORY
 from tsae.series.channels import CLIP, ChannelScaler
 
 __all__ = ["ConstantGraph", "Rows", "ScalingGraph", "SwitchGraph", "as_tensor", "longest_stay"]
@@ -72,7 +72,7 @@ class ScalingGraph:
 
 
 class ConstantGraph:
-    """Errors of the constant channels in the last rows; see `tsae.detection.constants.ConstantWatch`."""
+    """Errors of the constant channels in the last rows; see `tsae.detection.scoring.constants.ConstantWatch`."""
 
     def __init__(self, n_rows: int, n_last: int) -> None:
         ends = torch.arange(n_rows - n_last, n_rows)
@@ -91,7 +91,7 @@ class ConstantGraph:
 
 
 class SwitchGraph:
-    """How far switches surprise in the last row; see `tsae.detection.switches.SwitchWatch` and `HabitWatch`."""
+    """How far switches surprise in the last row; see `tsae.detection.scoring.switches.SwitchWatch` and `HabitWatch`."""
 
     def __init__(self, model: SwitchModel, n_rows: int) -> None:
         self.n_rows = n_rows

@@ -9,13 +9,13 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from tsae.detection.calibration import LogTail
 from tsae.detection.exporting.inputs import Rows, as_tensor
-from tsae.detection.judging import entry_errors
-from tsae.detection.member import Member, immediate_averages
-from tsae.detection.models import MaskedModel, Network, ReconstructionModel
-from tsae.detection.stored_network import StoredNetwork
-from tsae.detection.torch_network import TorchNetwork
+from tsae.detection.scoring.calibration import LogTail
+from tsae.detection.scoring.judging import entry_errors
+from tsae.detection.scoring.member import Member, immediate_averages
+from tsae.detection.scoring.models import MaskedModel, Network, ReconstructionModel
+from tsae.detection.scoring.stored_network import StoredNetwork
+from tsae.detection.scoring.torch_network import TorchNetwork
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.masked import hide_each_block
 
@@ -28,7 +28,7 @@ def longest_average(member: Member) -> int:
 
 
 class MemberGraph:
-    """A member's views of the last row and its errors; see `tsae.detection.chain.Chain`.
+    """A member's views of the last row and its errors; see `tsae.detection.scoring.chain.Chain`.
 
     Parameters
     ----------

@@ -7,13 +7,13 @@ import math
 import torch
 from torch import Tensor, nn
 
-from tsae.detection.combination import KNEE, NEUTRAL_SCORE
-from tsae.detection.constants import MEMORY as CONSTANT_MEMORY
-from tsae.detection.engine import ScoreModel
 from tsae.detection.exporting.inputs import ConstantGraph, ScalingGraph, SwitchGraph, as_tensor, longest_stay
 from tsae.detection.exporting.members import MemberGraph, longest_average
+from tsae.detection.scoring.combination import KNEE, NEUTRAL_SCORE
+from tsae.detection.scoring.constants import MEMORY as CONSTANT_MEMORY
+from tsae.detection.scoring.engine import ScoreModel
+from tsae.detection.scoring.switches import MEMORY as SWITCH_MEMORY
 from tsae.detection.stream_model import StreamModel
-from tsae.detection.switches import MEMORY as SWITCH_MEMORY
 
 __all__ = ["ScoreGraph", "rows_needed"]
 
@@ -86,7 +86,7 @@ class ScoreGraph(nn.Module):
 
 
 def combined(views: Tensor) -> Tensor:
-    """Scores `(batch,)` from views `(batch, n_views)` in −log p; see `tsae.detection.combination.combined`."""
+    """Scores `(batch,)` from views `(batch, n_views)` in −log p; see `tsae.detection.scoring.combination.combined`."""
     known = ~torch.isnan(views)
     values = torch.where(known, views, torch.full_like(views, -1.0))
     bent = torch.where(values > KNEE, KNEE * (1 + (values.clamp_min(KNEE) / KNEE).log()), values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.parameters import is_number
+from tsae.detection.plain_values import is_number
 from tsae.detection.thresholds.budget import parse_budget
 from tsae.detection.thresholds.clusters import cluster_peaks
 from tsae.detection.thresholds.learners import LEARNERS

@@ -1,0 +1,1 @@
+"""Latent codes, and what people do with them besides detecting."""

@@ -1,0 +1,149 @@
+"""What people do with the codes of windows: the part of `AnomalyDetector` that works on its longest member."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from tsae.detection.codes.uses import CodesMixin, noise_by_channel
+from tsae.detection.inputs import Entity
+from tsae.detection.scoring.engine import ScoreModel
+from tsae.detection.scoring.rebuilding import expected_values
+from tsae.detection.scoring.whole_series import (
+    cleaned_values,
+    code_length,
+    row_codes,
+    score_grid,
+    windows_of,
+    with_noise,
+)
+from tsae.detection.thresholds import Threshold, ThresholdSet
+from tsae.errors import DataError
+from tsae.series.grid import GridSeries
+
+__all__ = ["SeriesUses"]
+
+FloatArray = NDArray[np.float64]
+Rows = NDArray[np.floating]
+
+
+class SeriesUses(CodesMixin):
+    """Codes, reconstructions and cleaned rows of an estimator that checks tables and lays them out."""
+
+    model_: ScoreModel
+    n_features_in_: int
+    lag_: int
+    thresholds_: ThresholdSet
+
+    @abstractmethod
+    def _checked(self, X: Any, excluded: Any = None) -> tuple[list[Entity], bool]:
+        """Entities, and whether they came as a list."""
+
+    @abstractmethod
+    def _grid(self, entity: Entity) -> GridSeries:
+        """An entity's rows on the clock."""
+
+    @abstractmethod
+    def _like(self, entity: Entity, table: Rows | None) -> Any:
+        """A table with the entity's index and columns, if it had some."""
+
+    @property
+    def window_size_(self) -> int:
+        """Rows a window of the longest member."""
+        return int(self.model_.longest.window_size)
+
+    @property
+    def latent_dim_(self) -> int:
+        """Length of the longest member's code."""
+        return code_length(self.model_.longest)
+
+    @property
+    def receptive_field_(self) -> int:
+        """Rows that one feature of the longest member's encoder depends on: all of a window, unless convolutional."""
+        member = self.model_.longest
+        return member.options.receptive_field((member.window_size, self.n_features_in_))
+
+    @property
+    def learned_threshold_(self) -> Threshold:
+        """What stands behind `threshold_`."""
+        return self.thresholds_.settled
+
+    @property
+    def learned_immediate_threshold_(self) -> Threshold:
+        """The threshold of scores at lag 0."""
+        return self.thresholds_.immediate
+
+    @property
+    def channels_(self) -> list[str]:
+        """Names of the channels; `x0`, `x1`, … when fitted on an array."""
+        names = getattr(self, "feature_names_in_", None)
+        return [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(name) for name in names]
+
+    def errors(self, X: Any) -> Any:
+        """Error of every row and channel, divided by the channel's usual error: 1 is usual, NaN missing.
+
+        Shaped and indexed like `X` (a DataFrame if `X` is one); a list for a fleet.
+        """
+        entities, is_fleet = self._checked(X)
+        tables = [
+            self._like(entity, score_grid(self.model_, self._grid(entity), lag=self.lag_, with_errors=True).errors)
+            for entity in entities
+        ]
+        return tables if is_fleet else tables[0]
+
+    def reconstruct(self, X: Any) -> Any:
+        """What the longest member expects in every row and channel, in the sensors' units; shaped like `X`."""
+        return self._each_segment(X, lambda values: expected_values(self.model_, self.model_.longest, values))
+
+    def denoise(self, X: Any, *, noise: Any = None) -> Any:
+        """Rows drawn towards what the longest member makes of them, in the sensors' units; shaped like `X`.
+
+        Missing values become what is expected. Switches, which no network sees, and constant channels stay as they are.
+
+        Parameters
+        ----------
+        X
+            Noisy rows.
+        noise
+            Standard deviation of the noise in the sensors' units: one number, or one for each channel. `None`
+            estimates it for each channel from how much the error of these rows exceeds the usual one. A stretch
+            that is unlike those in training looks noisy, too.
+        """
+        check_is_fitted(self, "model_")
+        known = noise_by_channel(noise, self.n_features_in_)
+        left = self.codes_.left_by_row
+        return self._each_segment(
+            X, lambda values: cleaned_values(self.model_, self.model_.longest, values, noise=known, left=left)
+        )
+
+    def _each_segment(self, X: Any, answer: Callable[[Rows], FloatArray]) -> Any:
+        """Answers for the rows of every segment, shaped like `X`."""
+        entities, is_fleet = self._checked(X)
+        tables = []
+        for entity in entities:
+            grid = self._grid(entity)
+            parts = [answer(grid.values[start:stop]) for start, stop in grid.segments]
+            tables.append(self._like(entity, np.concatenate(parts)[grid.rows]))
+        return tables if is_fleet else tables[0]
+
+    def _encoded(self, X: Any) -> FloatArray:
+        entities, _ = self._checked(X)
+        return np.concatenate([row_codes(self.model_, self.model_.longest, self._grid(entity)) for entity in entities])
+
+    def _decoded(self, codes: NDArray[np.float32]) -> FloatArray:
+        return windows_of(self.model_, self.model_.longest, codes)
+
+    def _code_of(self, one: Any, name: str) -> FloatArray:
+        codes = self._encoded(one)
+        if len(codes) != self.window_size_:
+            raise DataError(f"`{name}` has {len(codes)} rows; pass one window of `window_size_` = {self.window_size_}")
+        code: FloatArray = codes[-1]
+        return code
+
+    def _with_noise(self, inputs: FloatArray, rng: np.random.Generator) -> FloatArray:
+        return with_noise(self.model_, inputs, self.codes_.left, rng)

@@ -1,0 +1,1 @@
+"""From labels to events, and the sensors behind them."""

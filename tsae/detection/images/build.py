@@ -1,0 +1,116 @@
+"""From training images to a fitted image model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tsae.detection.fitting.pretraining import deep_options, pretrain
+from tsae.detection.images.heat import fit_heat_scale
+from tsae.detection.images.model import ImageLevels, ImageModel
+from tsae.detection.images.network import ImageNetwork
+from tsae.detection.images.options import ImageOptions
+from tsae.detection.scoring.calibration import fit_log_tail
+from tsae.errors import DataError
+from tsae.images.arrays import ImageScale
+from tsae.nn.autoencoder import AutoEncoder
+from tsae.nn.build import build_autoencoder
+from tsae.nn.linear import LinearPath, principal_path
+from tsae.nn.options import NetworkOptions
+from tsae.training.batches import ArraySource
+from tsae.training.fit import fit_network
+from tsae.training.objectives import reconstruction_loss
+from tsae.training.report import FitReport
+
+__all__ = ["fit_image_model", "split_images"]
+
+_MOST_IMAGES = 1000  # for principal components, whose cost grows with the cube of the images
+_EXPLAINED = 0.9
+_LONGEST_CODE = 32
+_CODE_BESIDE_PATH = 16
+
+
+def split_images(n_images: int, held_out: float, *, random_state: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Numbers of the training and of the held-out images, drawn at random; at least one of each.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two images.
+    """
+    if n_images < 2:
+        raise DataError(f"{n_images} image is too few to train on some and hold out others; pass two or more")
+    order = np.random.default_rng(random_state).permutation(n_images)
+    n_held_out = min(max(1, round(held_out * n_images)), n_images - 1)
+    return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+
+def fit_image_model(
+    training: NDArray[Any], held_out: NDArray[Any], options: ImageOptions, *, random_state: int
+) -> tuple[ImageModel, FitReport]:
+    """Fit scale, network and levels to images `(n, channels, height, width)` in their own values."""
+    scale = ImageScale.of(training)
+    inputs, others = (torch.from_numpy(scale.scaled(images)) for images in (training, held_out))
+    path, code = _linear_path(inputs, options)
+    network_options = replace(options.network, latent_dim=code)
+    if options.pretraining == "rbm":
+        network_options = deep_options(network_options, tuple(inputs.shape[1:]))
+    autoencoder = _autoencoder(network_options, inputs, path, random_state)
+    if options.pretraining == "rbm":
+        machines = {"n_steps": options.training.max_steps, **options.machines}
+        pretrain(
+            autoencoder, network_options, inputs, visible="bernoulli", machines=machines, random_state=random_state
+        )
+    report = fit_network(
+        autoencoder,
+        reconstruction_loss(autoencoder, options.training),
+        ArraySource(inputs),
+        ArraySource(others),
+        options=options.training,
+        random_state=random_state,
+        keep_initial=True,  # beside a linear path, or after pre-training, few images may not allow for better
+    )
+    channels, height, width = inputs.shape[1:]
+    network = ImageNetwork(autoencoder, network_options, scale, options.judge, (channels, height, width))
+    return ImageModel(network, _levels(network, held_out), options.local_score), report
+
+
+def _autoencoder(options: NetworkOptions, inputs: Tensor, path: LinearPath | None, random_state: int) -> AutoEncoder:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(random_state)
+        return build_autoencoder(options, tuple(inputs.shape[1:]), linear_path=path)
+
+
+def _linear_path(inputs: Tensor, options: ImageOptions) -> tuple[LinearPath | None, int]:
+    """The linear path, if there is one, and the length of the nonlinear code."""
+    wanted = options.latent_dim
+    if not options.linear_path:
+        most = min(_LONGEST_CODE, max(1, inputs[0].numel() // 2))
+        return None, _principal(inputs, most).n_components if wanted == "auto" else wanted
+    if wanted == "auto":
+        return _principal(inputs, None), _CODE_BESIDE_PATH
+    path = _principal(inputs, wanted - min(_CODE_BESIDE_PATH, wanted // 2))
+    return path, wanted - path.n_components
+
+
+def _principal(inputs: Tensor, max_components: int | None) -> LinearPath:
+    some = torch.linspace(0, len(inputs) - 1, min(len(inputs), _MOST_IMAGES)).round().long()
+    return principal_path(inputs[some], explained_variance=_EXPLAINED, max_components=max_components)
+
+
+def _levels(network: ImageNetwork, held_out: NDArray[Any]) -> ImageLevels:
+    divergence, errors = network.divergence(held_out), network.squared_errors(held_out)
+    lowest = min(0.0, float(divergence.min()))
+    heat, peaks = fit_heat_scale(errors)
+    return ImageLevels(
+        error=max(float(errors.mean()), 1e-12),
+        lowest=lowest,
+        tail=fit_log_tail(divergence - lowest),
+        heat=heat,
+        peak_tail=fit_log_tail(peaks),
+    )

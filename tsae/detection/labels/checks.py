@@ -1,0 +1,102 @@
+"""Labels of some rows or images: checked, and used for the threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsae.detection.labels.tuning import LabelTuning
+from tsae.errors import DataError, ParameterError
+
+__all__ = [
+    "check_label_parameters",
+    "checked_labels",
+    "labels_of_parts",
+    "refuse_without_anomalies",
+]
+
+FloatArray = NDArray[np.float64]
+
+
+def check_label_parameters(label_classifier: object, label_beta: Any, label_cost: Any) -> LabelTuning:
+    """How labels choose thresholds; refuses what is no switch, or no positive number.
+
+    Raises
+    ------
+    ParameterError
+        By name and value.
+    """
+    if not isinstance(label_classifier, bool | np.bool_):
+        raise ParameterError(f"`label_classifier` (={label_classifier!r}) must be True or False")
+    if not _is_positive(label_beta):
+        raise ParameterError(f"`label_beta` (={label_beta!r}) must be a positive number; 1 is the F1 score")
+    if label_cost is not None and not _is_positive(label_cost):
+        raise ParameterError(
+            f"`label_cost` (={label_cost!r}) must be a positive number, such as 20 if a missed anomaly costs as much "
+            "as 20 false alarms, or None for the best F-beta"
+        )
+    return LabelTuning(float(label_beta), None if label_cost is None else float(label_cost))
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(0 < value < np.inf)
+
+
+def checked_labels(labels: Any, n: int, *, name: str = "labels") -> FloatArray:
+    """Labels `(n,)` as 1 for anomalous, 0 for normal and NaN for unknown.
+
+    Raises
+    ------
+    DataError
+        If there is not one for each, or one is neither 0, 1, −1 nor NaN.
+    """
+    try:
+        values = np.asarray(labels, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"`{name}` must be numbers ({error}); 1 is anomalous, 0 normal, -1 or NaN unknown") from error
+    if values.shape != (n,):
+        raise DataError(f"`{name}` has shape {values.shape}; pass one label for each of the {n} rows or images")
+    unknown = np.isnan(values) | (values == -1)
+    nonsense = ~(unknown | np.isin(values, (0, 1)))
+    if nonsense.any():
+        place = int(np.argmax(nonsense))
+        raise DataError(
+            f"`{name}` holds {values[place]:g} at position {place}; 1 is anomalous, 0 normal, -1 or NaN unknown"
+        )
+    return np.where(unknown, np.nan, values)
+
+
+def labels_of_parts(labels: Any, lengths: Sequence[int], *, is_fleet: bool) -> list[FloatArray]:
+    """Labels of each series of a fleet, or of the only one; all unknown if they are `None`.
+
+    Raises
+    ------
+    DataError
+        As `checked_labels`, or if there are not as many parts as series.
+    """
+    if labels is None:
+        return [np.full(n, np.nan) for n in lengths]
+    if not is_fleet:
+        return [checked_labels(labels, lengths[0])]
+    if not isinstance(labels, Sequence) or len(labels) != len(lengths):
+        raise DataError(f"`labels` must be a list of {len(lengths)}, one for each series")
+    parts = enumerate(zip(labels, lengths, strict=True))
+    return [checked_labels(part, n, name=f"labels[{number}]") for number, (part, n) in parts]
+
+
+def refuse_without_anomalies(is_anomaly: NDArray[np.bool_]) -> None:
+    """Refuse to train a classifier on one kind only.
+
+    Raises
+    ------
+    ParameterError
+        If nothing or everything is labelled anomalous.
+    """
+    if not is_anomaly.any() or is_anomaly.all():
+        raise ParameterError(
+            "`label_classifier` (=True) learns from labelled anomalies among others; pass `labels` that hold some 1 "
+            "and some other, or leave it False"
+        )

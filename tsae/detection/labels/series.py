@@ -1,0 +1,80 @@
+"""What labels of rows do to a detector of series: they tune its thresholds and, if asked, train a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsae.detection.inputs import Entity
+from tsae.detection.labels.checks import refuse_without_anomalies
+from tsae.detection.labels.tuning import LabelTuning
+from tsae.detection.scoring.classifier import fit_label_classifier, honest_terms
+from tsae.detection.scoring.engine import ScoreModel
+from tsae.detection.scoring.whole_series import CalibrationScores, row_features, score_grid
+from tsae.detection.thresholds import ThresholdSet
+from tsae.series.grid import GridSeries
+
+__all__ = ["tuned_thresholds", "with_label_classifier", "without_anomalies"]
+
+FloatArray = NDArray[np.float64]
+
+
+def without_anomalies(entity: Entity, labels: FloatArray) -> Entity:
+    """An entity whose labelled anomalies are excluded."""
+    anomalous = labels == 1
+    if not anomalous.any():
+        return entity
+    return replace(entity, excluded=anomalous if entity.excluded is None else entity.excluded | anomalous)
+
+
+def with_label_classifier(
+    model: ScoreModel, grids: Sequence[GridSeries], labels: Sequence[FloatArray], *, lag: int
+) -> tuple[ScoreModel, FloatArray]:
+    """The model with a classifier, and terms of labelled anomalies from classifiers that have not seen their events.
+
+    Rows whose label is unknown count as normal, as they do for the networks. The terms are `(n_timesteps,)` of all
+    series in a row, NaN for all rows but labelled anomalies.
+
+    Raises
+    ------
+    ParameterError
+        If no row is labelled anomalous.
+    """
+    is_anomaly = np.concatenate(labels) == 1
+    refuse_without_anomalies(is_anomaly)
+    features = np.concatenate([row_features(model, grid, lag=lag) for grid in grids])
+    firsts = np.concatenate([np.arange(len(part)) == 0 for part in labels])
+    runs = np.cumsum(firsts | np.diff(is_anomaly, prepend=False))
+    model = replace(model, labelled=fit_label_classifier(features, is_anomaly))
+    return model, honest_terms(features, is_anomaly, runs)
+
+
+def tuned_thresholds(
+    model: ScoreModel,
+    grids: Sequence[GridSeries],
+    labels: Sequence[FloatArray],
+    calibration: CalibrationScores,
+    *,
+    lag: int,
+    tuning: LabelTuning,
+    honest: FloatArray | None,
+) -> ThresholdSet:
+    """The best thresholds of smoothed scores; some row is labelled anomalous.
+
+    Normal are the rows labelled so, and the held-out rows that `calibration` holds the scores of. `honest` replaces
+    what the classifier adds to the scores of labelled anomalies, which it was trained on.
+    """
+    truth = np.concatenate(labels)
+    found = []
+    for wait, normal in ((lag, calibration.settled), (0, calibration.immediate)):
+        scores = np.concatenate([score_grid(model, grid, lag=wait).scores for grid in grids])
+        if model.labelled is not None and honest is not None:
+            plain = replace(model, labelled=None)
+            alone = np.concatenate([score_grid(plain, grid, lag=wait).scores for grid in grids])
+            scores = np.where(np.isnan(honest), scores, alone + honest)
+        found.append(tuning.threshold(scores, truth, normal, in_order=True))
+    settled, immediate = found
+    return ThresholdSet(settled, immediate, settled, immediate)  # no budget of rows, so none of unsmoothed scores

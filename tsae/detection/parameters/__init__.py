@@ -1,0 +1,1 @@
+"""From plain parameters to the options of parts, checked together."""
