@@ -36,10 +36,11 @@ class Composition(NamedTuple):
     architecture: str
     linear_path: bool
     bottleneck: str
+    preset: str = "balanced"
 
     def __str__(self) -> str:
         linear = "linear" if self.linear_path else "plain"
-        return f"{self.channels}-{self.window_size}-{self.architecture}-{linear}-{self.bottleneck}"
+        return f"{self.channels}-{self.window_size}-{self.architecture}-{linear}-{self.bottleneck}-{self.preset}"
 
 
 def _compositions() -> list[Composition]:
@@ -58,7 +59,7 @@ def _compositions() -> list[Composition]:
     ]
 
 
-COMPOSITIONS = _compositions()
+COMPOSITIONS = [*_compositions(), Composition("acs", "auto", "dense", True, "deterministic", "best")]
 SHORT_LAGS = [(COMPOSITIONS[number], lag) for number in (0, 6, 7, 12) for lag in (0, 5)]
 """A few of them with lags that do not wait for all that helps."""
 N_TRAINING = 240

@@ -268,7 +268,7 @@ NAN, INF = float("nan"), float("inf")
 WHOLE = "must be a whole number of at least "
 OR_AUTO = 'must be "auto" or a whole number of at least '
 WRONG: list[tuple[str, list[Any], str]] = [
-    ("preset", ["slow", None], "is unknown; choose one of alone, fast, balanced"),
+    ("preset", ["slow", None], "is unknown; choose one of alone, fast, balanced, best"),
     ("architecture", ["lstm", None, 3], "is not known; choose one of 'dense', 'conv', 'transformer'"),
     (
         "window_size",

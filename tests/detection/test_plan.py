@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tsae.detection.parameters.plan import MemberPlan, plan_members
 
 
-def plans(preset: str, n_channels: int = 3, max_steps: str | int = "auto", n_rows: int = 2000) -> list[MemberPlan]:
-    return plan_members("auto", max_steps, preset=preset, n_rows=n_rows, longest_run=n_rows, n_channels=n_channels)
+def plans(
+    preset: str, n_channels: int = 3, max_steps: str | int = "auto", n_rows: int = 2000, architecture: str = "dense"
+) -> list[MemberPlan]:
+    rows = {"n_rows": n_rows, "longest_run": n_rows, "n_channels": n_channels}
+    return plan_members("auto", max_steps, preset=preset, architecture=architecture, **rows)
 
 
 @pytest.mark.parametrize("n_channels", [1, 3, 60])
@@ -19,6 +24,15 @@ def test_presets_differ_in_members_and_steps_only(n_channels, n_rows):
     assert [(plan.window_size, plan.block) for plan in fast] == [(plan.window_size, plan.block) for plan in balanced]
     assert [plan.max_steps for plan in fast[: len(alone)]] == [round(plan.max_steps / 3) for plan in alone]
     assert all(plan.max_steps == 0 for plan in fast[len(alone) :])
+
+
+@pytest.mark.parametrize(("architecture", "other"), [("dense", "conv"), ("conv", "dense"), ("transformer", "conv")])
+def test_the_best_preset_adds_networks_of_another_architecture(architecture, other):
+    alone, balanced, best = (plans(preset, architecture=architecture) for preset in ("alone", "balanced", "best"))
+    n = len(alone)
+    assert best[:n] + best[2 * n :] == balanced
+    assert [replace(plan, architecture=None) for plan in best[n : 2 * n]] == alone
+    assert {plan.architecture for plan in best[n : 2 * n]} == {other}
 
 
 def test_stated_steps_hold_for_every_preset():

@@ -35,7 +35,7 @@ def _option(*names: str, help: str) -> Any:
 class Settings:
     """What may be stated of the model; what is not is left to the detector."""
 
-    preset: Annotated[str | None, _option("--preset", help="fast, balanced, or alone (one kind only).")] = None
+    preset: Annotated[str | None, _option("--preset", help="fast, balanced, best, or alone (one kind only).")] = None
     kind: Annotated[
         str | None,
         _option(

@@ -51,6 +51,7 @@ def study_tables(frames: Sequence[pd.DataFrame]) -> Readiness:
         "auto",
         "auto",
         preset="balanced",
+        architecture="dense",
         n_rows=n_rows,
         longest_run=max(run.stop for run in runs),
         n_channels=len(scaler.network_channels),

@@ -55,6 +55,7 @@ def fit_model(spans: Sequence[Span], options: ModelOptions, *, random_state: int
         options.window_size,
         options.max_steps,
         preset=options.preset,
+        architecture=options.network.architecture,
         n_rows=len(rows.values),
         longest_run=max(split - start for start, split, _ in rows.segments),
         n_channels=rows.values.shape[1],
@@ -88,6 +89,7 @@ def _fit_plain(
     training: WindowSource, held_out: WindowSource | None, plan: MemberPlan, options: ModelOptions, random_state: int
 ) -> tuple[WindowModel, NetworkOptions, FitReport]:
     """An autoencoder that rebuilds windows."""
+    options = _of_architecture(options, plan.architecture)
     path, code = _linear_path(training, options)
     network_options = replace(options.network, latent_dim=code)
     shape = (plan.window_size, training.values.shape[1])
@@ -108,6 +110,14 @@ def _fit_plain(
     )
     lowest = _lowest(network.eval(), options.judge, training)
     return ReconstructionModel(TorchNetwork(network, shape), options.judge, lowest), network_options, report
+
+
+def _of_architecture(options: ModelOptions, architecture: str | None) -> ModelOptions:
+    """Options for a network of another architecture: layers and pre-training were not stated for it."""
+    if architecture is None:
+        return options
+    network = replace(options.network, architecture=architecture, hidden=None, decoder_hidden=None)  # type: ignore[arg-type]
+    return replace(options, network=network, pretraining=None)
 
 
 def _pretrain(

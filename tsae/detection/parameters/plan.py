@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from tsae.errors import DataError, ParameterError
 
 __all__ = ["PRESETS", "SHORTEST_WINDOW", "MemberPlan", "plan_members"]
 
-PRESETS = ("alone", "fast", "balanced")
+PRESETS = ("alone", "fast", "balanced", "best")
 SHORTEST_WINDOW = 4
 _LENGTHS = (16, 64)
 _LENGTH_ONE_CHANNEL = 100  # one channel alone says more in a longer window
@@ -18,6 +18,7 @@ _LONG_LENGTH_ONE_CHANNEL = 400  # of a member that stays linear
 _BLOCKS_OF_LONG = 6
 _WIDE = 700  # numbers in a window from which steps and strides are cut to keep the cost down
 _FAST = 1 / 3  # of the training steps
+_BESIDE = {"dense": "conv", "conv": "dense", "transformer": "conv"}
 _WIDEST_MASKED = 3000  # the operator of a masked member grows with the square of the window's numbers
 
 
@@ -33,6 +34,8 @@ class MemberPlan:
     """Training steps; 0 keeps a masked member linear."""
     block: int | None = None
     """Rows a hidden block of a masked member; `None` for a member that rebuilds the window."""
+    architecture: str | None = None
+    """Of a member that is of another architecture than the one asked for."""
 
 
 def plan_members(
@@ -40,6 +43,7 @@ def plan_members(
     max_steps: str | int,
     *,
     preset: str,
+    architecture: str,
     n_rows: int,
     longest_run: int,
     n_channels: int,
@@ -49,7 +53,8 @@ def plan_members(
     "auto" takes windows of 16 and 64 rows, for a single channel also 100, none longer than an eighth of the
     training rows (but at least 8) or half of the longest run without a gap. Lengths taken from the
     period of the series were tried and detect less well. "alone" stays with these; "balanced" adds masked members of
-    the same lengths; "fast" leaves those linear, in closed form, and trains the others for a third of the steps.
+    the same lengths; "fast" leaves those linear, in closed form, and trains the others for a third of the steps; "best"
+    adds to "balanced" members that rebuild windows by another architecture.
 
     Parameters
     ----------
@@ -74,6 +79,8 @@ def plan_members(
         )
     fast = preset == "fast"
     plans = [_plain(size, size * n_channels, max_steps, _FAST if fast else 1.0) for size in sizes]
+    if preset == "best":
+        plans += [replace(plan, architecture=_BESIDE[architecture]) for plan in plans]
     if window_size == "auto" and preset != "alone":
         steps = 0 if fast else max_steps
         plans += [_masked(size, n_channels, steps) for size in sizes if size * n_channels <= _WIDEST_MASKED]

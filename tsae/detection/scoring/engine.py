@@ -42,8 +42,11 @@ class ScoreModel:
 
     @property
     def longest(self) -> Member:
-        """The member with the longest windows among those that rebuild whole windows; codes are its codes."""
-        return [member for member in self.members if isinstance(member.model, ReconstructionModel)][-1]
+        """The member with the longest windows among those that rebuild whole windows, the first of several; codes are
+        its codes.
+        """
+        rebuilding = [member for member in self.members if isinstance(member.model, ReconstructionModel)]
+        return max(rebuilding, key=lambda member: member.window_size)
 
     def counted(self, *, full: bool) -> NDArray[np.bool_]:
         """Which members make the score, at the full lag or at a shorter one; errors come from all of them.
