@@ -7,6 +7,7 @@ was.
     python -m tests.benchmarks.accuracy FOLDER --out accuracy.csv --jobs 2 --against REFERENCE.csv
     python -m tests.benchmarks.accuracy FOLDER --out accuracy.csv --seeds 0 1 2              the spread over seeds
     python -m tests.benchmarks.accuracy FOLDER --out conv.csv --architecture conv --preset fast  another network
+    python -m tests.benchmarks.accuracy FOLDER --out best.csv --preset best --per-family 5       some of the series
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pandas as pd
 import torch
 
 from tests.benchmarks.recipe_c import recipe_c_scores
+from tests.benchmarks.sampling import sampled
 from tsae import AnomalyDetector
 from tsae.evaluation.catalogue import SeriesFiles, find_series, read_series
 from tsae.evaluation.compare import leave_one_family_out
@@ -116,13 +118,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--only", nargs="+", default=(), metavar="FAMILY/SERIES")
     parser.add_argument("--max-test-rows", type=int)
+    parser.add_argument("--per-family", type=int, metavar="N", help="series of each family, drawn at random")
     parser.add_argument("--preset", default="balanced")
     parser.add_argument("--architecture", default="dense")
     parser.add_argument("--against", type=Path, help="results of other detectors, CSV: detector,family,series,vus_pr")
     given = parser.parse_args(arguments)
     file = ResultsFile(given.out)
     done = set(file.read()[["family", "series", "seed"]].itertuples(index=False, name=None))
-    series = find_series(given.folder, only=given.only, max_test_rows=given.max_test_rows)
+    found = find_series(given.folder, only=given.only, max_test_rows=given.max_test_rows)
+    series = sampled(found, given.per_family, seed=0)
     todo = [
         (files, seed)
         for seed in given.seeds

@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 import tsae
+from tests.benchmarks.sampling import sampled
 from tsae.detection.parameters.recipes import RECIPES
 from tsae.evaluation.bench import run_benchmark
 from tsae.evaluation.catalogue import SeriesFiles, find_series
@@ -35,17 +35,6 @@ FOLDER = ["vus_pr", "family_mean", "auc_pr", "wins", "fit_seconds", "score_secon
 def pump() -> SeriesFiles:
     files = tsae.bundled_dataset("pump")
     return SeriesFiles("bundled", "pump", test=files.later, train=files.train)
-
-
-def sampled(series: Sequence[SeriesFiles], per_family: int | None, seed: int) -> list[SeriesFiles]:
-    """At most `per_family` series of each family, drawn at random."""
-    rng = np.random.default_rng(seed)
-    chosen = []
-    for family in sorted({files.family for files in series}):
-        members = [files for files in series if files.family == family]
-        n = len(members) if per_family is None else min(per_family, len(members))
-        chosen += [members[number] for number in sorted(rng.permutation(len(members))[:n])]
-    return chosen
 
 
 def run(series: Sequence[SeriesFiles], given: argparse.Namespace) -> BenchmarkResult:
