@@ -26,6 +26,8 @@ __all__ = [
     "FORMAT_VERSION",
     "check_writable",
     "open_atomically",
+    "parse_model",
+    "read_file",
     "read_manifest",
     "read_model",
     "write_atomically",
@@ -108,9 +110,28 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], d
     ModelFileError
         If the file is missing, not a tsae model, truncated, damaged, or of a newer format.
     """
-    manifest = read_manifest(path)
+    return parse_model(read_file(path), path)
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """All bytes of a model file, for `parse_model`.
+
+    Raises
+    ------
+    ModelFileError
+        If it cannot be read.
+    """
     try:
-        tensors = load(Path(path).read_bytes())
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def parse_model(data: bytes, path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """As `read_model`, of what `read_file` gave; `path` is what messages call it."""
+    manifest = _manifest(data[8 : 8 + _header_length(data)], path)
+    try:
+        tensors = load(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise _damaged(path, str(error)) from error
     if _digest(tensors) != manifest.get("sha256"):
@@ -122,10 +143,19 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The manifest alone, without reading the tensors."""
     try:
         with Path(path).open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = file.read(length) if length <= _LARGEST_HEADER else b""
+            header = file.read(_header_length(file.read(8)))
     except OSError as error:
-        raise ModelFileError(f"cannot read model {str(path)!r}: {error.strerror}; check the path") from error
+        raise _unreadable(path, error) from error
+    return _manifest(header, path)
+
+
+def _header_length(data: bytes) -> int:
+    """Bytes of the header that follows the first eight; 0 if that cannot be."""
+    length = int.from_bytes(data[:8], "little")
+    return length if length <= _LARGEST_HEADER else 0
+
+
+def _manifest(header: bytes, path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         both = json.loads(json.loads(header)["__metadata__"][_KEY])
         manifest, checksum = both["manifest"], both["sha256"]
@@ -142,6 +172,10 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     if _manifest_digest(manifest) != checksum:
         raise _damaged(path, "the checksum of its manifest does not match")
     return dict(manifest)
+
+
+def _unreadable(path: str | os.PathLike[str], error: OSError) -> ModelFileError:
+    return ModelFileError(f"cannot read model {str(path)!r}: {error.strerror}; check the path")
 
 
 def _damaged(path: str | os.PathLike[str], why: str) -> ModelFileError:

@@ -200,15 +200,25 @@ def test_a_sink_or_state_that_cannot_be_written_is_told_before_a_row_is_read(mod
         assert str(here / "missing" / "file") in line
 
 
-def test_a_state_of_another_model_or_a_torn_one_is_refused_and_left_as_it_is(model: Path, here: Path) -> None:
+def test_a_state_of_a_model_that_is_gone_or_a_torn_one_is_refused_and_left_as_it_is(model: Path, here: Path) -> None:
     rows, state = later()[:3].to_csv(), here / "state"
     watched(model, rows, "--state", state)
     before = state.read_bytes()
     tensors, manifest = read_model(model)
     write_model(here / "other.tsae", {**tensors, "scaler.mean": tensors["scaler.mean"] + 1}, manifest)
+    (here / "state.model").unlink()
     assert "belongs to another model" in refused(3, "watch", here / "other.tsae", "--state", state, stdin=rows)
     assert state.read_bytes() == before
     state.write_bytes(before[: len(before) // 2])
     line = refused(3, "watch", model, "--state", state, stdin=rows)
     assert f"state file {str(state)!r} cannot be used" in line
     assert "delete it to begin afresh" in line
+
+
+def test_a_new_threshold_is_a_new_model(model: Path, here: Path) -> None:
+    package.load(model).set_threshold(1e-6).save(here / "m.tsae")
+    begun = watched(model, later()[:30].to_csv(), "--state", "state")
+    rest = watched(here / "m.tsae", later()[30:40].to_csv(), "--state", "state")
+    assert [row["row"] for row in settled([*begun, *rest])] == list(range(40))
+    assert not any(row["label"] for row in settled(begun))
+    assert all(row["label"] for row in settled(rest))

@@ -179,6 +179,37 @@ def test_a_state_waits_for_space_and_is_whole(detector: AnomalyDetector, tmp_pat
     assert restored.counts.n_rows == 20
 
 
+def test_a_start_that_fails_leaves_state_and_results_as_they_are(detector: AnomalyDetector, tmp_path: Path) -> None:
+    out, state, elsewhere = (tmp_path / name for name in ("out.jsonl", "state", "elsewhere"))
+    worked_through(runner_of(detector, [GOOD] * 20, FileSink(out), state=state)[0])
+    before = state.read_bytes(), out.read_bytes()
+    out.rename(elsewhere)
+    out.mkdir()
+    runner, _ = runner_of(detector, [GOOD], FileSink(out), state=state)
+    with pytest.raises(OutputError, match="Is a directory"):
+        runner.open()
+    runner.close()
+    out.rmdir()
+    elsewhere.rename(out)
+    assert (state.read_bytes(), out.read_bytes()) == before
+
+
+def test_results_that_are_not_out_are_not_remembered(detector: AnomalyDetector, tmp_path: Path) -> None:
+    class Gone(FileSink):
+        def write(self, records: Any) -> None:
+            raise BrokenPipeError  # nobody reads any more
+
+    state = tmp_path / "state"
+    runner, _ = runner_of(detector, [GOOD] * 20, Gone(tmp_path / "out"), state=state)
+    runner.open()
+    with pytest.raises(BrokenPipeError):
+        runner.run()
+    runner.close()
+    restored = StreamScorer(detector)
+    assert read_state(state, restored) is not None
+    assert restored.counts.n_rows == 0
+
+
 def test_standard_output_that_is_full_is_told(detector: AnomalyDetector, tmp_path: Path) -> None:
     detector.save(tmp_path / "m.tsae")
     (tmp_path / "rows.jsonl").write_bytes(GOOD + b"\n")

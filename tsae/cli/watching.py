@@ -17,7 +17,6 @@ from tsae.errors import TsaeError
 from tsae.series.options import ReadOptions
 from tsae.store import check_writable
 from tsae.streaming.connect import sink_of, source_of
-from tsae.streaming.handover import n_with_full_windows
 from tsae.streaming.levels import furthest_moved
 from tsae.streaming.metrics import MetricsServer
 from tsae.streaming.payloads import MessageReader
@@ -52,6 +51,7 @@ class Service:
         self, options: ServiceOptions, reading: ReadOptions, events: EventOptions, report: Callable[[str, str], None]
     ) -> None:
         self._options = options
+        self._model_stamp = self._stamp()
         model = StreamModel.load(options.model)
         scorer = StreamScorer(
             model, reorder=options.reorder, max_entities=options.max_entities, rules=events.rules(model.period)
@@ -68,7 +68,6 @@ class Service:
             options=RunnerOptions(tell=options.tell, state=options.state),
             report=report,
         )
-        self._model_stamp = self._stamp()
         self._looked = time.monotonic()
 
     def run(self, metrics_port: int | None, *, ready: Callable[[], None]) -> None:
@@ -132,11 +131,6 @@ class Service:
             self.runner.replace_model(StreamModel.load(self._options.model))
         except TsaeError as error:
             _logger.error("the new model file is not used: %s", error)
-        else:
-            scorer = self.runner.scorer
-            full, all_ = n_with_full_windows(scorer), len(scorer.entities)
-            rest = "" if full == all_ else "; the others are labelled when theirs are"
-            _logger.warning("a new model is in use; windows of %d of %d machines are full%s", full, all_, rest)
 
     def _stamp(self) -> tuple[int, int] | None:
         try:

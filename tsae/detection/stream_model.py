@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from tsae.detection.scoring.calibration import LogTail, fit_log_tail
 from tsae.detection.scoring.engine import ScoreModel
 from tsae.detection.thresholds import Threshold, ThresholdSet
 from tsae.errors import ParameterError
-from tsae.store import read_model
+from tsae.store import parse_model, read_file
 
 __all__ = ["StreamModel"]
 
@@ -48,8 +50,8 @@ class StreamModel:
     """How the channels were distributed in training."""
     max_fill: int
     """Longest gap, in rows, that windows may cross."""
-    checksum: str = ""
-    """Of the model file; empty if it came from none."""
+    file: bytes = field(default=b"", repr=False)
+    """The model file; empty if it came from none."""
 
     def __post_init__(self) -> None:
         if self.score_model.labelled is not None:
@@ -57,6 +59,11 @@ class StreamModel:
                 "`label_classifier` (=True) joins the scores of whole tables only; fit with label_classifier=False to "
                 "score a stream"
             )
+
+    @cached_property
+    def checksum(self) -> str:
+        """Of the model file, thresholds and all; empty if it came from none."""
+        return hashlib.sha256(self.file).hexdigest() if self.file else ""
 
     def tail(self, kind: str) -> LogTail:
         """Scores of normal rows of one kind, a name of `thresholds`, as a distribution."""
@@ -87,7 +94,7 @@ class StreamModel:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> StreamModel:
-        """Read it from a model file.
+        """Read it from a model file, whose bytes it keeps.
 
         Raises
         ------
@@ -96,7 +103,8 @@ class StreamModel:
         ParameterError
             If it is a model of pictures.
         """
-        tensors, manifest = read_model(path)
+        file = read_file(path)
+        tensors, manifest = parse_model(file, path)
         if manifest.get("kind") != "AnomalyDetector":
             raise ParameterError(f"model {str(path)!r} is one of pictures and cannot read series; fit one on a table")
         with reading_parts(path):
@@ -110,5 +118,5 @@ class StreamModel:
                 period=manifest["fitted"]["period_"],
                 inputs=unpack_reference(tensors),
                 max_fill=manifest["parameters"]["max_fill"],
-                checksum=manifest["sha256"],
+                file=file,
             )

@@ -5,11 +5,27 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.errors import ModelFileError
 from tsae.streaming.answers import StreamScores
 from tsae.streaming.entity import Entity
 from tsae.streaming.scorer import StreamScorer
 
-__all__ = ["hand_over", "n_with_full_windows"]
+__all__ = ["check_channels", "hand_over", "n_with_full_windows"]
+
+
+def check_channels(before: StreamScorer, after: StreamScorer) -> None:
+    """Whether `hand_over` can be.
+
+    Raises
+    ------
+    ModelFileError
+        If the new model has other channels.
+    """
+    if list(after.channels) != list(before.channels):
+        raise ModelFileError(
+            f"the new model has other channels than the stream ({list(before.channels)[:8]}); score with a model of "
+            "these, or begin another stream with a state of its own"
+        )
 
 
 def hand_over(before: StreamScorer, after: StreamScorer) -> StreamScores:

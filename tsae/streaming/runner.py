@@ -2,7 +2,7 @@
 
 A batch goes: polled → scored → results out → remembered (journal or snapshot) → committed to the source. After a crash
 the saved state is taken up, files are cut to where it ends, and what was not committed comes again: results to a
-broker may come twice, with the same `id`.
+broker may come twice, with the same `id`. A state of another model is taken up by that one, which then hands over.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from tsae.detection.stream_model import StreamModel
-from tsae.errors import DataError, ModelFileError, OutputError
-from tsae.streaming.handover import hand_over
-from tsae.streaming.journal import Journal
+from tsae.errors import DataError, OutputError
+from tsae.streaming.handover import check_channels, hand_over, n_with_full_windows
 from tsae.streaming.payloads import HeaderError, StreamRow
 from tsae.streaming.records import Record, alarms_of, drift_records, dropped_record, event_records, row_records
 from tsae.streaming.scorer import StreamScorer
 from tsae.streaming.sinks.sink import Sink
 from tsae.streaming.sources.source import LONGEST_PAYLOAD, Message, Source
-from tsae.streaming.state import read_state, write_state
+from tsae.streaming.state import read_state
+from tsae.streaming.state_files import StateFiles
 
 __all__ = ["Runner", "RunnerOptions"]
 
@@ -71,24 +71,36 @@ class Runner:
         self.scorer, self.source, self.sinks, self._reader = scorer, source, sinks, reader
         self._options = options or RunnerOptions()
         self._report, self._sleep = report or _log_report, sleep
-        self._journal = None if self._options.state is None else Journal(Path(f"{self._options.state}.journal"))
+        self._files = None if self._options.state is None else StateFiles(self._options.state)
         self._snapshot = 0  # number of the last one
         self._rows_at_snapshot, self._time_of_snapshot = 0, time.monotonic()
         self.n_bad = self.n_alarms = self.n_messages = self.n_retries = 0
         self.stopped = False
         self.failed = False
-        """Whether it was stopped before results were out."""
+        """Whether it ended before results were out."""
+        self._is_open = False
 
     def open(self) -> None:
-        """Take up the saved state, then open sinks and source where it ends."""
+        """Take up the saved state, then open sinks and source where it ends.
+
+        Raises
+        ------
+        DataError
+            If the state is damaged, or its model is not the scorer's and no longer there.
+        ModelFileError
+            If its model has other channels.
+        """
         source_position, sink_positions = None, [None] * len(self.sinks)
-        if self._options.state is not None and self._journal is not None:
-            facts = read_state(self._options.state, self.scorer)
+        asked_for = self.scorer
+        if self._files is not None:
+            self.scorer = self._files.model.scorer_of_state(asked_for)
+            check_channels(self.scorer, asked_for)
+            facts = read_state(self._files.path, self.scorer)
             if facts is not None:
                 self._snapshot, source_position = facts["snapshot"], facts["source"]
                 self.n_bad, self.n_alarms = facts["n_bad"], facts["n_alarms"]
                 sink_positions = self._fitting(facts["sinks"])
-            for entry in self._journal.read(self._snapshot):
+            for entry in self._files.journal.read(self._snapshot):
                 self._scored(entry.messages)  # its results are out
                 sink_positions = self._fitting(entry.positions)
             if facts is None and sink_positions == [None] * len(self.sinks):
@@ -96,8 +108,11 @@ class Runner:
         for sink, position in zip(self.sinks, sink_positions, strict=True):
             sink.open(position)
         self.source.open(source_position)
+        self._is_open = True
         if self._rows_at_snapshot < 0:
             self._save()
+        if self.scorer is not asked_for:
+            self._go_on_with(asked_for)
 
     def run(self) -> None:
         """Work until the source ends or `stop` is called."""
@@ -126,16 +141,16 @@ class Runner:
         self._deliver(self._told(self.scorer.flush()))
 
     def close(self) -> None:
-        """Save what there is and let go."""
+        """Save what there is, unless it was not all taken up or is not all out, and let go."""
         try:
-            if self.scorer.counts.n_rows and not self.failed:
+            if self._is_open and self.scorer.counts.n_rows and not self.failed:
                 self._save()
         finally:
             self.source.close()
             for sink in self.sinks:
                 sink.close()
-            if self._journal is not None:
-                self._journal.close()
+            if self._files is not None:
+                self._files.journal.close()
 
     def replace_model(self, model: StreamModel) -> None:
         """Go on with another model: rows that wait are settled by the old one, the next ones are scored by the new one.
@@ -145,15 +160,18 @@ class Runner:
         ModelFileError
             If the new model has other channels; the old one goes on.
         """
-        before = self.scorer
-        if list(model.channels) != list(before.channels):
-            raise ModelFileError("the new model has other channels than the stream; restart with it")
-        bounds = {"reorder": before.reorder, "max_entities": before.max_entities}
-        after = StreamScorer(model, rules=before.rules, adapt=before.adapt, **bounds)
-        told = hand_over(before, after)
-        self._deliver(self._told(told))
+        after = self.scorer.with_model(model)
+        check_channels(self.scorer, after)
+        self._go_on_with(after)
+
+    def _go_on_with(self, after: StreamScorer) -> None:
+        if not self._deliver(self._told(hand_over(self.scorer, after))):
+            return
         self.scorer = after
         self._save()
+        full, all_ = n_with_full_windows(after), len(after.entities)
+        rest = "" if full == all_ else "; the others are labelled when theirs are"
+        _logger.warning("a new model is in use; windows of %d of %d machines are full%s", full, all_, rest)
 
     def _fitting(self, positions: Sequence[Any]) -> list[Any]:
         """Positions of as many sinks as there are; of other sinks than before nothing is known."""
@@ -216,7 +234,11 @@ class Runner:
         return [*(alarms_of(rows) if told == "alarms" else rows), *events]
 
     def _deliver(self, records: Sequence[Record]) -> bool:
-        """Hand records to all sinks, with back-off until they take them; meanwhile nothing more is read."""
+        """Hand records to all sinks, with back-off until they take them; meanwhile nothing more is read.
+
+        What is not out is not remembered, and comes again.
+        """
+        self.failed = True
         for sink in self.sinks if records else ():
             pause = 0.1
             while True:
@@ -225,21 +247,22 @@ class Runner:
                     break
                 except OutputError as error:
                     if self.stopped:
-                        self.failed = True  # what is not out is not remembered, and comes again
                         _logger.error("stopped before results were out: %s", error)
                         return False
                     self.n_retries += 1
                     _logger.warning("%s; trying again in %.1f s", error, pause)
                     self._sleep(pause)
                     pause = min(_LONGEST_PAUSE, 2 * pause)
+        self.failed = False
         return True
 
     def _remember(self, messages: Sequence[Message]) -> None:
-        if self._journal is None:
+        files = self._files
+        if files is None:
             self.source.commit()
             return
         if not self.source.replayable:
-            self._until_written(lambda: self._journal.add(messages, self._positions()))  # type: ignore[union-attr]
+            self._until_written(lambda: files.journal.add(messages, self._positions()))
             self.source.commit()
         n_rows = self.scorer.counts.n_rows - self._rows_at_snapshot
         if (
@@ -249,8 +272,8 @@ class Runner:
             self._save()
 
     def _save(self) -> None:
-        state = self._options.state
-        if state is None or self._journal is None:
+        files = self._files
+        if files is None:
             return
         self._snapshot += 1
         facts = {
@@ -260,8 +283,8 @@ class Runner:
             "n_bad": self.n_bad,
             "n_alarms": self.n_alarms,
         }
-        self._until_written(lambda: write_state(state, self.scorer, facts))
-        self._until_written(lambda: self._journal.begin(self._snapshot))  # type: ignore[union-attr]
+        self._until_written(lambda: files.write(self.scorer, facts))
+        self._until_written(lambda: files.journal.begin(self._snapshot))
         self._rows_at_snapshot, self._time_of_snapshot = self.scorer.counts.n_rows, time.monotonic()
         self.source.commit()
 

@@ -234,6 +234,11 @@ class StreamScorer:
             raise DataError(f"`entity` (={entity!r}) has sent no row; choose one of {list(self.entities)[:5]}")
         return self.entities[entity].drift.drift()
 
+    def with_model(self, model: StreamModel) -> StreamScorer:
+        """A scorer without rows that does the same by another model."""
+        bounds = {"reorder": self.reorder, "max_entities": self.max_entities}
+        return StreamScorer(model, rules=self.rules, adapt=self.adapt, **bounds)
+
     def _follow(self, sender: Entity, values: FloatArray, stamp: Any, time: int | None) -> StreamScores:
         """Score one row that follows the one before; `Batch` would do the same at twice the cost."""
         answers = self._answers()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from operator import attrgetter
@@ -15,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.errors import DataError, ModelFileError
-from tsae.store import read_model, write_model
+from tsae.store import read_manifest, read_model, write_model
 from tsae.streaming.clock import Arrival, StreamCounts
 from tsae.streaming.entity import Entity
 from tsae.streaming.scorer import StreamScorer
 from tsae.streaming.stacking import is_stack, stacked, unstacked
 
-__all__ = ["read_state", "restore_scorer", "scorer_state", "write_state"]
+__all__ = ["model_of_state", "read_state", "restore_scorer", "scorer_state", "write_state"]
 
 Arrays = dict[str, NDArray[Any]]
 _KIND = "StreamState"
@@ -46,16 +47,40 @@ def read_state(path: str | os.PathLike[str], scorer: StreamScorer) -> dict[str, 
     """
     if not Path(path).exists():
         return None
-    try:
+    with _reading(path):
         arrays, manifest = read_model(path)
-        if manifest.get("kind") != _KIND:
-            raise DataError(f"{str(path)!r} is no stream state but a model; name another file for the state")
-        restore_scorer(scorer, arrays, manifest["scorer"])
+        restore_scorer(scorer, arrays, _of_state(manifest, path)["scorer"])
         return dict(manifest["facts"])
+
+
+def model_of_state(path: str | os.PathLike[str]) -> str | None:
+    """Checksum of the model that a state belongs to; `None` if there is no such file yet.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or no state.
+    """
+    if not Path(path).exists():
+        return None
+    with _reading(path):
+        return str(_of_state(read_manifest(path), path)["scorer"]["model"])
+
+
+@contextmanager
+def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
     except ModelFileError as error:
         raise DataError(f"state file {str(path)!r} cannot be used: {error}; delete it to begin afresh") from error
     except (KeyError, TypeError, IndexError) as error:
         raise DataError(f"state file {str(path)!r} lacks a part ({error}); delete it to begin afresh") from error
+
+
+def _of_state(manifest: dict[str, Any], path: str | os.PathLike[str]) -> dict[str, Any]:
+    if manifest.get("kind") != _KIND:
+        raise DataError(f"{str(path)!r} is no stream state but a model; name another file for the state")
+    return manifest
 
 
 def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
