@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import genpareto
 
 from tests.detection.thresholds_reference import adaptive_thresholds, peaks
+from tsae.detection.lane_arrays import LaneArrays
 from tsae.detection.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold
 from tsae.detection.thresholds.clusters import MERGE_GAP, cluster_peaks, lowest_threshold
 from tsae.detection.thresholds.guards import Guards, guards_for
@@ -32,9 +33,8 @@ def test_adaptive_thresholds_equal_those_put_together_row_by_row(target):
     calibration, scores = with_trouble(1, 250), with_trouble(2)
     scores[700:705] = np.nan
     adaptive = AdaptiveThreshold(calibration, target, guards)
-    row_rate = float(adaptive.state()["numbers"][7])
     twin = adaptive_thresholds(
-        scores.tolist(), calibration.tolist(), target.rate, row_rate, target.counts == "episodes", guards
+        scores.tolist(), calibration.tolist(), target.rate, adaptive.row_rate, target.counts == "episodes", guards
     )
     np.testing.assert_allclose(adaptive.thresholds(scores), twin, rtol=1e-9)
 
@@ -47,10 +47,31 @@ def test_blocks_and_a_restored_state_change_nothing(cuts, target):
     adaptive, parts = AdaptiveThreshold(EXPONENTIAL[:500], target), []
     for part in np.split(scores, sorted(cuts)):
         parts.append(adaptive.thresholds(part))
-        state = adaptive.state()
-        adaptive = AdaptiveThreshold(EXPONENTIAL[:10], target)
-        adaptive.restore(state)
+        state = adaptive.arrays.state()
+        adaptive = AdaptiveThreshold(EXPONENTIAL[:500], target)
+        adaptive.arrays.restore(state)
     np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize("target", TARGETS[1:3], ids=str)
+def test_lanes_side_by_side_are_what_each_is_alone(target):
+    scores = np.stack([with_trouble(seed) for seed in range(5)])
+    scores[1, 40:60] = scores[2, 650:] = np.nan
+    arrays = LaneArrays()
+    together = AdaptiveThreshold(EXPONENTIAL[:500], target, arrays=arrays, name="settled.")
+    lanes = np.array([arrays.open() for _ in scores])
+    rng, rows, found = np.random.default_rng(0), np.zeros(5, dtype=int), [[] for _ in scores]
+    while (rows < scores.shape[1]).any():  # some lanes are ahead of others
+        now = rng.permutation(lanes[(rows < scores.shape[1]) & (rng.random(5) < 0.8)])
+        if len(now) == 1:
+            answers = [together.next(scores[now[0], rows[now[0]]], int(now[0]))]
+        else:
+            answers = together.next_of(now, scores[now, rows[now]])
+        for lane, answer in zip(now.tolist(), answers, strict=True):
+            found[lane].append(answer)
+        rows[now] += 1
+    alone = [AdaptiveThreshold(EXPONENTIAL[:500], target).thresholds(each) for each in scores]
+    np.testing.assert_array_equal(found, alone)
 
 
 def test_no_threshold_depends_on_its_own_row_or_later_ones():
@@ -100,7 +121,7 @@ def test_a_budget_that_is_spent_at_once_does_not_blind_it(target):
     adaptive = AdaptiveThreshold(EXPONENTIAL[:2000], target)
     flagged = scores > adaptive.thresholds(scores)
     assert flagged[begins].all()
-    assert adaptive.value < adaptive.first + 2
+    assert adaptive.value() < adaptive.first + 2
 
 
 def test_a_stretch_that_leads_up_to_an_alarm_is_not_learned():
@@ -108,13 +129,13 @@ def test_a_stretch_that_leads_up_to_an_alarm_is_not_learned():
     guards = Guards(500, 0.05, 0.0, 1e9, 0.0, 0.0, 1.0, learned=0, delay=300)
     adaptive = AdaptiveThreshold(EXPONENTIAL[:500], Target(0.01), guards)
     adaptive.thresholds(ramp)
-    np.testing.assert_array_equal(adaptive.state()["memory"], EXPONENTIAL[:500])
+    np.testing.assert_array_equal(adaptive.arrays["memory"][0], EXPONENTIAL[:500])
 
 
 def test_rows_without_a_score_are_not_learned():
     one, other = (AdaptiveThreshold(EXPONENTIAL[:500], TARGETS[0]) for _ in range(2))
     one.thresholds(np.full(160, np.nan))
-    assert one.state()["memory"].tolist() == other.state()["memory"].tolist()
+    assert one.arrays["memory"][0].tolist() == other.arrays["memory"][0].tolist()
 
 
 def test_without_scores_there_is_nothing_to_begin_with():

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from tests.streaming.reference import CHANNELS, plant
 from tsae import AnomalyDetector, StreamScorer, load
-from tsae.detection.distributions import DistributionWatch, fit_reference
+from tsae.detection.distributions import Comparison, DistributionWatch, fit_reference
 from tsae.detection.drift import Drift, drift_between
+from tsae.detection.lane_arrays import LaneArrays
 from tsae.detection.thresholds import AdaptiveThreshold, Target
 from tsae.errors import DataError
 from tsae.streaming.records import drift_records
@@ -53,9 +54,9 @@ def test_what_a_watch_compares_equals_a_look_at_all_rows_however_they_come(n_row
             watch.push(later[start:stop])
         if data.draw(st.booleans()):
             again = DistributionWatch(reference)
-            again.restore(watch.state("a."), "a.")
+            again.arrays.restore(watch.arrays.state())
             watch = again
-    seen = watch.compared()
+    seen = Comparison(*(part[0] for part in watch.compared()))
     latest = later[max(0, (n_rows - 1) // 500 - 3) * 500 :]
     assert seen.n_rows == len(latest)
     np.testing.assert_allclose(seen.missing, np.isnan(latest).mean(axis=0))
@@ -69,6 +70,26 @@ def test_what_a_watch_compares_equals_a_look_at_all_rows_however_they_come(n_row
         assert seen.below[column] == pytest.approx((values <= known.min() - margin).mean())
         assert seen.above[column] == pytest.approx((values > known.max() + margin).mean())
         assert seen.shift[column] == pytest.approx((values.mean() - known.mean()) / (known.std() or margin))
+
+
+def test_lanes_side_by_side_are_what_each_is_alone():
+    reference, later = fit_reference([table(300, 0)]), np.stack([table(700, seed) for seed in range(4)])
+    arrays = LaneArrays()
+    together = DistributionWatch(reference, arrays=arrays, name="inputs.")
+    lanes = np.array([arrays.open() for _ in later])
+    rng, rows = np.random.default_rng(0), np.zeros(4, dtype=int)
+    while (rows < 700).any():  # some lanes are ahead of others
+        now = rng.permutation(lanes[(rows < 700) & (rng.random(4) < 0.9)])
+        if rows.sum() % 90 == 0:
+            together.compared(now)
+        together.push_rows(now, later[now, rows[now]])
+        rows[now] += 1
+    seen = together.compared(lanes)
+    for lane, values in enumerate(later):
+        alone = DistributionWatch(reference)
+        alone.push(values)
+        for part, expected in zip(seen, alone.compared(), strict=True):
+            np.testing.assert_allclose(part[lane], expected[0], rtol=1e-9)
 
 
 def test_the_usual_gap_is_the_largest_of_stretches_of_training():
@@ -90,7 +111,7 @@ def test_drifted_scores_tell_to_retrain_and_why():
     adaptive = AdaptiveThreshold(EXPONENTIAL[:1000], Target(0.01))
     later = EXPONENTIAL[1000:4000] + 4
     adaptive.thresholds(later)
-    found = drift(later, first=adaptive.first, last=adaptive.value)
+    found = drift(later, first=adaptive.first, last=adaptive.value())
     assert found.moved > 1
     assert found.verdict.startswith("retrain: in the last 2,000 rows scores are distributed unlike those of normal")
     assert "the threshold has moved from" in found.verdict

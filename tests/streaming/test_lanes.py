@@ -24,8 +24,8 @@ def test_rows_of_many_lanes_in_turn_are_scored_like_a_segment_at_once(compositio
         step = lanes.step(both, np.stack([values[row] if lane == first else values[ours[0]] for lane in both]))
         if len(ours):
             immediate.append(step.immediate[-1])
-            settled += step.settled[-1:] * step.is_settled[-1]
-            errors += list(step.errors[-1:])[: step.is_settled[-1]]
+            settled += step.settled[-1:][step.is_settled[-1:]].tolist()
+            errors += list(step.errors[-1:][step.is_settled[-1:]])
     rest = lanes.flush(third)
     scorer = SegmentScorer(model, lag=lag, immediate=True)
     parts = [scorer.push(values), scorer.flush()]
@@ -72,6 +72,7 @@ def test_a_segment_shorter_than_a_window_and_the_one_after_it(n_rows: int, lag: 
     for segment in (values[:n_rows], values[n_rows:]):
         steps = [lanes.step(lane, row[None]) for row in segment]
         rest = lanes.flush(0)
+        lanes.restart(0)
         settled = [score for step in steps if step.is_settled[0] for score in step.settled]
         scorer = SegmentScorer(model, lag=lag)
         parts = [scorer.push(segment), scorer.flush()] if len(segment) else []

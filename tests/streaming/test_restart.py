@@ -176,7 +176,7 @@ def test_models_that_change_at_every_kill_cost_no_row(models: list[Path], tmp_pa
     assert [row for row, _ in of_rows(records)] == list(range(400))
     settled = [row for row, _ in of_settled(records)]
     assert settled == list(range(len(settled)))
-    assert len(settled) == 400 - StreamScorer(StreamModel.load(model)).lanes.delay
+    assert len(settled) == 400 - StreamScorer(StreamModel.load(model)).fleet.lanes.delay
 
 
 def test_what_cannot_go_on_is_refused_and_costs_nothing(models: list[Path], tmp_path: Path) -> None:

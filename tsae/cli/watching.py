@@ -93,11 +93,12 @@ class Service:
 
     def furthest_moved(self) -> tuple[str, float] | None:
         """The entity whose threshold has followed its scores furthest, and by how much; `None` if none has."""
-        return furthest_moved({name: entity.levels for name, entity in list(self.runner.scorer.entities.items())})
+        fleet = self.runner.scorer.fleet
+        found = furthest_moved(fleet.levels.settled, len(fleet.entities))
+        return None if found is None else (fleet.entities[found[0]].name, found[1])
 
     def _values(self) -> Mapping[str, float]:
         runner, counts = self.runner, self.runner.scorer.counts
-        waiting = sum(len(entity.waiting) for entity in list(runner.scorer.entities.values()))
         furthest = self.furthest_moved()
         return {
             "messages": runner.n_messages,
@@ -108,9 +109,9 @@ class Service:
             "clock_steps": counts.n_clock_steps,
             "alarms": runner.n_alarms,
             "delivery_retries": runner.n_retries,
-            "entities": len(runner.scorer.entities),
-            "drifting_entities": sum(entity.drift.drifts for entity in list(runner.scorer.entities.values())),
-            "lag_rows": waiting,
+            "entities": len(runner.scorer.fleet.entities),
+            "drifting_entities": runner.scorer.fleet.drift.n_drifting(),
+            "lag_rows": runner.scorer.n_waiting,
             "threshold_moved": 0.0 if furthest is None else furthest[1],
         }
 

@@ -76,7 +76,7 @@ def detect_entity(
         drift=drift_between(
             *(judged[~blocked], calibration),
             first=facts.thresholds.used.value if adaptive is None else adaptive.first,
-            last=facts.thresholds.used.value if adaptive is None else adaptive.value,
+            last=facts.thresholds.used.value if adaptive is None else adaptive.value(),
             values=entity.values[~blocked],
             inputs=facts.inputs,
             channels=facts.channels,

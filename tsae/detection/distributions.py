@@ -1,13 +1,15 @@
-"""How the latest rows are distributed, column by column, against those of training, in memory of fixed size."""
+"""How the latest rows of series are distributed, column by column, against training, in memory of fixed size."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tsae.detection.lane_arrays import LaneArrays
 
 __all__ = ["BLOCK", "Comparison", "DistributionWatch", "Reference", "fit_reference"]
 
@@ -21,7 +23,8 @@ _N_QUANTILES = 33
 _MARGIN = 0.1  # of training's range to either side; beyond it, a value is outside
 _MOST_ROWS = 100_000
 _MOST_STRETCHES = 64
-_ROWS_AT_ONCE = 64
+_RUN = 50  # rows that are counted together; divides BLOCK
+_LANES_AT_ONCE = 32  # their rows stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,10 @@ class Reference:
 
 
 class Comparison(NamedTuple):
-    """The latest rows against training, `(n_columns,)` each."""
+    """The latest rows of m series against training, `(m, n_columns)` each."""
 
-    n_rows: int
-    """How many rows."""
+    n_rows: NDArray[np.int64]
+    """How many rows, `(m,)`."""
     gap: FloatArray
     """Largest difference between the distributions, in [0, 1] (the Kolmogorov–Smirnov statistic, at the knots)."""
     below: FloatArray
@@ -75,18 +78,42 @@ def fit_reference(parts: Sequence[NDArray[np.floating]]) -> Reference:
             margin = _MARGIN * (inner[-1] - inner[0]) or abs(inner[0]) / 20 or 1.0
             knots[:, column] = [inner[0] - margin, *inner, inner[-1] + margin]
             mean[column], spread[column] = known.mean(), known.std() or margin
-    counts = _counts(knots, rows)
+    counts = _counts(knots, rows[None])[0]
     reference = Reference(
         *(knots, _shares(counts), mean, spread, np.isnan(rows).mean(axis=0)),
         usual=np.zeros(rows.shape[1]),
         stretch=np.array(max(1, min(_STRETCH, n_rows // _N_BLOCKS))),
     )
-    gaps = [_gap(reference, _counts(knots, stretch)) for stretch in _stretches(parts, int(reference.stretch))]
+    gaps = [_gap(reference, _counts(knots, stretch[None]))[0] for stretch in _stretches(parts, int(reference.stretch))]
     return Reference(**{**vars(reference), "usual": np.max(gaps, axis=0) if gaps else reference.usual})
 
 
+class _Lanes(NamedTuple):
+    """What is remembered of each lane, one place on the first axis."""
+
+    counts: NDArray[np.int16]
+    """Values between knots, by block, `(n, _N_BLOCKS, n_knots + 1, n_columns)`."""
+    sums: FloatArray
+    """`(n, _N_BLOCKS, n_columns)`."""
+    rows: NDArray[np.int64]
+    """`(n, _N_BLOCKS)`."""
+    n_counted: NDArray[np.int64]
+    """Rows so far, but for those that wait."""
+    run: FloatArray
+    """Rows that are counted together, `(n, _RUN, n_columns)`."""
+    place: NDArray[np.int64]
+    """Where in it the next row goes."""
+
+
 class DistributionWatch:
-    """Counts how the latest rows are distributed. Handing rows in one by one or in blocks is the same.
+    """Counts how the latest rows of series are distributed. Handing rows in one by one or in blocks is the same.
+
+    Parameters
+    ----------
+    arrays
+        Where every series has a lane; `None` for a single one, lane 0.
+    name
+        What names of these arrays begin with.
 
     Examples
     --------
@@ -94,97 +121,135 @@ class DistributionWatch:
     >>> watch = DistributionWatch(fit_reference([rows]))
     >>> watch.push(rows[:2500] + [3.0])
     >>> seen = watch.compared()
-    >>> seen.n_rows, seen.gap.round(1).tolist(), seen.shift.round().tolist()
-    (2000, [0.9], [3.0])
+    >>> seen.n_rows.tolist(), seen.gap.round(1).tolist(), seen.shift.round().tolist()
+    ([2000], [[0.9]], [[3.0]])
     """
 
-    def __init__(self, reference: Reference) -> None:
-        self.reference = reference
+    def __init__(self, reference: Reference, *, arrays: LaneArrays | None = None, name: str = "") -> None:
+        self.reference, self.arrays = reference, LaneArrays() if arrays is None else arrays
         n_knots, n_columns = reference.knots.shape
-        self._counts = np.zeros((_N_BLOCKS, n_knots + 1, n_columns), dtype=np.int16)
-        self._sums = np.zeros((_N_BLOCKS, n_columns))
-        self._rows = np.zeros(_N_BLOCKS, dtype=np.int64)
-        self._n_seen = 0
-        self._waiting: list[FloatArray] = []
+        counts, columns = (_N_BLOCKS, n_knots + 1, n_columns), (_N_BLOCKS, n_columns)
+        shapes = _Lanes(counts, columns, (_N_BLOCKS,), (), (_RUN, n_columns), ())  # type: ignore[arg-type]
+        kinds = (np.int16, np.float64, np.int64, np.int64, np.float64, np.int64)
+        self._names = [f"{name}{each}" for each in _Lanes._fields]
+        for each, shape, dtype in zip(self._names, shapes, kinds, strict=True):
+            self.arrays.add(each, shape, dtype)  # type: ignore[arg-type]
+        if arrays is None:
+            self.arrays.open()
+        self._version = -1
 
-    def push(self, rows: NDArray[np.floating]) -> None:
-        """The next rows `(n, n_columns)`, NaN where missing."""
-        self._digest()
-        skipped = max(0, (self._n_seen + len(rows) - 1) // BLOCK - _N_BLOCKS + 1) * BLOCK - self._n_seen
+    @property
+    def _lanes(self) -> _Lanes:
+        if self._version != self.arrays.version:
+            self._bound, self._version = _Lanes(*(self.arrays[name] for name in self._names)), self.arrays.version
+        return self._bound
+
+    def push(self, rows: NDArray[np.floating], lane: int = 0) -> None:
+        """The next rows of a lane `(n, n_columns)`, NaN where missing."""
+        one = np.array([lane])
+        self._count_waiting(one)
+        at = self._lanes
+        n_counted = int(at.n_counted[lane])
+        skipped = max(0, (n_counted + len(rows) - 1) // BLOCK - _N_BLOCKS + 1) * BLOCK - n_counted
         if skipped > 0:
-            rows, self._n_seen = rows[skipped:], self._n_seen + skipped
-            self._rows[:] = 0
+            rows, n_counted = rows[skipped:], n_counted + skipped
+            at.n_counted[lane], at.rows[lane] = n_counted, 0
         while len(rows):
-            slot, room = self._n_seen // BLOCK % _N_BLOCKS, BLOCK - self._n_seen % BLOCK
-            if room == BLOCK:
-                self._counts[slot], self._sums[slot], self._rows[slot] = 0, 0, 0
-            part, rows = rows[:room], rows[room:]
-            self._counts[slot] += _counts(self.reference.knots, part)
-            self._sums[slot] += np.nansum(part, axis=0)
-            self._rows[slot] += len(part)
-            self._n_seen += len(part)
+            room = BLOCK - n_counted % BLOCK
+            self._count(one, rows[None, :room], np.array([len(rows[:room])]))
+            rows, n_counted = rows[room:], n_counted + len(rows[:room])
+        at.place[lane] = n_counted % _RUN
 
-    def push_row(self, row: FloatArray) -> None:
-        """The next row `(n_columns,)`; it is counted with those that follow."""
-        self._waiting.append(row.copy())
-        if len(self._waiting) == _ROWS_AT_ONCE:
-            self._digest()
+    def push_row(self, row: FloatArray, lane: int = 0) -> None:
+        """The next row of a lane `(n_columns,)`; it is counted with those that follow."""
+        at = self._lanes
+        place = int(at.place[lane])
+        at.run[lane, place] = row
+        at.place[lane] = place + 1
+        if place + 1 == _RUN:
+            self._count_waiting(np.array([lane]))
 
-    def compared(self) -> Comparison:
-        """The latest 1,500 to 2,000 rows, or all if there are fewer."""
-        self._digest()
-        used = self._rows > 0
-        counts, n_rows = self._counts[used].sum(axis=0), int(self._rows.sum())
-        known = counts.sum(axis=0)
+    def push_rows(self, lanes: NDArray[np.intp], rows: FloatArray) -> None:
+        """The next row of each lane, `(m, n_columns)`; no lane twice."""
+        at = self._lanes
+        places = at.place[lanes]
+        at.run[lanes, places] = rows
+        at.place[lanes] = places + 1
+        is_full = places + 1 == _RUN
+        if is_full.any():
+            self._count_waiting(lanes[is_full])
+
+    def compared(self, lanes: NDArray[np.intp] | None = None) -> Comparison:
+        """The latest 1,500 to 2,000 rows of lanes `(m,)`, or all if there are fewer; `None` is lane 0."""
+        lanes = np.zeros(1, dtype=np.intp) if lanes is None else lanes
+        self._count_waiting(lanes)
+        at = self._lanes
+        used = (at.rows[lanes] > 0)[..., None]
+        counts, n_rows = (at.counts[lanes] * used[..., None]).sum(axis=1), at.rows[lanes].sum(axis=1)
+        known = counts.sum(axis=1)
         some = np.maximum(known, 1)
-        moved = (self._sums[used].sum(axis=0) / some - self.reference.mean) / self.reference.spread
+        moved = ((at.sums[lanes] * used).sum(axis=1) / some - self.reference.mean) / self.reference.spread
         return Comparison(
             n_rows,
             _gap(self.reference, counts),
-            counts[0] / some,
-            counts[-1] / some,
+            counts[:, 0] / some,
+            counts[:, -1] / some,
             np.where(known > 0, moved, 0.0),
-            1 - known / max(n_rows, 1),
+            1 - known / np.maximum(n_rows, 1)[:, None],
         )
 
-    def state(self, prefix: str) -> dict[str, NDArray[Any]]:
-        """Everything it remembers, under names that begin with `prefix`."""
-        self._digest()
-        arrays = {"counts": self._counts, "sums": self._sums, "rows": self._rows, "seen": np.array(self._n_seen)}
-        return {f"{prefix}{name}": array.copy() for name, array in arrays.items()}
+    def _count_waiting(self, lanes: NDArray[np.intp]) -> None:
+        """Count the rows of runs that are not counted yet."""
+        at = self._lanes
+        for first in range(0, len(lanes), _LANES_AT_ONCE):
+            some = lanes[first : first + _LANES_AT_ONCE]
+            start, stop = at.n_counted[some] % _RUN, at.place[some]
+            rows, steps = at.run[some], np.arange(_RUN)
+            rows[(steps < start[:, None]) | (steps >= stop[:, None])] = np.nan
+            self._count(some, rows, stop - start)
+            at.place[some] = stop % _RUN
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], prefix: str) -> None:
-        """Take up a state."""
-        self._counts, self._sums, self._rows = (
-            np.array(arrays[f"{prefix}{name}"]) for name in ("counts", "sums", "rows")
-        )
-        self._n_seen = int(arrays[f"{prefix}seen"])
-
-    def _digest(self) -> None:
-        if self._waiting:
-            rows, self._waiting = np.stack(self._waiting), []
-            self.push(rows)
+    def _count(self, lanes: NDArray[np.intp], rows: NDArray[np.floating], n_rows: NDArray[np.int64]) -> None:
+        """Count `n_rows` `(m,)` rows of each lane, all of one block, out of `(m, n, n_columns)`; the others are NaN."""
+        at = self._lanes
+        n_counted = at.n_counted[lanes]
+        slots = n_counted // BLOCK % _N_BLOCKS
+        begins = (n_counted % BLOCK == 0) & (n_rows > 0)
+        for each in (at.counts, at.sums, at.rows):
+            each[lanes[begins], slots[begins]] = 0
+        at.counts[lanes, slots] += _counts(self.reference.knots, rows).astype(np.int16)
+        at.sums[lanes, slots] += np.nansum(rows, axis=1)
+        at.rows[lanes, slots] += n_rows
+        at.n_counted[lanes] = n_counted + n_rows
 
 
 def _counts(knots: FloatArray, rows: NDArray[np.floating]) -> NDArray[np.int64]:
-    """How many values lie up to the first knot, between knots and beyond the last one, `(n_knots + 1, n_columns)`."""
-    n_knots, n_columns = knots.shape
-    counts = np.zeros((n_knots + 1, n_columns), dtype=np.int64)
+    """How many values lie up to the first knot, between knots and beyond the last one.
+
+    Of rows `(m, n, n_columns)`, NaN where missing; `(m, n_knots + 1, n_columns)`.
+    """
+    n_series, _, n_columns = rows.shape
+    n_places = len(knots) + 2  # the last one is that of missing values
+    first = np.arange(n_series)[:, None] * n_places
+    counts = np.empty((n_series, n_places - 1, n_columns), dtype=np.int64)
     for column in range(n_columns):
-        values = rows[:, column]
-        values = values[~np.isnan(values)]
-        counts[:, column] = np.bincount(knots[:, column].searchsorted(values), minlength=n_knots + 1)
+        values = rows[:, :, column]
+        places = knots[:, column].searchsorted(values)
+        places[np.isnan(values)] = n_places - 1
+        found = np.bincount((places + first).ravel(), minlength=n_series * n_places)
+        counts[:, :, column] = found.reshape(n_series, n_places)[:, :-1]
     return counts
 
 
 def _shares(counts: NDArray[np.int64]) -> FloatArray:
-    """Share of the values up to each knot, `(n_knots, n_columns)`."""
-    return np.asarray(np.cumsum(counts, axis=0)[:-1] / np.maximum(counts.sum(axis=0), 1))
+    """Share of the values up to each knot, `(..., n_knots, n_columns)`."""
+    known = np.maximum(counts.sum(axis=-2, keepdims=True), 1)
+    return np.asarray(np.cumsum(counts, axis=-2)[..., :-1, :] / known)
 
 
 def _gap(reference: Reference, counts: NDArray[np.int64]) -> FloatArray:
-    gaps = np.abs(_shares(counts) - reference.shares).max(axis=0)
-    return np.asarray(np.where(counts.sum(axis=0) > 0, gaps, 0.0))
+    gaps = np.abs(_shares(counts) - reference.shares).max(axis=-2)
+    return np.asarray(np.where(counts.sum(axis=-2) > 0, gaps, 0.0))
 
 
 def _stretches(parts: Sequence[NDArray[np.floating]], length: int) -> list[NDArray[np.floating]]:

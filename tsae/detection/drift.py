@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.distributions import Comparison, DistributionWatch, Reference, fit_reference
 
-__all__ = ["Drift", "SensorDrift", "drift_between", "drift_of", "score_reference"]
+__all__ = ["Drift", "SensorDrift", "drift_between", "drifts_of", "score_reference"]
 
 FloatArray = NDArray[np.float64]
 _FEWEST = 200
@@ -119,34 +119,49 @@ def drift_between(
     of_inputs = None if inputs is None else DistributionWatch(inputs)
     if of_inputs is not None and values is not None:
         of_inputs.push(values)
-    return drift_of(of_scores, of_inputs, channels, first=first, last=last)
+    (drift,) = drifts_of(of_scores, of_inputs, channels, np.zeros(1, dtype=np.intp), first=first, last=[last])
+    return drift
 
 
-def drift_of(
-    scores: DistributionWatch, inputs: DistributionWatch | None, channels: Sequence[str], *, first: float, last: float
-) -> Drift:
-    """What watches of one score and of all channels have seen; see `drift_between`."""
-    seen = scores.compared()
-    sensors = () if inputs is None else _moved(inputs.reference, inputs.compared(), channels)
-    return Drift(float(seen.gap[0]), first, last, seen.n_rows, sensors)
+def drifts_of(
+    scores: DistributionWatch,
+    inputs: DistributionWatch | None,
+    channels: Sequence[str],
+    lanes: NDArray[np.intp],
+    *,
+    first: float,
+    last: Sequence[float],
+) -> list[Drift]:
+    """What watches of one score and of all channels have seen of these lanes; `last` has the threshold of each.
+
+    See `drift_between`.
+    """
+    seen = scores.compared(lanes)
+    moved = [()] * len(lanes) if inputs is None else _moved(inputs.reference, inputs.compared(lanes), channels)
+    parts = zip(seen.gap[:, 0].tolist(), last, seen.n_rows.tolist(), moved, strict=True)
+    return [Drift(gap, first, each_last, n_rows, sensors) for gap, each_last, n_rows, sensors in parts]
 
 
-def _moved(reference: Reference, seen: Comparison, channels: Sequence[str]) -> tuple[SensorDrift, ...]:
-    if seen.n_rows < _FEWEST:
-        return ()
+def _moved(reference: Reference, seen: Comparison, channels: Sequence[str]) -> list[tuple[SensorDrift, ...]]:
+    """The sensors of each series that have moved too far, the farthest first."""
     excess = (seen.gap - reference.usual) / np.maximum(1 - reference.usual, 1e-9)
-    known = (1 - seen.missing) * seen.n_rows  # a gap is compared with those of stretches of training only if as long
-    unusual = np.where(known >= reference.stretch, excess, 0.0) / _UNUSUAL
+    known = (1 - seen.missing) * seen.n_rows[:, None]
+    unusual = np.where(known >= reference.stretch, excess, 0.0) / _UNUSUAL  # a gap is compared with those as long
     outside = np.where(known >= _FEWEST, np.maximum(seen.below, seen.above), 0.0) / _OUTSIDE
     grown = seen.missing - reference.missing
     moved = np.max([unusual, outside, grown / _MISSING], axis=0)
-    order = [channel for channel in np.argsort(-moved, kind="stable").tolist() if moved[channel] >= 1]
-    return tuple(
-        SensorDrift(
-            str(channels[channel]),
-            *(float(part[channel]) for part in (seen.gap, reference.usual)),
-            *(float(part[channel]) if known[channel] >= _FEWEST else 0.0 for part in (seen.below, seen.above)),
-            *(float(part[channel]) for part in (seen.shift, grown)),
+    moved[seen.n_rows < _FEWEST] = 0.0
+
+    def told(series: int, channel: int) -> SensorDrift:
+        gap, below, above, shift, missing = (
+            float(part[series, channel]) for part in (seen.gap, seen.below, seen.above, seen.shift, grown)
         )
-        for channel in order
-    )
+        if known[series, channel] < _FEWEST:
+            below = above = 0.0
+        return SensorDrift(str(channels[channel]), gap, float(reference.usual[channel]), below, above, shift, missing)
+
+    order = np.argsort(-moved, axis=1, kind="stable")
+    return [
+        tuple(told(series, channel) for channel in row.tolist() if moved[series, channel] >= 1) if is_moved else ()
+        for series, (row, is_moved) in enumerate(zip(order, (moved >= 1).any(axis=1).tolist(), strict=True))
+    ]

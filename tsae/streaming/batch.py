@@ -1,174 +1,91 @@
-"""Rows of many entities, scored together."""
+"""Rows of many entities in turns: each takes one row of every entity that has one left."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.scoring.calibration import LogTail
-from tsae.streaming.answers import RowScore, StreamScores
-from tsae.streaming.clock import StreamCounts
-from tsae.streaming.drift_watch import DriftNotice
-from tsae.streaming.entity import Entity
-from tsae.streaming.event_watch import EventChange
-from tsae.streaming.lane_scores import Step
-from tsae.streaming.lanes import Lanes
+from tsae.streaming.clock import Arrival
+from tsae.streaming.collecting import Collector
+from tsae.streaming.fleet import Fleet
+from tsae.streaming.handed_in import FILLED, Rows
 
-__all__ = ["Answers", "Batch"]
+__all__ = ["Batch", "take_in_turns"]
 
-FloatArray = NDArray[np.float64]
-_FILLED, _END = -1, -2  # rows of a lane's queue that are none
-
-
-class Answers:
-    """What one call brings, as entities take their scores.
-
-    Parameters
-    ----------
-    tails
-        Judged scores of normal rows, "settled" and "immediate" ones.
-    judges_smoothed
-        Whether thresholds are for smoothed scores or for those of a row's own error.
-    """
-
-    def __init__(self, counts: StreamCounts, tails: Mapping[str, LogTail], *, judges_smoothed: bool) -> None:
-        self.counts, self._judges_smoothed = counts, judges_smoothed
-        self._tail_now, self._tail = tails["immediate"], tails["settled"]
-        self._settled: list[RowScore] = []
-        self._events: list[EventChange] = []
-        self._drifts: list[DriftNotice] = []
-
-    def scores(self, immediate: list[RowScore], dropped: Sequence[int] = ()) -> StreamScores:
-        """All of it."""
-        events, drifts = tuple(self._events), tuple(self._drifts)
-        return StreamScores(tuple(immediate), tuple(self._settled), tuple(dropped), events, drifts)
-
-    def judged(self, smoothed: list[float], unsmoothed: list[float]) -> list[float]:
-        """The scores that thresholds are for."""
-        return smoothed if self._judges_smoothed else unsmoothed
-
-    def take(
-        self,
-        entity: Entity,
-        values: FloatArray,
-        stamp: Any,
-        time: int | None,
-        score: float,
-        judged: float,
-        *,
-        warm: bool,
-    ) -> RowScore:
-        """The immediate score of an entity's next row."""
-        number, levels = entity.n_rows, entity.levels
-        threshold = levels.immediate(judged) if warm else levels.now
-        entity.recent.push(values, number)
-        entity.drift.take_row(values)
-        entity.waiting.append((number, stamp, time))
-        entity.n_rows = number + 1
-        self.counts.n_rows += 1
-        is_alarm = warm and judged > threshold
-        return RowScore(number, stamp, score, is_alarm, judged, threshold, self._tail_now, None, entity.name)
-
-    def settle(self, entity: Entity, score: float, judged: float, errors: FloatArray) -> None:
-        """The settled score of the oldest row that waits; errors are `(n_channels,)`."""
-        waiting = entity.waiting.popleft()
-        if waiting is None:
-            return
-        row, stamp, time = waiting
-        threshold = entity.levels.settled(judged)
-        about = judged > threshold, judged, threshold, self._tail
-        self._settled.append(RowScore(row, stamp, score, *about, errors, entity.name))
-        if (drift := entity.drift.take_score(judged)) is not None:
-            self._drifts.append(DriftNotice(row, drift, entity.name))
-        self._tell(entity, entity.events.take(row, row if time is None else time, judged, threshold, errors))
-
-    def end(self, entity: Entity, lanes: Lanes) -> None:
-        """End an entity's segment: its rows that wait are settled."""
-        flushed = lanes.flush(entity.lane)
-        judged = self.judged(flushed.settled, flushed.unsmoothed)
-        for score, judged_score, errors in zip(flushed.settled, judged, flushed.errors, strict=True):
-            self.settle(entity, score, judged_score, errors)
-        self._tell(entity, entity.events.end_segment())
-        entity.recent.clear()
-
-    def _tell(self, entity: Entity, changes: list[EventChange]) -> None:
-        for change in changes:
-            self._events.append(replace(change, zoned=True) if entity.clock.zoned else change)
+_END = -2  # in place of a row: the segment is over
 
 
 class Batch:
-    """Rows of many entities, worked off so that each step takes one row of every entity that has one left."""
+    """Rows in the order of their entities' clocks, which are scored when all of them are there."""
 
-    def __init__(self, lanes: Lanes, answers: Answers, *, warm_up: int) -> None:
-        self._lanes, self._answers, self._warm_up = lanes, answers, warm_up
-        self._queues: dict[int, tuple[Entity, list[int]]] = {}
-        self._values: list[FloatArray] = []
-        self._stamps: list[tuple[Any, int | None]] = []
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._lanes: list[int] = []
+        self._places: list[int] = []
+        self._arrivals: list[Arrival] = []
+        self._in_segment: dict[int, bool] = {}
 
-    def put(self, entity: Entity, steps: int, values: FloatArray, stamp: Any, time: int | None) -> None:
+    def put(self, lane: int, steps: int, arrival: Arrival) -> None:
         """Add a row after `steps - 1` missing ones; 0 begins a segment."""
-        queue = self._queue(entity)
-        if entity.in_segment and steps == 0:
-            queue.append(_END)
-            self._answers.counts.n_gaps += 1
-        elif entity.in_segment and steps > 1:
-            queue += [_FILLED] * (steps - 1)
-            self._answers.counts.n_filled += steps - 1
-        queue.append(len(self._values))
-        entity.in_segment = True
-        self._values.append(values)
-        self._stamps.append((stamp, time))
+        counts = self._fleet.counts
+        if self._is_in_segment(lane) and steps == 0:
+            self._add(lane, _END)
+            counts.n_gaps += 1
+        elif self._is_in_segment(lane) and steps > 1:
+            for _ in range(steps - 1):
+                self._add(lane, FILLED)
+            counts.n_filled += steps - 1
+        self._add(lane, len(self._arrivals))
+        self._arrivals.append(arrival)
+        self._in_segment[lane] = True
 
-    def end(self, entity: Entity) -> None:
+    def end(self, lane: int) -> None:
         """End the entity's segment after its rows so far."""
-        if entity.in_segment:
-            self._queue(entity).append(_END)
-            entity.in_segment = False
+        if self._is_in_segment(lane):
+            self._add(lane, _END)
+            self._in_segment[lane] = False
 
-    def scores(self, dropped: Sequence[int] = ()) -> StreamScores:
-        """Score everything; `dropped` is told with it."""
-        return self._answers.scores(self._run(), dropped)
+    def score(self, out: Collector) -> None:
+        """Score everything."""
+        rows = Rows.admitted(self._arrivals, self._fleet.lanes.n_channels)
+        take_in_turns(self._fleet, np.array(self._lanes, dtype=np.intp), np.array(self._places, np.int64), rows, out)
 
-    def _run(self) -> list[RowScore]:
-        """Immediate scores in the order the rows came."""
-        if not self._queues:
-            return []
-        values = np.stack([*self._values, np.full(self._lanes.n_channels, np.nan)])
-        immediate: list[RowScore | None] = [None] * len(self._values)
-        queues = [self._queues[lane] for lane in sorted(self._queues)]
-        place = 0
-        while queues:
-            for entity, queue in queues:
-                while place < len(queue) and queue[place] == _END:
-                    self._answers.end(entity, self._lanes)
-                    del queue[place]
-            queues = [each for each in queues if place < len(each[1])]
-            if queues:
-                rows = [queue[place] for _, queue in queues]
-                self._step([entity for entity, _ in queues], rows, values, immediate)
-            place += 1
-        return [row for row in immediate if row is not None]
+    def _is_in_segment(self, lane: int) -> bool:
+        return self._in_segment.get(lane, self._fleet.lanes.n_rows(lane) > 0)
 
-    def _queue(self, entity: Entity) -> list[int]:
-        return self._queues.setdefault(entity.lane, (entity, []))[1]
+    def _add(self, lane: int, place: int) -> None:
+        self._lanes.append(lane)
+        self._places.append(place)
 
-    def _step(self, entities: list[Entity], rows: list[int], values: FloatArray, found: list[RowScore | None]) -> None:
-        """One row of each entity; puts its immediate score into `found`."""
-        lanes, answers = np.array([entity.lane for entity in entities]), self._answers
-        is_warm = (self._lanes.arrays["n_rows"][lanes] >= self._warm_up).tolist()
-        step: Step = self._lanes.step(lanes, values[rows])
-        judged = answers.judged(step.immediate, step.immediate_unsmoothed)
-        for entity, row, score, judged_score, warm in zip(entities, rows, step.immediate, judged, is_warm, strict=True):
-            if row == _FILLED:
-                entity.waiting.append(None)
-                entity.recent.push(values[row])
-            else:
-                found[row] = answers.take(entity, values[row], *self._stamps[row], score, judged_score, warm=warm)
-        judged = answers.judged(step.settled, step.unsmoothed)
-        for place, is_settled in enumerate(step.is_settled):
-            if is_settled:
-                answers.settle(entities[place], step.settled[place], judged[place], step.errors[place])
+
+def take_in_turns(fleet: Fleet, lanes: NDArray[np.intp], places: NDArray[np.int64], rows: Rows, out: Collector) -> None:
+    """Take rows, or end segments, in an order that is that of time for each lane.
+
+    Parameters
+    ----------
+    lanes
+        `(n,)`, a lane for each row.
+    places
+        Where they stand in `rows`, `(n,)`; `FILLED`, or -2 for the end of a segment.
+    """
+    order = np.argsort(lanes, kind="stable")
+    lanes, places = lanes[order], places[order]
+    is_row = places != _END
+    n_before = np.cumsum(is_row) - is_row
+    first = np.flatnonzero(np.diff(lanes, prepend=-1))
+    turns = n_before - np.repeat(n_before[first], np.diff(first, append=len(lanes)))
+    turns = 2 * turns + is_row  # what ends comes before the rows of its turn
+    in_turn = np.argsort(turns, kind="stable")
+    for part in np.split(in_turn, np.flatnonzero(np.diff(turns[in_turn])) + 1):
+        if not len(part):
+            continue
+        if not is_row[part[0]]:
+            for lane in lanes[part].tolist():
+                fleet.end(lane, out)
+        elif len(part) > 1 or places[part[0]] == FILLED:
+            fleet.take(lanes[part], rows, places[part], out)
+        else:
+            place = int(places[part[0]])
+            time = None if rows.times is None else int(rows.times[place])
+            score = fleet.take_one(int(lanes[part[0]]), rows.values[place], time, rows.stamps[place], out)
+            out.take_one(score, place)

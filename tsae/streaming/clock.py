@@ -49,8 +49,6 @@ class Arrival(NamedTuple):
 
     time: int | None
     """Nanoseconds since 1970."""
-    order: int
-    """Breaks ties in a heap."""
     row: Any
     """Whatever the caller needs to know it by."""
 
@@ -72,7 +70,6 @@ class EntityClock:
         self._length = None if period is None else max(1, round(period * 1e9))
         self._max_fill, self._reorder, self._counts = max_fill, reorder, counts
         self.newest: int | None = None
-        self.zoned: bool | None = None
         self.waiting: list[Arrival] = []
         self._late_run: list[int] = []
         self._recent: deque[int] = deque(maxlen=_REMEMBERED)
@@ -102,7 +99,6 @@ class EntityClock:
         """Everything but the rows that wait."""
         return {
             "newest": self.newest,
-            "zoned": self.zoned,
             "late": self._late_run,
             "first": self._first_times,
             "recent": list(self._recent),
@@ -110,7 +106,7 @@ class EntityClock:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state."""
-        self.newest, self.zoned = state["newest"], state["zoned"]
+        self.newest = state["newest"]
         self._late_run, self._first_times = list(state["late"]), list(state["first"])
         self._recent.extend(state["recent"])
 

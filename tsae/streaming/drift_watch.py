@@ -1,22 +1,22 @@
-"""Watches the rows and scores of one entity for drift."""
+"""Watches the rows and scores of all entities for drift."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.distributions import BLOCK, DistributionWatch, Reference
-from tsae.detection.drift import Drift, drift_of
+from tsae.detection.drift import Drift, drifts_of
+from tsae.detection.lane_arrays import LaneArrays
 from tsae.detection.stream_model import StreamModel
-from tsae.streaming.levels import Levels
+from tsae.detection.thresholds import FollowingThreshold
 
 __all__ = ["DriftNotice", "DriftWatch"]
 
 FloatArray = NDArray[np.float64]
+LaneNumbers = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -36,44 +36,56 @@ class DriftWatch:
     ----------
     scores
         Scores of calibration rows, from `tsae.detection.drift.score_reference`.
-    levels
-        The thresholds of the entity.
+    settled
+        The thresholds of settled scores.
+    arrays
+        Where what is remembered of each entity stands, by its lane.
     """
 
-    def __init__(self, model: StreamModel, scores: Reference, levels: Levels) -> None:
-        self._channels, self._levels = model.channels, levels
-        self._inputs, self._scores = DistributionWatch(model.inputs), DistributionWatch(scores)
-        self._n_settled = 0
-        self.drifts = False
-        """Whether it was there when it was looked for last, after every 500 settled rows."""
+    def __init__(self, model: StreamModel, scores: Reference, settled: FollowingThreshold, arrays: LaneArrays) -> None:
+        self._channels, self._settled, self._arrays = model.channels, settled, arrays
+        self._inputs = DistributionWatch(model.inputs, arrays=arrays, name="drift.inputs.")
+        self._scores = DistributionWatch(scores, arrays=arrays, name="drift.scores.")
+        arrays.add("drift.n_settled", (), np.int64)
+        arrays.add("drift.drifts", (), np.bool_)
 
-    def take_row(self, values: FloatArray) -> None:
-        """The next row `(n_channels,)`."""
-        self._inputs.push_row(values)
+    def take_row(self, lane: int, values: FloatArray) -> None:
+        """The next row `(n_channels,)` of a lane."""
+        self._inputs.push_row(values, lane)
 
-    def take_score(self, judged: float) -> Drift | None:
+    def take_rows(self, lanes: LaneNumbers, values: FloatArray) -> None:
+        """The next row of each lane, `(m, n_channels)`; no lane twice."""
+        self._inputs.push_rows(lanes, values)
+
+    def take_score(self, lane: int, judged: float) -> Drift | None:
         """The score of the next settled row; returns the drift if there is some that was not there before."""
-        self._scores.push_row(np.array([judged]))
-        self._n_settled += 1
-        if self._n_settled % BLOCK:
-            return None
-        drift, before = self.drift(), self.drifts
-        self.drifts = bool(drift.verdict)
-        return drift if self.drifts and not before else None
+        self._scores.push_row(np.array([judged]), lane)
+        n_settled = int(self._arrays["drift.n_settled"][lane]) + 1
+        self._arrays["drift.n_settled"][lane] = n_settled
+        return None if n_settled % BLOCK else self._look(np.array([lane])).get(0)
 
-    def drift(self) -> Drift:
+    def take_scores(self, lanes: LaneNumbers, judged: FloatArray) -> dict[int, Drift]:
+        """The same for each lane, `(m,)`; drifts by their place among the lanes."""
+        self._scores.push_rows(lanes, judged[:, None])
+        n_settled = self._arrays["drift.n_settled"][lanes] + 1
+        self._arrays["drift.n_settled"][lanes] = n_settled
+        due = np.flatnonzero(n_settled % BLOCK == 0)
+        if not len(due):
+            return {}
+        return {int(due[place]): drift for place, drift in self._look(lanes[due]).items()}
+
+    def drifts(self, lanes: LaneNumbers) -> list[Drift]:
         """Where rows and scores are now."""
-        first, last = self._levels.settled_range
-        return drift_of(self._scores, self._inputs, self._channels, first=first, last=last)
+        last = self._settled.values(lanes).tolist()
+        return drifts_of(self._scores, self._inputs, self._channels, lanes, first=self._settled.first, last=last)
 
-    def state(self, prefix: str) -> dict[str, NDArray[Any]]:
-        """Everything it remembers, under names that begin with `prefix`."""
-        own = {f"{prefix}own": np.array([self._n_settled, self.drifts], dtype=np.int64)}
-        return own | self._inputs.state(f"{prefix}inputs.") | self._scores.state(f"{prefix}scores.")
+    def n_drifting(self) -> int:
+        """Entities whose drift was there when it was looked for last, after every 500 settled rows."""
+        return int(self._arrays["drift.drifts"][: self._arrays.n_lanes].sum())
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], prefix: str) -> None:
-        """Take up a state."""
-        self._n_settled, drifts = arrays[f"{prefix}own"].tolist()
-        self.drifts = bool(drifts)
-        self._inputs.restore(arrays, f"{prefix}inputs.")
-        self._scores.restore(arrays, f"{prefix}scores.")
+    def _look(self, lanes: LaneNumbers) -> dict[int, Drift]:
+        """Look for drift; return what was not there before, by the place of its lane."""
+        found = self.drifts(lanes)
+        before, now = self._arrays["drift.drifts"][lanes], np.array([bool(drift.verdict) for drift in found])
+        self._arrays["drift.drifts"][lanes] = now
+        return {place: found[place] for place in np.flatnonzero(now & ~before).tolist()}

@@ -1,35 +1,22 @@
-"""What a stream remembers of one machine."""
+"""What a stream remembers of one machine besides its lane's arrays."""
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Any
+from dataclasses import dataclass
 
 from tsae.streaming.clock import EntityClock
-from tsae.streaming.drift_watch import DriftWatch
 from tsae.streaming.event_watch import EventWatch
-from tsae.streaming.levels import Levels
 from tsae.streaming.recent import RecentRows
 
 __all__ = ["Entity"]
 
 
+@dataclass(frozen=True, slots=True)
 class Entity:
-    """One machine: its lane, its clock, and its rows that are not settled."""
+    """One machine."""
 
-    def __init__(
-        self,
-        name: str,
-        lane: int,
-        clock: EntityClock,
-        events: EventWatch,
-        levels: Levels,
-        recent: RecentRows,
-        drift: DriftWatch,
-    ) -> None:
-        self.name, self.lane, self.clock, self.events, self.levels = name, lane, clock, events, levels
-        self.recent, self.drift = recent, drift
-        self.n_rows = self.n_arrived = 0
-        self.in_segment = False
-        self.waiting: deque[tuple[int, Any, int | None] | None] = deque()
-        """Number, time as handed in, and nanoseconds of its rows; `None` was filled in."""
+    name: str
+    lane: int
+    clock: EntityClock
+    events: EventWatch
+    recent: RecentRows

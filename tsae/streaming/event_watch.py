@@ -62,6 +62,11 @@ class EventWatch:
         self._offset = 0  # number of the row that the tracker calls 0
         self._told: tuple[int, float] | None = None  # version and score of the open event as it was looked at last
 
+    @property
+    def is_active(self) -> bool:
+        """Whether there is something to remember, so that it must see the next settled row whatever that is."""
+        return self._tracker is not None
+
     def take(self, row: int, time: int, score: float, threshold: float, errors: FloatArray) -> list[EventChange]:
         """The next settled row."""
         if self._tracker is None:

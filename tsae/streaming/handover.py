@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tsae.errors import ModelFileError
 from tsae.streaming.answers import StreamScores
-from tsae.streaming.entity import Entity
+from tsae.streaming.fleet import Fleet
 from tsae.streaming.scorer import StreamScorer
 
 __all__ = ["check_channels", "hand_over", "n_with_full_windows"]
@@ -36,17 +36,18 @@ def hand_over(before: StreamScorer, after: StreamScorer) -> StreamScores:
     numbers of their entities.
     """
     drained = before.drain()
-    contexts = {name: entity.recent.values for name, entity in before.entities.items() if entity.in_segment}
+    old, new = before.fleet, after.fleet
+    contexts = {name: old.rows.there(entity.lane)[0].copy() for name, entity in before.entities.items()}
     flushed = before.flush()
-    after.counts = before.counts
-    places: list[tuple[Entity, NDArray[np.float64]]] = []
+    new.counts = old.counts
+    places: list[tuple[int, NDArray[np.float64]]] = []
     for name, entity in before.entities.items():
-        own = after.entities[name] = after.new_entity(name, after.lanes.open())
-        own.n_rows, own.n_arrived = entity.n_rows, entity.n_arrived
+        own = new.open(name)
+        for fact in ("n_rows", "zone"):
+            new.lasting[fact][own.lane] = old.lasting[fact][entity.lane]
         own.clock.restore(entity.clock.state())
-        if len(contexts.get(name, ())):
-            places.append((own, contexts[name]))
-    _replay(after, places)
+        places.append((own.lane, contexts[name]))
+    _replay(new, places)
     return StreamScores(
         immediate=drained.immediate + flushed.immediate,
         settled=drained.settled + flushed.settled,
@@ -57,19 +58,12 @@ def hand_over(before: StreamScorer, after: StreamScorer) -> StreamScores:
 
 def n_with_full_windows(scorer: StreamScorer) -> int:
     """Entities whose next row has a full window of every member."""
-    lanes = [entity.lane for entity in scorer.entities.values()]
-    return int((scorer.lanes.arrays["n_rows"][lanes] >= scorer.warm_up).sum())
+    n_rows = scorer.fleet.lanes.arrays["n_rows"][: len(scorer.fleet.entities)]
+    return int((n_rows >= scorer.warm_up).sum())
 
 
-def _replay(scorer: StreamScorer, places: list[tuple[Entity, NDArray[np.float64]]]) -> None:
-    """Step through the rows of all entities side by side."""
+def _replay(fleet: Fleet, places: list[tuple[int, NDArray[np.float64]]]) -> None:
+    """Step through the rows of all lanes side by side."""
     for row in range(max((len(values) for _, values in places), default=0)):
-        entities = [(entity, values[row]) for entity, values in places if row < len(values)]
-        lanes = np.array([entity.lane for entity, _ in entities])
-        step = scorer.lanes.step(lanes, np.stack([values for _, values in entities]))
-        for (entity, values), is_settled in zip(entities, step.is_settled, strict=True):
-            entity.in_segment = True
-            entity.recent.push(values)
-            entity.waiting.append(None)
-            if is_settled:
-                entity.waiting.popleft()
+        lanes, values = zip(*[(lane, rows[row]) for lane, rows in places if row < len(rows)], strict=True)
+        fleet.take_context(np.array(lanes), np.stack(values))

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from tsae.detection.lane_arrays import LaneArrays
 from tsae.detection.scoring.filters import MovingAverage
 from tsae.detection.scoring.log_tails import LogTails
 from tsae.detection.scoring.member import Member, MemberScale, channel_mean, immediate_averages, settled_averages
-from tsae.streaming.lane_arrays import LaneArrays
 from tsae.streaming.lane_scores import Places
 
 __all__ = ["LaneChains"]

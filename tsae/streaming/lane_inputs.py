@@ -7,13 +7,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.lane_arrays import LaneArrays
 from tsae.detection.scoring.constants import MEMORY as CONSTANT_MEMORY
 from tsae.detection.scoring.switch_habits import MEMORY as HABIT_MEMORY
 from tsae.detection.scoring.switch_habits import unusual
 from tsae.detection.scoring.switches import MEMORY as SWITCH_MEMORY
 from tsae.detection.scoring.switches import SwitchModel, clipped, errors_of, features_of, surprise_of, term_of
 from tsae.series.channels import ChannelScaler
-from tsae.streaming.lane_arrays import LaneArrays
 
 __all__ = ["LaneConstants", "LaneSwitches"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.lane_arrays import LaneArrays
 from tsae.detection.scoring.member import Member
-from tsae.streaming.lane_arrays import LaneArrays
 
 __all__ = ["LaneMember"]
 

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.lane_arrays import LaneArrays
 from tsae.detection.scoring.models import WindowModel
 from tsae.series.channels import ChannelScaler
-from tsae.streaming.lane_arrays import LaneArrays
 from tsae.streaming.lane_chains import LaneChains
 from tsae.streaming.lane_member import LaneMember
-from tsae.streaming.lane_scores import Places, Step, row_scores
+from tsae.streaming.lane_scores import Places, RowStep, row_scores
 
 __all__ = ["Apart", "LaneRow"]
 
@@ -102,7 +102,7 @@ class LaneRow:
         self._views: dict[int, _Views] = {}
         self._version = arrays.version
 
-    def step(self, lane: int, values: FloatArray) -> Step | None:
+    def step(self, lane: int, values: FloatArray) -> RowStep | None:
         """Take a row `(n_channels,)` of a lane that has missed nothing for long; `None` if this row does."""
         scaled = np.maximum(values, self._lowest)
         np.minimum(scaled, self._highest, out=scaled)
@@ -127,9 +127,7 @@ class LaneRow:
         row_views = self._chains.row(views.means, origin, means)
         now, now_own = row_scores(row_views, float(views.terms[newest]), self._now)
         settled, own = row_scores(row_views, float(views.terms[origin]), self._settled)
-        return Step(
-            [now], [now_own], [row >= self._chains.delay], [settled], [own], views.errors[origin : origin + 1].copy()
-        )
+        return RowStep(now, now_own, row >= self._chains.delay, settled, own, views.errors[origin].copy())
 
     def _relative_errors(self, views: _Views, origin: int, row: int, analog: FloatArray) -> FloatArray:
         """Errors of all chains in usual errors, `(n_chains, n_network_channels)`."""

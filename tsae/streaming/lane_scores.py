@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.scoring.combination import combined, combined_row, with_switches
 
-__all__ = ["Flushed", "Places", "Step", "joined", "row_scores", "scores_of"]
+__all__ = ["Flushed", "Places", "RowStep", "Step", "joined", "row_scores", "scores_of"]
 
 FloatArray = NDArray[np.float64]
 Places = tuple[list[int], list[int]]
@@ -19,45 +19,63 @@ Places = tuple[list[int], list[int]]
 
 
 class Step(NamedTuple):
-    """What one row of each of m lanes brought: lists of `m`, which cost less than arrays where m is one."""
+    """What one row of each of m lanes brought."""
 
-    immediate: list[float]
-    """Scores at lag 0 of the rows just handed in."""
-    immediate_unsmoothed: list[float]
-    """Scores at lag 0 of their own errors."""
-    is_settled: list[bool]
-    """Whether the row `Lanes.delay` back exists."""
-    settled: list[float]
-    """Settled scores of those rows."""
-    unsmoothed: list[float]
-    """Scores of their own errors."""
+    immediate: FloatArray
+    """Scores at lag 0 of the rows just handed in, `(m,)`."""
+    immediate_unsmoothed: FloatArray
+    """Scores at lag 0 of their own errors, `(m,)`."""
+    is_settled: NDArray[np.bool_]
+    """Whether the row `Lanes.delay` back exists, `(m,)`."""
+    settled: FloatArray
+    """Settled scores of those rows, `(m,)`."""
+    unsmoothed: FloatArray
+    """Scores of their own errors, `(m,)`."""
     errors: FloatArray
     """Their errors `(m, n_channels)`, in usual errors; NaN where missing."""
+
+
+class RowStep(NamedTuple):
+    """What one row of one lane brought: a `Step` in plain numbers, which cost less than arrays of one."""
+
+    immediate: float
+    immediate_unsmoothed: float
+    is_settled: bool
+    settled: float
+    unsmoothed: float
+    errors: FloatArray
+    """`(n_channels,)`."""
+
+    @classmethod
+    def of(cls, step: Step) -> RowStep:
+        """That of a step of a single lane."""
+        parts: list[Any] = [*(column[0].item() for column in step[:5]), step.errors[0]]
+        return cls(*parts)
+
+    def many(self) -> Step:
+        """The same as arrays of one."""
+        parts: list[Any] = [*(np.array([value]) for value in self[:5]), self.errors[None]]
+        return Step(*parts)
 
 
 class Flushed(NamedTuple):
     """The rows of a lane that were still waiting when its segment ended, oldest first."""
 
-    settled: list[float]
-    """`n` scores."""
-    unsmoothed: list[float]
-    """`n` scores of the rows' own errors."""
+    settled: FloatArray
+    """Scores, `(n,)`."""
+    unsmoothed: FloatArray
+    """Scores of the rows' own errors, `(n,)`."""
     errors: FloatArray
     """`(n, n_channels)`."""
 
 
-def scores_of(views: FloatArray, terms: FloatArray, places: Places) -> tuple[list[float], list[float]]:
-    """Scores and unsmoothed ones of n rows from all their views `(n, n_views)`.
+def scores_of(views: FloatArray, terms: FloatArray, places: Places) -> tuple[FloatArray, FloatArray]:
+    """Scores and unsmoothed ones `(n,)` of n rows from all their views `(n, n_views)`.
 
     `terms` is the part of the switches, `(n,)`.
     """
-    if len(views) == 1:
-        smoothed, own = row_scores(views[0].tolist(), float(terms[0]), places)
-        return [smoothed], [own]
-    if not len(views):
-        return [], []
-    smoothed_rows, own_rows = (with_switches(combined([views[:, kind]]), terms) for kind in places)
-    return smoothed_rows.tolist(), own_rows.tolist()
+    smoothed, own = (with_switches(combined([views[:, kind]]), terms) for kind in places)
+    return smoothed, own
 
 
 def row_scores(views: list[float], term: float, places: Places) -> list[float]:
@@ -67,12 +85,10 @@ def row_scores(views: list[float], term: float, places: Places) -> list[float]:
 
 def joined(groups: Sequence[NDArray[np.intp]], steps: Sequence[Step]) -> Step:
     """Steps of groups of lanes as one; each group's places among all."""
-    order = np.argsort(np.concatenate(groups))
-    places = order.tolist()
-
-    def numbers(name: str) -> list[Any]:
-        values = [value for step in steps for value in getattr(step, name)]
-        return [values[place] for place in places]
-
-    errors = np.concatenate([step.errors for step in steps])[order]
-    return Step(**{name: numbers(name) for name in Step._fields[:-1]}, errors=errors)
+    places = np.concatenate(groups)
+    out = []
+    for columns in zip(*steps, strict=True):
+        column = np.concatenate(columns)
+        column[places] = column.copy()
+        out.append(column)
+    return Step(*out)

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.lane_arrays import LaneArrays
 from tsae.detection.scoring.engine import ScoreModel
-from tsae.streaming.lane_arrays import LaneArrays
 from tsae.streaming.lane_chains import LaneChains
 from tsae.streaming.lane_inputs import LaneConstants, LaneSwitches
 from tsae.streaming.lane_member import LaneMember
 from tsae.streaming.lane_row import LaneRow
-from tsae.streaming.lane_scores import Flushed, Step, joined, scores_of
+from tsae.streaming.lane_scores import Flushed, RowStep, Step, joined, scores_of
 
 __all__ = ["Lanes"]
 
@@ -101,36 +101,35 @@ class Lanes:
     def step(self, lanes: NDArray[np.intp], values: FloatArray) -> Step:
         """Take one row of each lane, `(m, n_channels)` in the sensors' units, NaN where missing; no lane twice."""
         if len(lanes) == 1:
-            return self.step_one(int(lanes[0]), values[0])
+            return self.step_one(int(lanes[0]), values[0]).many()
         groups = self._groups(lanes, values)
         if len(groups) == 1:
             return self._step(lanes, values)
         return joined(groups, [self._step(lanes[group], values[group]) for group in groups])
 
-    def step_one(self, lane: int, values: FloatArray) -> Step:
+    def step_one(self, lane: int, values: FloatArray) -> RowStep:
         """Take one row `(n_channels,)` of one lane."""
         is_whole = self.arrays["n_whole"][lane] >= self._whole_after
         step = self._row.step(lane, values) if is_whole else None
-        return self._step(np.array([lane]), values[None]) if step is None else step
+        return RowStep.of(self._step(np.array([lane]), values[None])) if step is None else step
 
     def flush(self, lane: int) -> Flushed:
-        """End the lane's segment."""
+        """What is still to be said of the lane's segment, if no row follows; `restart` ends it."""
         n_rows = self.n_rows(lane)
         stop = int(self.arrays["origin"][lane]) + self._depth
         n_left = min(n_rows, self.delay)
         left = slice(stop - n_left, stop)
         errors = self.arrays["errors"][lane, left].copy()
-        views = np.zeros((0, 0))
-        if n_left:
-            self._recall(np.array([lane]))
-            relative = [self._rest(lane, n_rows, number) for number in range(len(self._members))]
-            for number, delay in enumerate(self._chains.error_delays):
-                share = relative[number] / len(relative) if self._full else self.arrays["newest_shares"][lane, number]
-                late = np.arange(n_left - min(delay, n_left), n_left)
-                errors[np.ix_(late, self._channels)] += share
-            views = self._chains.flush(lane, relative, self.arrays["apart"][lane, left])[-n_left:]
+        if not n_left:
+            return Flushed(np.zeros(0), np.zeros(0), errors)
+        self._recall(np.array([lane]))
+        relative = [self._rest(lane, n_rows, number) for number in range(len(self._members))]
+        for number, delay in enumerate(self._chains.error_delays):
+            share = relative[number] / len(relative) if self._full else self.arrays["newest_shares"][lane, number]
+            late = np.arange(n_left - min(delay, n_left), n_left)
+            errors[np.ix_(late, self._channels)] += share
+        views = self._chains.flush(lane, relative, self.arrays["apart"][lane, left])[-n_left:]
         terms = self.arrays["switch_terms"][lane, left].copy()
-        self.restart(lane)
         return Flushed(*scores_of(views, terms, self._settled), errors)
 
     def _groups(self, lanes: NDArray[np.intp], values: FloatArray) -> list[NDArray[np.intp]]:
@@ -157,7 +156,7 @@ class Lanes:
         terms = self.arrays["switch_terms"]
         now = scores_of(views, terms[part, newest], self._now)
         settled = scores_of(views, terms[part, origin], self._settled)
-        return Step(*now, (rows >= self.delay).tolist(), *settled, self.arrays["errors"][part, origin].copy())
+        return Step(*now, rows >= self.delay, *settled, self.arrays["errors"][part, origin].copy())
 
     def _windows(
         self, lanes: NDArray[np.intp], part: Any, origin: int, analog: NDArray[np.float32]

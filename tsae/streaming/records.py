@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from tsae.detection.events.event import SensorShare
-from tsae.streaming.answers import RowScore, StreamScores
+from tsae.streaming.answers import StreamScores
 from tsae.streaming.drift_watch import DriftNotice
 from tsae.streaming.event_watch import EventChange
+from tsae.streaming.row_scores import RowScore
 
 __all__ = ["SCHEMA", "Record", "alarms_of", "drift_records", "dropped_record", "event_records", "row_records"]
 

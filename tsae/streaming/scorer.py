@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.drift import Drift, score_reference
-from tsae.detection.events.peak import peak_reach
+from tsae.detection.drift import Drift
 from tsae.detection.events.rules import EventRules
-from tsae.detection.events.tracking import join_levels
 from tsae.detection.stream_model import StreamModel
 from tsae.errors import DataError, ParameterError
-from tsae.streaming.answers import RowScore, StreamScores
-from tsae.streaming.batch import Answers, Batch
-from tsae.streaming.clock import Arrival, EntityClock, StreamCounts
-from tsae.streaming.describing import EventWriter
-from tsae.streaming.drift_watch import DriftWatch
+from tsae.streaming.answers import StreamScores
+from tsae.streaming.batch import Batch, take_in_turns
+from tsae.streaming.clock import Arrival, StreamCounts
+from tsae.streaming.collecting import Collector
 from tsae.streaming.entity import Entity
-from tsae.streaming.event_watch import EventWatch
-from tsae.streaming.lanes import Lanes
-from tsae.streaming.levels import Levels, judged_kinds
-from tsae.streaming.recent import RecentRows
+from tsae.streaming.fleet import Fleet, Zone
+from tsae.streaming.handed_in import Rows
+from tsae.streaming.row_scores import RowScore
 from tsae.streaming.rows import row_values, time_ns
 
 __all__ = ["RowScore", "StreamScorer", "StreamScores"]
@@ -67,8 +64,6 @@ class StreamScorer:
         Rows a settled score may wait for.
     warm_up : int
         Rows at the start of a segment whose immediate scores are not labelled: one less than the longest window.
-    counts : StreamCounts
-        What happened to the rows of all entities.
 
     Examples
     --------
@@ -98,22 +93,21 @@ class StreamScorer:
             raise ParameterError(f"`lag` (={lag}) must be 0 or more rows, or None for the detector's own")
         if reorder < 0:
             raise ParameterError(f"`reorder` (={reorder}) must be 0 or more rows")
-        full_lag = model.score_model.full_lag
-        self.model = model
-        self.lag = model.lag if lag is None else min(lag, full_lag)
-        # A score that waits for less than the full lag is an immediate score of a few rows later.
-        self._kinds = judged_kinds(model, own_lag=self.lag in (model.lag, full_lag))
-        self.tails, self.adapt = {name: model.tail(kind) for name, kind in self._kinds.items()}, adapt
-        self.judges_smoothed = model.thresholds.judged == "smoothed"
-        self.warm_up = max(member.window_size for member in model.score_model.members) - 1
-        self.channels = model.channels
-        self.reorder, self.max_entities = reorder, max_entities
-        self.rules = rules or EventRules()
-        self._joins = join_levels(model.score_model.scaler)
-        self._normal = score_reference(model.calibration[self._kinds["settled"]])
-        self.counts = StreamCounts()
-        self.lanes = Lanes(model.score_model, lag=self.lag)
-        self.entities: dict[str, Entity] = {}
+        self.adapt = adapt
+        self.model, self.reorder, self.max_entities, self.rules = model, reorder, max_entities, rules or EventRules()
+        self.lag = model.lag if lag is None else min(lag, model.score_model.full_lag)
+        self.fleet = Fleet(model, lag=self.lag, reorder=reorder, rules=self.rules, adapt=adapt)
+        self.channels, self.warm_up = model.channels, self.fleet.warm_up
+
+    @property
+    def entities(self) -> dict[str, Entity]:
+        """All of them by name."""
+        return {entity.name: entity for entity in self.fleet.entities}
+
+    @property
+    def counts(self) -> StreamCounts:
+        """What happened to the rows of all entities."""
+        return self.fleet.counts
 
     def update(self, row: Any, timestamp: Any = None, entity: str | None = None) -> StreamScores:
         """Take the next row.
@@ -141,19 +135,21 @@ class StreamScorer:
         """
         name = "" if entity is None else entity
         values, n_absent = row_values([row], self.channels)
-        (time,) = self._checked_times(None if timestamp is None else [timestamp], [name])
-        sender = self._entity(name)
+        times = None if timestamp is None else self._checked_times([timestamp], [name])
+        fleet, lane = self.fleet, self._lane(name, has_times=times is not None)
+        n_dropped, out = self.counts.n_dropped, Collector()
         self.counts.n_absent += n_absent
-        n_dropped = self.counts.n_dropped
-        arrival = Arrival(time, sender.n_arrived, (values[0], timestamp, time))
-        sender.n_arrived += 1
-        admitted = list(sender.clock.admit(arrival))
-        if len(admitted) == 1 and admitted[0][0] == 1 and sender.in_segment:
-            return self._follow(sender, *admitted[0][1].row)
-        batch = self._batch()
+        arrival = Arrival(None if times is None else times[0], (values[0], timestamp))
+        admitted = list(fleet.entities[lane].clock.admit(arrival))
+        if len(admitted) == 1 and admitted[0][0] == 1 and fleet.lanes.n_rows(lane):
+            ((_, (time, (own, stamp))),) = admitted
+            out.take_one(fleet.take_one(lane, own, time, stamp, out))
+            return out.scores()
+        batch = Batch(fleet)
         for steps, each in admitted:
-            batch.put(sender, steps, *each.row)
-        return batch.scores((0,) if self.counts.n_dropped > n_dropped else ())
+            batch.put(lane, steps, each)
+        batch.score(out)
+        return out.scores((0,) if self.counts.n_dropped > n_dropped else ())
 
     def update_many(
         self,
@@ -187,40 +183,35 @@ class StreamScorer:
             if given is not None and len(given) != n_rows:
                 raise DataError(f"`{name}` has {len(given)} entries for {n_rows} rows; pass one for each row, or None")
         names = [""] * n_rows if entities is None else entities
-        times = self._checked_times(timestamps, names)
-        taken = [self._entity(name) for name in names]
+        times = None if timestamps is None else self._checked_times(timestamps, names)
+        lanes = self._lanes(names, has_times=times is not None)
         self.counts.n_absent += n_absent
-        batch = self._batch()
-        stamps = labels if labels is not None else [None] * n_rows if timestamps is None else timestamps
-        dropped = []
-        for row, (entity, time, stamp) in enumerate(zip(taken, times, stamps, strict=True)):
+        stamps, out = timestamps if labels is None else labels, Collector()
+        if times is None:  # every row follows the one before
+            take_in_turns(self.fleet, lanes, np.arange(n_rows), Rows.of(values, None, stamps), out)
+            return out.scores()
+        batch, dropped = Batch(self.fleet), []
+        stamps = times if stamps is None else stamps
+        for row, (lane, time, stamp) in enumerate(zip(lanes.tolist(), times, stamps, strict=True)):
             n_dropped = self.counts.n_dropped
-            for steps, arrival in entity.clock.admit(Arrival(time, entity.n_arrived, (values[row], stamp, time))):
-                batch.put(entity, steps, *arrival.row)
-            entity.n_arrived += 1
+            for steps, arrival in self.fleet.entities[lane].clock.admit(Arrival(time, (values[row], stamp))):
+                batch.put(lane, steps, arrival)
             if self.counts.n_dropped > n_dropped:
                 dropped.append(row)
-        return batch.scores(dropped)
+        batch.score(out)
+        return out.scores(dropped)
 
     def flush(self, entity: str | None = None) -> StreamScores:
         """End the segment of one or of all entities: settled scores of the rows still waiting.
 
         A row that follows starts a new segment.
         """
-        batch = self._batch()
-        for each in self.entities.values() if entity is None else [self.entities[entity]]:
-            for steps, arrival in each.clock.drain():
-                batch.put(each, steps, *arrival.row)
-            batch.end(each)
-        return batch.scores()
+        entities = self.fleet.entities
+        return self._drained(entities if entity is None else [entities[self.fleet.lane_of[entity]]], end=True)
 
     def drain(self) -> StreamScores:
         """Take the rows that still wait to be put in order; segments go on."""
-        batch = self._batch()
-        for each in self.entities.values():
-            for steps, arrival in each.clock.drain():
-                batch.put(each, steps, *arrival.row)
-        return batch.scores()
+        return self._drained(self.fleet.entities, end=False)
 
     def drift(self, entity: str = "") -> Drift:
         """How far the rows of an entity have moved from training; what `detect` says of the settled ones.
@@ -230,79 +221,80 @@ class StreamScorer:
         DataError
             If there is no such entity.
         """
-        if entity not in self.entities:
-            raise DataError(f"`entity` (={entity!r}) has sent no row; choose one of {list(self.entities)[:5]}")
-        return self.entities[entity].drift.drift()
+        known = self.fleet.lane_of
+        if entity not in known:
+            raise DataError(f"`entity` (={entity!r}) has sent no row; choose one of {list(known)[:5]}")
+        return self.fleet.drifts(known[entity])
 
     def with_model(self, model: StreamModel) -> StreamScorer:
         """A scorer without rows that does the same by another model."""
         bounds = {"reorder": self.reorder, "max_entities": self.max_entities}
         return StreamScorer(model, rules=self.rules, adapt=self.adapt, **bounds)
 
-    def _follow(self, sender: Entity, values: FloatArray, stamp: Any, time: int | None) -> StreamScores:
-        """Score one row that follows the one before; `Batch` would do the same at twice the cost."""
-        answers = self._answers()
-        is_warm = self.lanes.n_rows(sender.lane) >= self.warm_up
-        step = self.lanes.step_one(sender.lane, values)
-        (judged,) = answers.judged(step.immediate, step.immediate_unsmoothed)
-        now = answers.take(sender, values, stamp, time, step.immediate[0], judged, warm=is_warm)
-        if step.is_settled[0]:
-            (judged,) = answers.judged(step.settled, step.unsmoothed)
-            answers.settle(sender, step.settled[0], judged, step.errors[0])
-        return answers.scores([now])
+    @property
+    def n_waiting(self) -> int:
+        """Rows of all entities that are not settled."""
+        n_rows = self.fleet.lanes.arrays["n_rows"][: len(self.fleet.entities)]
+        return int(np.minimum(n_rows, self.fleet.lanes.delay).sum())
 
-    def _answers(self) -> Answers:
-        return Answers(self.counts, self.tails, judges_smoothed=self.judges_smoothed)
+    def _drained(self, entities: Sequence[Entity], *, end: bool) -> StreamScores:
+        batch, out = Batch(self.fleet), Collector()
+        for entity in entities:
+            for steps, arrival in entity.clock.drain():
+                batch.put(entity.lane, steps, arrival)
+            if end:
+                batch.end(entity.lane)
+        batch.score(out)
+        return out.scores()
 
-    def _batch(self) -> Batch:
-        return Batch(self.lanes, self._answers(), warm_up=self.warm_up)
-
-    def _checked_times(self, timestamps: Sequence[Any] | None, names: Sequence[str]) -> list[int | None]:
-        """Nanoseconds of all rows, `None` for a stream without."""
-        if timestamps is None:
-            for name in names:
-                known = self.entities.get(name)
-                if known is not None and known.clock.zoned is not None:
-                    raise DataError("the rows before had one, so `timestamp` must be given for every row or for none")
-            return [None] * len(names)
-        times: list[int | None] = []
-        zones: dict[str, bool] = {}
+    def _checked_times(self, timestamps: Sequence[Any], names: Sequence[str]) -> list[int]:
+        """Nanoseconds of all rows."""
+        fleet, zones = self.fleet, self.fleet.lasting["zone"]
+        times: list[int] = []
+        found: dict[str, Zone] = {}
         for name, stamp in zip(names, timestamps, strict=True):
             ns, zoned = time_ns(stamp)
-            known = self.entities.get(name)
-            if known is not None and known.n_arrived and known.clock.zoned is None:
-                raise DataError("the rows before had none, so `timestamp` must be given for every row or for none")
-            before = None if known is None else known.clock.zoned
-            if zones.setdefault(name, zoned if before is None else before) is not zoned:
+            zone, before = Zone.ZONED if zoned else Zone.LOCAL, Zone.NO_TIMES
+            lane = fleet.lane_of.get(name)
+            if lane is not None:
+                before = Zone(zones[lane])
+                if before == Zone.NO_TIMES and fleet.n_rows(lane):
+                    raise DataError("the rows before had none, so `timestamp` must be given for every row or for none")
+            if found.setdefault(name, before or zone) != zone:
                 raise DataError(
                     "some `timestamp` carry a time zone and some do not; pass all of them with a zone, or none"
                 )
             times.append(ns)
-        for name, zoned in zones.items():
-            self._entity(name).clock.zoned = zoned
+        for name, zone in found.items():
+            lane = self._lane(name, has_times=True)
+            fleet.lasting["zone"][lane] = zone
         return times
 
-    def _entity(self, name: str) -> Entity:
-        entity = self.entities.get(name)
-        if entity is None:
-            if len(self.entities) >= self.max_entities:
-                raise DataError(
-                    f"entity {str(name)[:60]!r} would be one more than `max_entities` (={self.max_entities}); allow "
-                    "more, or check what the sender takes for an entity"
-                )
-            entity = self.entities[name] = self.new_entity(name, self.lanes.open())
-        return entity
+    def _lanes(self, names: Sequence[str], *, has_times: bool) -> NDArray[np.intp]:
+        """The lanes of entities, `(n,)`; see `_lane`."""
+        lanes = np.fromiter(map(self.fleet.lane_of.get, names, repeat(-1)), np.intp, len(names))
+        is_known = lanes >= 0
+        if not has_times and self.fleet.lasting["zone"][lanes[is_known]].any():
+            raise _no_time()
+        for place in np.flatnonzero(~is_known).tolist():
+            lanes[place] = self._lane(names[place], has_times=has_times)
+        return lanes
 
-    def new_entity(self, name: str, lane: int) -> Entity:
-        """An entity without rows."""
-        clock = EntityClock(self.model.period, self.model.max_fill, self.reorder, self.counts)
-        levels = Levels(self.model, self._kinds, adapt=self.adapt)
-        n_pending = max(self.rules.merge_gap, self.rules.enter_within) + 1  # settled rows, each after a bridged gap
-        recent = RecentRows(
-            len(self.channels),
-            reach=peak_reach(self.model.score_model),
-            waiting=self.lanes.delay + n_pending * (self.model.max_fill + 1),
-        )
-        writer = EventWriter(self.model, self.tails["settled"], name, clock)
-        events = EventWatch(self.rules, self._joins, recent, writer)
-        return Entity(name, lane, clock, events, levels, recent, DriftWatch(self.model, self._normal, levels))
+    def _lane(self, name: str, *, has_times: bool) -> int:
+        """The lane of an entity, which may be new."""
+        fleet = self.fleet
+        lane = fleet.lane_of.get(name)
+        if lane is not None:
+            if not has_times and fleet.lasting["zone"][lane]:
+                raise _no_time()
+            return lane
+        if len(fleet.entities) >= self.max_entities:
+            raise DataError(
+                f"entity {str(name)[:60]!r} would be one more than `max_entities` (={self.max_entities}); allow "
+                "more, or check what the sender takes for an entity"
+            )
+        return fleet.open(name).lane
+
+
+def _no_time() -> DataError:
+    return DataError("the rows before had one, so `timestamp` must be given for every row or for none")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["is_stack", "stacked", "unstacked"]
+__all__ = ["stacked", "unstacked"]
 
 Arrays = dict[str, NDArray[Any]]
 _PREFIX = "entities."
@@ -47,8 +47,3 @@ def unstacked(arrays: Mapping[str, NDArray[Any]], facts: list[dict[str, Any]]) -
         for lane, array in zip(fact["lanes"], arrays[f"{_PREFIX}{place}"], strict=True):
             out.setdefault(lane, {})[fact["name"]] = array
     return out
-
-
-def is_stack(name: str) -> bool:
-    """Whether an array of this name comes from `stacked`."""
-    return name.startswith(_PREFIX)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +16,17 @@ from numpy.typing import NDArray
 from tsae.errors import DataError, ModelFileError
 from tsae.store import read_manifest, read_model, write_model
 from tsae.streaming.clock import Arrival, StreamCounts
-from tsae.streaming.entity import Entity
+from tsae.streaming.fleet import Fleet
+from tsae.streaming.row_scores import objects
 from tsae.streaming.scorer import StreamScorer
-from tsae.streaming.stacking import is_stack, stacked, unstacked
+from tsae.streaming.stacking import stacked, unstacked
 
 __all__ = ["model_of_state", "read_state", "restore_scorer", "scorer_state", "write_state"]
 
 Arrays = dict[str, NDArray[Any]]
 _KIND = "StreamState"
-_PARTS: Mapping[str, Callable[[Entity], Any]] = {
-    name: attrgetter(name) for name in ("levels", "recent", "drift")
-}  # arrays of an entity
+_LAYOUT = 2  # of the state; others are refused
+_SEGMENTS, _LASTING = "segments.", "lasting."
 
 
 def write_state(path: str | os.PathLike[str], scorer: StreamScorer, facts: Mapping[str, Any]) -> None:
@@ -85,31 +83,28 @@ def _of_state(manifest: dict[str, Any], path: str | os.PathLike[str]) -> dict[st
 
 def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
     """Arrays, and what else there is as JSON knows it."""
-    arrays: dict[int, Arrays] = {}
+    fleet = scorer.fleet
+    own: dict[int, Arrays] = {}
     entities = []
-    for entity in scorer.entities.values():
-        late = [[arrival.time, arrival.order, _stamp(arrival.row[1])] for arrival in entity.clock.waiting]
-        own = arrays[entity.lane] = {}
-        for name, part in _PARTS.items():
-            own |= part(entity).state(f"{name}.")
+    for entity in fleet.entities:
+        late, lane = entity.clock.waiting, entity.lane
+        own[lane] = entity.recent.state("recent.") | _levels_state(fleet, lane)
         if late:
-            own["reorder"] = np.stack([arrival.row[0] for arrival in entity.clock.waiting])
+            own[lane]["reorder"] = np.stack([arrival.row[0] for arrival in late])
         entities.append(
             {
                 "name": entity.name,
-                "lane": entity.lane,
-                "n_rows": entity.n_rows,
-                "n_arrived": entity.n_arrived,
-                "in_segment": entity.in_segment,
-                "waiting": [None if row is None else [row[0], _stamp(row[1]), row[2]] for row in entity.waiting],
+                "stamps": [_stamp(stamp) for stamp in fleet.rows.stamps(lane)],
                 "events": entity.events.state(),
                 "clock": entity.clock.state(),
-                "reorder": late,
+                "reorder": [[arrival.time, _stamp(arrival.row[1])] for arrival in late],
             }
         )
-    of_entities, stacks = stacked(arrays)
+    of_entities, stacks = stacked(own)
+    arrays = {f"{_SEGMENTS}{name}": array for name, array in fleet.lanes.arrays.state().items()}
+    arrays |= {f"{_LASTING}{name}": array for name, array in fleet.lasting.state().items()}
     facts = {"model": scorer.model.checksum, "lag": scorer.lag, "counts": asdict(scorer.counts), "entities": entities}
-    return scorer.lanes.arrays.state() | of_entities, facts | {"stacks": stacks}
+    return arrays | of_entities, facts | {"layout": _LAYOUT, "stacks": stacks}
 
 
 def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
@@ -118,33 +113,36 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
     Raises
     ------
     DataError
-        If the state is of another model or lag.
+        If the state is of another version, model or lag.
     """
+    if facts.get("layout") != _LAYOUT:
+        raise DataError("another version of tsae has written the state; delete it to begin afresh")
     if (facts["model"], facts["lag"]) != (scorer.model.checksum, scorer.lag):
         raise DataError(
             "the state belongs to another model, or to another lag; score with that one, or delete the state to begin "
             "afresh"
         )
-    of_entities = unstacked(arrays, facts["stacks"])
-    scorer.lanes.arrays.restore({name: array for name, array in arrays.items() if not is_stack(name)})
+    fleet, of_entities = scorer.fleet, unstacked(arrays, facts["stacks"])
+    for prefix, part in ((_SEGMENTS, fleet.lanes.arrays), (_LASTING, fleet.lasting)):
+        part.restore({name.removeprefix(prefix): each for name, each in arrays.items() if name.startswith(prefix)})
     for name, value in StreamCounts(**facts["counts"]).__dict__.items():
         setattr(scorer.counts, name, value)
-    scorer.entities.clear()
-    for each in facts["entities"]:
-        entity = scorer.new_entity(each["name"], each["lane"])
-        entity.n_rows, entity.n_arrived, entity.in_segment = each["n_rows"], each["n_arrived"], each["in_segment"]
-        entity.waiting = deque(
-            None if row is None else (row[0], _from_stamp(row[1]), row[2]) for row in each["waiting"]
-        )
+    for lane, each in enumerate(facts["entities"]):
+        entity = fleet.adopt(each["name"], lane)
+        fleet.rows.stamps(lane)[:] = objects([_from_stamp(stamp) for stamp in each["stamps"]])
         entity.events.restore(each["events"])
         entity.clock.restore(each["clock"])
-        own = of_entities.get(entity.lane, {})
-        for name, part in _PARTS.items():
-            part(entity).restore(own, f"{name}.")
-        for place, (time, order, stamp) in enumerate(each["reorder"]):
-            values = np.array(own["reorder"][place])
-            entity.clock.waiting.append(Arrival(time, order, (values, _from_stamp(stamp), time)))
-        scorer.entities[entity.name] = entity
+        own = of_entities.get(lane, {})
+        entity.recent.restore(own, "recent.")
+        for name, level in fleet.levels._asdict().items():
+            level.restore(lane, {key.removeprefix(f"{name}."): own[key] for key in own if key.startswith(f"{name}.")})
+        for place, (time, stamp) in enumerate(each["reorder"]):
+            entity.clock.waiting.append(Arrival(time, (np.array(own["reorder"][place]), _from_stamp(stamp))))
+
+
+def _levels_state(fleet: Fleet, lane: int) -> Arrays:
+    parts = {name: level.state(lane) for name, level in fleet.levels._asdict().items()}
+    return {f"{name}.{key}": array for name, part in parts.items() for key, array in part.items()}
 
 
 def _stamp(time: Any) -> Any:

@@ -1,26 +1,56 @@
-"""A threshold that follows a new normal without learning an anomaly."""
+"""A threshold that follows a new normal without learning an anomaly, for many series side by side."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.lane_arrays import LaneArrays
 from tsae.detection.thresholds.clusters import cluster_peaks
+from tsae.detection.thresholds.followed_tail import FollowedTail
 from tsae.detection.thresholds.guards import Guards, guards_for
 from tsae.detection.thresholds.threshold import Target, known_scores
 
 __all__ = ["AdaptiveThreshold"]
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+LaneNumbers = NDArray[np.intp]
 _STEP = 16  # rows for which a threshold stands
-_ENOUGH = 8.0  # scores above the threshold; with fewer in memory the tail is extrapolated
 _HIGH = 0.05  # share of the calibration scores whose runs say how many rows an episode has
 _SHORTENING = 0.9  # higher up, runs are shorter: power of the mean run length
 _MOST_OF_IT = 0.25  # hysteresis, as part of the threshold
+
+
+class _Lanes(NamedTuple):
+    """What is remembered of each lane, one place on the first axis."""
+
+    memory: FloatArray
+    """Learned scores, `(n, guards.memory)`."""
+    next: IntArray
+    """Where in the memory the next one goes."""
+    waiting: FloatArray
+    """Quiet scores, oldest first, that are still to be learned."""
+    n_waiting: IntArray
+    n_counted: IntArray
+    """How many of them the feedback has counted."""
+    left: IntArray
+    """Rows for which `value` stands."""
+    since: IntArray
+    """Rows since the last flag, as far as `guards.quiet` counts them."""
+    n_alarm: IntArray
+    """Rows of the alarm."""
+    n_flagged: IntArray
+    """Flagged ones."""
+    began: FloatArray
+    """The threshold that the alarm began with."""
+    feedback: FloatArray
+    value: FloatArray
+    """The threshold that begins an alarm at the next row."""
 
 
 class AdaptiveThreshold:
@@ -34,6 +64,9 @@ class AdaptiveThreshold:
     on the threshold stands lower (hysteresis), so that a score that hovers about it makes one alarm, not many.
     Handing rows in one by one or in blocks is the same.
 
+    A quiet row changes nothing until its threshold has stood long enough, so that it only waits to be learned then;
+    rows of an alarm are taken one by one.
+
     Parameters
     ----------
     calibration
@@ -42,6 +75,10 @@ class AdaptiveThreshold:
         What to keep on normal rows.
     guards
         `None` takes those of the target.
+    arrays
+        Where every series has a lane; `None` for a single one, lane 0.
+    name
+        What names of these arrays begin with.
 
     Examples
     --------
@@ -53,125 +90,187 @@ class AdaptiveThreshold:
     True
     """
 
-    def __init__(self, calibration: FloatArray, target: Target, guards: Guards | None = None) -> None:
+    def __init__(
+        self,
+        calibration: FloatArray,
+        target: Target,
+        guards: Guards | None = None,
+        *,
+        arrays: LaneArrays | None = None,
+        name: str = "",
+    ) -> None:
         known = known_scores(calibration)
         self.target, self.guards = target, guards or guards_for(target)
         self._counts_episodes = target.counts == "episodes"
-        self._row_rate = target.rate * (_rows_an_episode(known) if self._counts_episodes else 1.0)
-        self._memory = np.resize(known[-self.guards.memory :], self.guards.memory)
-        self._waiting: deque[float] = deque()
-        self._next = self._n_seen = 0
-        self._since = self.guards.quiet + 1  # rows since the last flag
-        self._n_alarm = self._n_flagged = 0  # rows, and flagged rows, of the alarm
-        self._began = math.inf  # the threshold that the alarm began with
-        self._feedback = 0.0
-        self.value = self._level()
+        self.row_rate = target.rate * (_rows_an_episode(known) if self._counts_episodes else 1.0)
+        memory = np.resize(known[-self.guards.memory :], self.guards.memory)
+        self._tail = FollowedTail(self.guards, self.row_rate, counts_episodes=self._counts_episodes)
+        self.first = float(self._tail.levels(memory[None], np.zeros(1))[0])
+        """The threshold at the start."""
+        self.arrays, self._names = LaneArrays() if arrays is None else arrays, [name + each for each in _Lanes._fields]
+        self._declare(memory)
+        if arrays is None:
+            self.arrays.open()
+        self._version = -1
+
+    def _declare(self, memory: FloatArray) -> None:
+        empty: dict[str, Any] = dict.fromkeys(_Lanes._fields, 0) | {
+            "memory": memory,
+            "waiting": np.zeros(self.guards.delay + _STEP + 1),
+            "since": self.guards.quiet + 1,
+            "began": math.inf,
+            "feedback": 0.0,
+            "value": self.first,
+        }
+        for name, each in zip(self._names, empty.values(), strict=True):
+            self.arrays.add(name, np.shape(each), np.asarray(each).dtype, empty=each)
+
+    @property
+    def _lanes(self) -> _Lanes:
+        if self._version != self.arrays.version:
+            self._bound, self._version = _Lanes(*(self.arrays[name] for name in self._names)), self.arrays.version
+        return self._bound
+
+    def value(self, lane: int = 0) -> float:
         """The threshold that begins an alarm at the next row."""
-        self.first = self.value
-        """The same at the start."""
+        return float(self._lanes.value[lane])
 
-    def thresholds(self, scores: FloatArray) -> FloatArray:
-        """Thresholds `(n,)` of the next rows, whose scores `(n,)` are learned afterwards."""
-        return np.array([self.next(score) for score in scores.tolist()], dtype=np.float64)
+    def values(self, lanes: LaneNumbers) -> FloatArray:
+        """Those of many lanes, `(m,)`."""
+        return self._lanes.value[lanes]
 
-    def next(self, score: float) -> float:
-        """The threshold of the next row, whose score is learned afterwards (NaN is not)."""
-        if self._n_seen % _STEP == 0:
-            self.value = self._level()
-            self._feedback *= 1 - _STEP / max(self.guards.forget, 2 * _STEP)
-        self._n_seen += 1
-        entry = threshold = self.value
-        if self._in_alarm:
-            if self._n_alarm <= self.guards.held:
-                entry = min(entry, self._began)
-            threshold = entry - min(self.guards.hysteresis, _MOST_OF_IT * max(entry, 0.0))
-        if not math.isnan(score):
-            self._take(score, entry, is_flagged=score > threshold)
+    def thresholds(self, scores: FloatArray, lane: int = 0) -> FloatArray:
+        """Thresholds `(n,)` of the next rows of a lane, whose scores `(n,)` are learned afterwards."""
+        out, at, row = np.empty(len(scores)), self._lanes, 0
+        while row < len(scores):
+            if at.since[lane] <= self.guards.quiet or not at.left[lane]:
+                out[row] = self.next(float(scores[row]), lane)
+                row += 1
+                continue
+            part = scores[row : row + int(at.left[lane])]
+            flagged = np.flatnonzero(part > at.value[lane])
+            quiet = part[: flagged[0]] if len(flagged) else part
+            known, n_waiting = quiet[~np.isnan(quiet)], int(at.n_waiting[lane])
+            at.waiting[lane, n_waiting : n_waiting + len(known)] = known
+            at.n_waiting[lane] += len(known)
+            at.left[lane] -= len(quiet)
+            out[row : row + len(quiet)] = at.value[lane]
+            row += len(quiet)
+            if len(flagged):
+                out[row] = self.next(float(scores[row]), lane)
+                row += 1
+        return out
+
+    def next(self, score: float, lane: int = 0) -> float:
+        """The threshold of the next row of a lane, whose score is learned afterwards (NaN is not)."""
+        at = self._lanes
+        left = int(at.left[lane])
+        if not left:
+            self._renew(np.array([lane]))
+            left = _STEP
+        at.left[lane] = left - 1
+        value = float(at.value[lane])
+        if score > value or at.since[lane] <= self.guards.quiet:
+            return self._alarm(lane, score, value)
+        self._wait(lane, score)
+        return value
+
+    def next_of(self, lanes: LaneNumbers, scores: FloatArray) -> FloatArray:
+        """Thresholds `(m,)` of the next row of each lane, whose scores `(m,)` are learned afterwards; no lane twice."""
+        at = self._lanes
+        is_due = at.left[lanes] == 0
+        if is_due.any():
+            self._renew(lanes[is_due])
+        at.left[lanes] -= 1
+        thresholds = at.value[lanes]
+        alarms = np.flatnonzero((scores > thresholds) | (at.since[lanes] <= self.guards.quiet))
+        if len(alarms):
+            for place in alarms.tolist():
+                thresholds[place] = self._alarm(int(lanes[place]), float(scores[place]), float(thresholds[place]))
+            lanes, scores = np.delete(lanes, alarms), np.delete(scores, alarms)
+        n_waiting = at.n_waiting[lanes]
+        at.waiting[lanes, n_waiting] = scores
+        at.n_waiting[lanes] = n_waiting + (scores == scores)
+        return thresholds
+
+    def state(self, lane: int) -> dict[str, FloatArray]:  # noqa: ARG002
+        """Nothing: everything stands in the arrays of all lanes."""
+        return {}
+
+    def restore(self, lane: int, state: Mapping[str, FloatArray]) -> None:
+        """Nothing is to be done."""
+
+    def _renew(self, lanes: LaneNumbers) -> None:
+        """The thresholds of these lanes have stood long enough."""
+        self._learn_waiting(lanes)
+        at = self._lanes
+        at.value[lanes] = self._tail.levels(at.memory, at.feedback[lanes], lanes)
+        at.feedback[lanes] *= 1 - _STEP / max(self.guards.forget, 2 * _STEP)
+        at.left[lanes] = _STEP
+
+    def _wait(self, lane: int, score: float) -> None:
+        if score == score:
+            at = self._lanes
+            n_waiting = int(at.n_waiting[lane])
+            at.waiting[lane, n_waiting] = score
+            at.n_waiting[lane] = n_waiting + 1
+
+    def _alarm(self, lane: int, score: float, entry: float) -> float:
+        """The threshold of a row that begins an alarm, or of one of an alarm; `entry` is what one begins above."""
+        at, guards = self._lanes, self.guards
+        was_in_alarm, threshold = bool(at.since[lane] <= guards.quiet), entry
+        if was_in_alarm:
+            if at.n_alarm[lane] <= guards.held:
+                entry = min(entry, float(at.began[lane]))
+            threshold = entry - min(guards.hysteresis, _MOST_OF_IT * max(entry, 0.0))
+        if math.isnan(score):
+            return threshold
+        is_flagged = score > threshold
+        if not was_in_alarm:
+            self._learn_waiting(np.array([lane]))  # what then still waits has led up to the alarm
+            at.n_waiting[lane] = at.n_counted[lane] = at.n_alarm[lane] = at.n_flagged[lane] = 0
+            at.began[lane] = entry
+        at.since[lane] = 0 if is_flagged else at.since[lane] + 1
+        at.n_flagged[lane] += is_flagged
+        has_ended = bool(at.since[lane] > guards.quiet)
+        is_counted = has_ended if self._counts_episodes else is_flagged and at.n_flagged[lane] <= guards.counted
+        moved = float(at.feedback[lane]) + guards.feedback * (bool(is_counted) - self.target.rate)
+        at.feedback[lane] = min(max(moved, guards.lowest), guards.highest)
+        if has_ended:
+            self._wait(lane, score)
+            at.n_counted[lane] = at.n_waiting[lane]
+        else:
+            self._learn_alarm(lane, score, entry)
         return threshold
 
-    def state(self) -> dict[str, FloatArray]:
-        """Everything that has been learned since the start, as plain arrays."""
-        counters = [self._next, self._n_seen, self._since, self._n_alarm, self._n_flagged]
-        numbers = [*counters, self._began, self._feedback, self._row_rate, self.value, self.first]
-        return {
-            "memory": self._memory.copy(),
-            "waiting": np.array(self._waiting, dtype=np.float64),
-            "numbers": np.array(numbers, dtype=np.float64),
-        }
+    def _learn_alarm(self, lane: int, score: float, entry: float) -> None:
+        at = self._lanes
+        at.n_alarm[lane] += 1
+        is_new_normal = at.n_alarm[lane] > self.guards.memory
+        if is_new_normal or at.n_alarm[lane] <= self.guards.learned:
+            learned = score if is_new_normal else min(score, entry + self.guards.winsor)
+            self._remember(np.array([lane]), np.array([[learned]]), np.ones(1, dtype=np.int64))
 
-    def restore(self, state: Mapping[str, FloatArray]) -> None:
-        """Go on from what `state` gave."""
-        self._memory = np.array(state["memory"], dtype=np.float64)
-        self._waiting = deque(np.asarray(state["waiting"], dtype=np.float64).tolist())
-        numbers = state["numbers"].tolist()
-        self._next, self._n_seen, self._since, self._n_alarm, self._n_flagged = map(int, numbers[:5])
-        self._began, self._feedback, self._row_rate, self.value, self.first = numbers[5:]
+    def _learn_waiting(self, lanes: LaneNumbers) -> None:
+        """Count the quiet rows, and learn those that have waited long enough."""
+        at, guards = self._lanes, self.guards
+        n_waiting = at.n_waiting[lanes]
+        lowered = guards.feedback * self.target.rate * (n_waiting - at.n_counted[lanes])
+        at.feedback[lanes] = np.maximum(at.feedback[lanes] - lowered, guards.lowest)
+        waiting, n_learned = at.waiting[lanes], np.maximum(n_waiting - guards.delay, 0)
+        self._remember(lanes, waiting, n_learned)
+        if guards.delay:
+            left = np.arange(guards.delay) + n_learned[:, None]
+            at.waiting[lanes, : guards.delay] = np.take_along_axis(waiting, left, axis=1)
+        at.n_waiting[lanes] = at.n_counted[lanes] = n_waiting - n_learned
 
-    @property
-    def _in_alarm(self) -> bool:
-        return self._since <= self.guards.quiet
-
-    def _take(self, score: float, entry: float, *, is_flagged: bool) -> None:
-        """Count the row and learn its score; `entry` is the threshold that an alarm begins above."""
-        was_in_alarm = self._in_alarm
-        if is_flagged and not was_in_alarm:
-            self._n_alarm = self._n_flagged = 0
-            self._began = entry
-            self._waiting.clear()
-        self._since = 0 if is_flagged else self._since + 1
-        self._n_flagged += is_flagged
-        if self._counts_episodes:
-            is_counted = was_in_alarm and not self._in_alarm
-        else:
-            is_counted = is_flagged and self._n_flagged <= self.guards.counted
-        moved = self._feedback + self.guards.feedback * (is_counted - self.target.rate)
-        self._feedback = min(max(moved, self.guards.lowest), self.guards.highest)
-        if self._in_alarm:
-            self._learn_alarm(score, entry)
-        else:
-            self._learn_quiet(score)
-
-    def _learn_alarm(self, score: float, entry: float) -> None:
-        self._n_alarm += 1
-        if self._n_alarm > self.guards.memory:
-            self._remember(score)
-        elif self._n_alarm <= self.guards.learned:
-            self._remember(min(score, entry + self.guards.winsor))
-
-    def _learn_quiet(self, score: float) -> None:
-        self._waiting.append(score)
-        if len(self._waiting) > self.guards.delay:
-            self._remember(self._waiting.popleft())
-
-    def _remember(self, score: float) -> None:
-        self._memory[self._next] = score
-        self._next = (self._next + 1) % self.guards.memory
-
-    def _level(self) -> float:
-        """The threshold that memory and feedback come to."""
-        start, excess, largest = self._tail()
-        rate = self._row_rate if self._counts_episodes else self._row_rate * math.exp(-self._feedback)
-        level = self._quantile(min(0.5, rate), start, excess, largest)
-        return level + self._feedback * excess if self._counts_episodes else level
-
-    def _quantile(self, rate: float, start: float, excess: float, largest: float) -> float:
-        """The score that this share of the memory exceeds; beyond what it holds, an exponential tail."""
-        n_rows = len(self._memory)
-        if rate * n_rows >= min(_ENOUGH, self._n_tail):
-            return float(np.quantile(self._memory, 1 - rate))
-        extrapolated = start + max(excess, 1e-9) * math.log(self._n_tail / n_rows / rate)
-        return min(extrapolated, largest + self.guards.reach)
-
-    @property
-    def _n_tail(self) -> int:
-        return max(10, int(self.guards.tail * len(self._memory)))
-
-    def _tail(self) -> tuple[float, float, float]:
-        """Start, mean excess and largest score of the memory's tail."""
-        place = len(self._memory) - self._n_tail - 1
-        largest = np.partition(self._memory, place)[place:]
-        start = float(largest[0])
-        return start, float(largest[1:].mean()) - start, float(largest.max())
+    def _remember(self, lanes: LaneNumbers, scores: FloatArray, n_scores: IntArray) -> None:
+        """Learn the first `n_scores` `(m,)` of the scores `(m, n)` of each lane."""
+        at = self._lanes
+        rows, columns = np.nonzero(np.arange(scores.shape[1]) < n_scores[:, None])
+        first = at.next[lanes]
+        at.memory[lanes[rows], (first[rows] + columns) % self.guards.memory] = scores[rows, columns]
+        at.next[lanes] = (first + n_scores) % self.guards.memory
 
 
 def _rows_an_episode(scores: FloatArray) -> float:

@@ -8,10 +8,12 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.detection.lane_arrays import LaneArrays
 from tsae.detection.thresholds.adaptive import AdaptiveThreshold
 from tsae.detection.thresholds.learners import LEARNERS
 from tsae.detection.thresholds.learning import check_threshold, fixed_threshold, learn_threshold
 from tsae.detection.thresholds.spot import Spot
+from tsae.detection.thresholds.spot_lanes import SpotLanes
 from tsae.detection.thresholds.threshold import Target, Threshold
 
 __all__ = ["FollowingThreshold", "ThresholdSet", "adaptive_threshold", "learn_thresholds"]
@@ -31,25 +33,33 @@ class CalibrationLike(Protocol):
 
 
 class FollowingThreshold(Protocol):
-    """A threshold that follows the rows before; they are handed in in time order, one by one or in blocks."""
+    """A threshold that follows the rows before, for each of many series, their *lanes*; a single one is lane 0.
+
+    Rows are handed in in time order, one by one or in blocks.
+    """
 
     first: float
     """The threshold at the start."""
 
-    @property
-    def value(self) -> float:
+    def value(self, lane: int = 0) -> float:
         """The threshold of the next row."""
 
-    def next(self, score: float) -> float:
+    def values(self, lanes: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Those of many lanes, `(m,)`."""
+
+    def next(self, score: float, lane: int = 0) -> float:
         """The threshold of the next row, whose score is learned afterwards."""
 
-    def thresholds(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Thresholds `(n,)` of the next rows, whose scores `(n,)` are learned afterwards."""
+    def next_of(self, lanes: NDArray[np.intp], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Thresholds `(m,)` of the next row of each lane, whose scores `(m,)` are learned afterwards."""
 
-    def state(self) -> dict[str, NDArray[np.float64]]:
-        """Everything that has been learned since the start."""
+    def thresholds(self, scores: NDArray[np.float64], lane: int = 0) -> NDArray[np.float64]:
+        """Thresholds `(n,)` of the next rows of a lane, whose scores `(n,)` are learned afterwards."""
 
-    def restore(self, state: Mapping[str, NDArray[np.float64]]) -> None:
+    def state(self, lane: int) -> dict[str, NDArray[np.float64]]:
+        """What was learned of a lane and does not stand in the arrays of all."""
+
+    def restore(self, lane: int, state: Mapping[str, NDArray[np.float64]]) -> None:
         """Go on from what `state` gave."""
 
 
@@ -104,15 +114,22 @@ def learn_thresholds(
     )
 
 
-def adaptive_threshold(thresholds: ThresholdSet, calibration: NDArray[np.float64]) -> FollowingThreshold | None:
+def adaptive_threshold(
+    thresholds: ThresholdSet, calibration: NDArray[np.float64], *, arrays: LaneArrays | None = None, name: str = ""
+) -> FollowingThreshold | None:
     """A fresh threshold for the judged score that follows it; `None` if the user stated one.
 
     SPOT and DSPOT follow in their own way.
+
+    Parameters
+    ----------
+    arrays
+        Where what is learned of each series stands, under names that begin with `name`; `None` for a single series.
     """
     target = thresholds.target
     if target is None:
         return None
     learner = LEARNERS.get(thresholds.settled.method)
     if isinstance(learner, Spot):
-        return learner.follow(calibration, target)
-    return AdaptiveThreshold(calibration, target)
+        return SpotLanes(learner.follow(calibration, target))
+    return AdaptiveThreshold(calibration, target, arrays=arrays, name=name)

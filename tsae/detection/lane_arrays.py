@@ -1,4 +1,4 @@
-"""Arrays of fixed size a lane, which grow with the number of lanes only."""
+"""Arrays of fixed size a lane, which grow with the number of lanes only: the memory of many series side by side."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class LaneArrays:
         return name in self._arrays
 
     def add(self, name: str, shape: tuple[int, ...], dtype: Any = np.float64, *, empty: Any = 0) -> None:
-        """Declare an array; `empty` is what a lane without rows holds."""
+        """Declare an array, before the first lane is there; `empty` is what a lane without rows holds."""
         self._empty[name] = empty
-        self._arrays[name] = np.full((_FIRST, *shape), empty, dtype=dtype)
+        self._arrays[name] = np.empty((_FIRST, *shape), dtype=dtype)
 
     def add_ring(
         self, name: str, length: int, shape: tuple[int, ...] = (), dtype: Any = np.float64, *, last: bool = False
@@ -78,12 +78,15 @@ class LaneArrays:
 
     def open(self) -> int:
         """The number of a further lane."""
-        if self.n_lanes == len(self._arrays["origin"]):
-            for name, array in self._arrays.items():
-                self._arrays[name] = np.concatenate([array, np.full_like(array, self._empty[name])])
+        lane = self.n_lanes
+        if lane == len(self._arrays["origin"]):
+            for name, array in self._arrays.items():  # what is not written yet takes no memory
+                self._arrays[name] = np.empty((2 * lane, *array.shape[1:]), array.dtype)
+                self._arrays[name][:lane] = array
             self.version += 1
         self.n_lanes += 1
-        return self.n_lanes - 1
+        self.reset(slice(lane, lane + 1))
+        return lane
 
     def reset(self, part: slice) -> None:
         """Empty these lanes."""
@@ -101,17 +104,16 @@ class LaneArrays:
         return rows
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Everything that is in use, `(n_lanes, *shape)` each."""
-        return {name: array[: self.n_lanes].copy() for name, array in self._arrays.items()}
+        """All numbers that are in use, `(n_lanes, *shape)` each; what is no number is left out."""
+        return {name: array[: self.n_lanes].copy() for name, array in self._arrays.items() if array.dtype != object}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take up a state; refuses one of another model."""
-        expected = {name: (array.shape[1:], array.dtype) for name, array in self._arrays.items()}
+        expected = {name: (each.shape[1:], each.dtype) for name, each in self._arrays.items() if each.dtype != object}
         if {name: (array.shape[1:], array.dtype) for name, array in state.items()} != expected:
             raise DataError("the state does not fit the model; start without it, or with the model it belongs to")
         self.n_lanes = len(state["origin"])
         self.version += 1
-        for name, array in state.items():
-            shape = (max(_FIRST, self.n_lanes) - self.n_lanes, *array.shape[1:])
-            spare = np.full(shape, self._empty[name], array.dtype)
-            self._arrays[name] = np.concatenate([array, spare])
+        for name, array in self._arrays.items():
+            self._arrays[name] = np.empty((max(_FIRST, self.n_lanes), *array.shape[1:]), array.dtype)
+            self._arrays[name][: self.n_lanes] = state.get(name, self._empty[name])

@@ -1,0 +1,69 @@
+"""The levels that remembered scores come to, for many series at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsae.detection.thresholds.guards import Guards
+
+__all__ = ["FollowedTail"]
+
+FloatArray = NDArray[np.float64]
+_ENOUGH = 8.0  # scores above the threshold; with fewer in memory the tail is extrapolated
+_AT_ONCE = 32  # lanes; their memory stays in the processor's cache
+
+
+class FollowedTail:
+    """The score that a wanted share of the remembered ones exceeds; beyond what they hold, an exponential tail.
+
+    Parameters
+    ----------
+    row_rate
+        The wanted share, without feedback.
+    counts_episodes
+        Whether feedback moves the level, in mean excesses of the tail; otherwise it lowers the log rate.
+    """
+
+    def __init__(self, guards: Guards, row_rate: float, *, counts_episodes: bool) -> None:
+        self._guards, self._row_rate, self._counts_episodes = guards, row_rate, counts_episodes
+        self._n_tail = max(10, int(guards.tail * guards.memory))
+
+    def levels(self, memory: FloatArray, feedback: FloatArray, lanes: NDArray[np.intp] | None = None) -> FloatArray:
+        """Thresholds `(m,)`.
+
+        Parameters
+        ----------
+        memory
+            Remembered scores of all lanes, `(n_lanes, guards.memory)`.
+        feedback
+            `(m,)`.
+        lanes
+            Which of all, `(m,)`; `None` takes every one.
+        """
+        lanes = np.arange(len(memory)) if lanes is None else lanes
+        out = np.empty(len(lanes))
+        for first in range(0, len(lanes), _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            out[part] = self._levels(memory[lanes[part]], feedback[part])
+        return out
+
+    def _levels(self, memory: FloatArray, feedback: FloatArray) -> FloatArray:
+        n_rows, n_tail = memory.shape[1], self._n_tail
+        rate = np.minimum(0.5, self._row_rate * (1.0 if self._counts_episodes else np.exp(-feedback)))
+        rate = np.broadcast_to(rate, len(memory))
+        is_held = rate * n_rows >= min(_ENOUGH, n_tail)
+        quantile = (1 - rate) * (n_rows - 1)  # where it stands among all scores in order
+        place = n_rows - n_tail - 1
+        lowest = min(place, int(quantile[is_held].min())) if is_held.any() else place
+        memory.partition(lowest, axis=1)
+        largest = np.sort(memory[:, lowest:], axis=1)
+        tail = largest[:, place - lowest :]
+        start, excess = tail[:, 0], tail[:, 1:].mean(axis=1) - tail[:, 0]
+        extrapolated = start + np.maximum(excess, 1e-9) * np.log(n_tail / n_rows / rate)
+        levels: FloatArray = np.minimum(extrapolated, tail[:, -1] + self._guards.reach)
+        if is_held.any():
+            below = quantile[is_held].astype(np.int64)
+            low, high = (largest[is_held, below - lowest + step] for step in (0, 1))
+            levels[is_held] = low + (high - low) * (quantile[is_held] - below)
+        return levels + feedback * excess if self._counts_episodes else levels

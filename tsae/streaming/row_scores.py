@@ -1,0 +1,162 @@
+"""Scores of rows: columns of numbers, and an object for each row that is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsae.detection.events.rules import severity
+from tsae.detection.scoring.calibration import LogTail
+
+__all__ = ["RowScore", "RowScores", "ScoreColumns", "objects"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class RowScore:
+    """One row's score."""
+
+    row: int
+    """Number of the row among those of its entity, from 0; dropped rows do not count."""
+    timestamp: Any
+    """Its time as it was handed in."""
+    score: float
+    """Higher = more anomalous, in units of −log p."""
+    label: bool
+    """Whether the score exceeds its threshold; false for immediate scores while the entity warms up."""
+    judged: float
+    """The score that is held against the threshold: for budgets of rows the unsmoothed one, otherwise `score`."""
+    threshold: float
+    """That of the row, which may follow the rows before."""
+    tail: LogTail = field(compare=False, repr=False)
+    """`judged` scores of normal rows."""
+    errors: FloatArray | None = field(default=None, compare=False)
+    """Of a settled score: error of each channel in usual errors, `(n_channels,)`, NaN where missing."""
+    entity: str = ""
+
+    @property
+    def p_value(self) -> float:
+        """About the share of normal rows with a higher `judged` score, in (0, 1]."""
+        return self.tail.p_value(self.judged)
+
+    @property
+    def severity(self) -> float:
+        """0–100, the same for every model and number of sensors: 50 at the threshold."""
+        return severity(self.judged, self.threshold)
+
+
+class ScoreColumns(NamedTuple):
+    """The fields of `RowScore` of n rows."""
+
+    row: NDArray[np.int64]
+    timestamp: NDArray[np.object_]
+    score: FloatArray
+    label: NDArray[np.bool_]
+    judged: FloatArray
+    threshold: FloatArray
+    entity: NDArray[np.object_]
+    errors: FloatArray | None
+    """`(n, n_channels)`; `None` for immediate scores."""
+    tail: LogTail | None
+    """`None` only if there are no rows."""
+
+    @classmethod
+    def of(cls, rows: Sequence[RowScore]) -> ScoreColumns:
+        """Those of rows of one kind."""
+        errors = [row.errors for row in rows if row.errors is not None]
+        return cls(
+            row=np.array([row.row for row in rows], dtype=np.int64),
+            timestamp=objects([row.timestamp for row in rows]),
+            score=np.array([row.score for row in rows], dtype=np.float64),
+            label=np.array([row.label for row in rows], dtype=np.bool_),
+            judged=np.array([row.judged for row in rows], dtype=np.float64),
+            threshold=np.array([row.threshold for row in rows], dtype=np.float64),
+            entity=objects([row.entity for row in rows]),
+            errors=np.stack(errors) if errors else None,
+            tail=rows[0].tail if rows else None,
+        )
+
+    def at(self, places: Any) -> ScoreColumns:
+        """Those of some rows."""
+        return self._replace(**{name: column[places] for name, column in self._arrays().items()})
+
+    def rows(self) -> Iterator[RowScore]:
+        """An object for each row."""
+        parts = {name: column.tolist() for name, column in self._arrays().items() if name != "errors"}
+        parts["errors"] = [None] * len(self.row) if self.errors is None else self.errors
+        for values in zip(*parts.values(), strict=True):
+            yield RowScore(**dict(zip(parts, values, strict=True)), tail=cast(LogTail, self.tail))
+
+    @classmethod
+    def joined(cls, parts: Sequence[ScoreColumns]) -> ScoreColumns:
+        """Those of rows one behind the other, all of one kind."""
+        columns = [part._arrays() for part in parts]
+        all_: dict[str, Any] = {name: np.concatenate([each[name] for each in columns]) for name in columns[0]}
+        return parts[0]._replace(**all_)
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {name: each for name, each in self._asdict().items() if isinstance(each, np.ndarray)}
+
+
+class RowScores(Sequence[RowScore]):
+    """A sequence of scores, equal to a tuple of the same ones.
+
+    `columns` has them as arrays; the objects of rows that nobody looks at are never made.
+
+    >>> RowScores() == (), len(RowScores() + RowScores()), RowScores().columns.score.shape
+    (True, 0, (0,))
+    """
+
+    __slots__ = ("_columns", "_rows")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, rows: Sequence[RowScore] | None = None, *, columns: ScoreColumns | None = None) -> None:
+        self._columns = columns
+        self._rows = tuple(rows or ()) if columns is None else None
+
+    @property
+    def columns(self) -> ScoreColumns:
+        """All of them as arrays."""
+        if self._columns is None:
+            self._columns = ScoreColumns.of(self._all)
+        return self._columns
+
+    def __len__(self) -> int:
+        return len(self._rows) if self._rows is not None else len(self.columns.row)
+
+    @overload
+    def __getitem__(self, place: int) -> RowScore: ...
+    @overload
+    def __getitem__(self, place: slice) -> RowScores: ...
+    def __getitem__(self, place: int | slice) -> RowScore | RowScores:
+        if self._rows is None and isinstance(place, slice):
+            return RowScores(columns=self.columns.at(place))
+        return RowScores(self._all[place]) if isinstance(place, slice) else self._all[place]
+
+    def __iter__(self) -> Iterator[RowScore]:
+        return iter(self._all)
+
+    def __eq__(self, other: object) -> bool:
+        return self._all == tuple(other) if isinstance(other, tuple | RowScores) else NotImplemented
+
+    def __add__(self, other: Sequence[RowScore]) -> RowScores:
+        return RowScores((*self, *other))
+
+    def __repr__(self) -> str:
+        return repr(self._all)
+
+    @property
+    def _all(self) -> tuple[RowScore, ...]:
+        if self._rows is None:
+            self._rows = tuple(self.columns.rows())
+        return self._rows
+
+
+def objects(values: Sequence[Any]) -> NDArray[np.object_]:
+    """An array `(n,)` of anything, even of sequences."""
+    return np.fromiter(values, dtype=np.object_, count=len(values))
