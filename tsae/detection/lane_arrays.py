@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tsae.errors import DataError
 
-__all__ = ["LaneArrays"]
+__all__ = ["LaneArrays", "as_slice"]
 
 _FIRST = 4
 
@@ -62,7 +62,10 @@ class LaneArrays:
         return origin
 
     def advance(self, lanes: NDArray[np.intp]) -> int:
-        """Move the rings of lanes on by a row; return the origin, which is the same for all of them then."""
+        """Move the rings of lanes on by a row; return the origin, which is the same for all of them then.
+
+        Lanes rise.
+        """
         origins = self._arrays["origin"][lanes]
         first = int(origins[0])
         if first == self.spare or (origins != first).any():
@@ -72,9 +75,14 @@ class LaneArrays:
         return first + 1
 
     def _rewind(self, lanes: NDArray[np.intp], origins: NDArray[np.int64]) -> None:
+        part, first = as_slice(lanes), int(origins[0])
+        is_even = bool((origins == first).all())
         for name, (length, axis) in self._rings.items():
             rows = np.moveaxis(self._arrays[name], axis, 1)
-            rows[lanes, :length] = rows[lanes[:, None], origins[:, None] + np.arange(length)]
+            if is_even:
+                rows[part, :length] = rows[part, first : first + length]
+            else:
+                rows[lanes, :length] = rows[lanes[:, None], origins[:, None] + np.arange(length)]
 
     def open(self) -> int:
         """The number of a further lane."""
@@ -117,3 +125,9 @@ class LaneArrays:
         for name, array in self._arrays.items():
             self._arrays[name] = np.empty((max(_FIRST, self.n_lanes), *array.shape[1:]), array.dtype)
             self._arrays[name][: self.n_lanes] = state.get(name, self._empty[name])
+
+
+def as_slice(lanes: NDArray[np.intp]) -> Any:
+    """Neighbours among rising lanes as a slice, which numpy reads and writes without a copy."""
+    first, last = int(lanes[0]), int(lanes[-1])
+    return slice(first, last + 1) if last - first == len(lanes) - 1 else lanes

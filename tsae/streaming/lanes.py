@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.lane_arrays import LaneArrays
+from tsae.detection.lane_arrays import LaneArrays, as_slice
 from tsae.detection.scoring.engine import ScoreModel
 from tsae.streaming.lane_chains import LaneChains
 from tsae.streaming.lane_inputs import LaneConstants, LaneSwitches
@@ -26,7 +26,7 @@ from tsae.streaming.lane_scores import Flushed, RowStep, Step, joined, scores_of
 __all__ = ["Lanes"]
 
 FloatArray = NDArray[np.float64]
-_AT_ONCE = 128  # lanes; what they hold stays in the processor's cache
+_AT_ONCE = 512  # lanes; more of them leave the processor's cache
 
 
 class Lanes:
@@ -99,19 +99,28 @@ class Lanes:
         self.arrays.reset(slice(lane, lane + 1))
 
     def step(self, lanes: NDArray[np.intp], values: FloatArray) -> Step:
-        """Take one row of each lane, `(m, n_channels)` in the sensors' units, NaN where missing; no lane twice."""
+        """Take one row of each of some lanes, which rise.
+
+        Values are `(m, n_channels)`, in the sensors' units, NaN where missing.
+        """
         if len(lanes) == 1:
             return self.step_one(int(lanes[0]), values[0]).many()
-        groups = self._groups(lanes, values)
-        if len(groups) == 1:
-            return self._step(lanes, values)
-        return joined(groups, [self._step(lanes[group], values[group]) for group in groups])
+        scaled = self._model.scaler.scaled(values)
+        is_whole = ~np.isnan(scaled[:, self._network]).any(axis=1)
+        is_whole &= self.arrays["n_whole"][lanes] >= self._whole_after
+        groups, steps = [], []
+        for places, whole in ((np.flatnonzero(is_whole), True), (np.flatnonzero(~is_whole), False)):
+            for first in range(0, len(places), _AT_ONCE):
+                group = places[first : first + _AT_ONCE]
+                groups.append(group)
+                steps.append(self._step(lanes[group], values[group], scaled[group], whole=whole))
+        return steps[0] if len(steps) == 1 else joined(groups, steps)
 
     def step_one(self, lane: int, values: FloatArray) -> RowStep:
         """Take one row `(n_channels,)` of one lane."""
         is_whole = self.arrays["n_whole"][lane] >= self._whole_after
         step = self._row.step(lane, values) if is_whole else None
-        return RowStep.of(self._step(np.array([lane]), values[None])) if step is None else step
+        return self._step_alone(lane, values) if step is None else step
 
     def flush(self, lane: int) -> Flushed:
         """What is still to be said of the lane's segment, if no row follows; `restart` ends it."""
@@ -132,22 +141,19 @@ class Lanes:
         terms = self.arrays["switch_terms"][lane, left].copy()
         return Flushed(*scores_of(views, terms, self._settled), errors)
 
-    def _groups(self, lanes: NDArray[np.intp], values: FloatArray) -> list[NDArray[np.intp]]:
-        """Places among `lanes` of those that are worked off together."""
-        is_whole = ~np.isnan(values[:, self._network]).any(axis=1)
-        is_whole &= self.arrays["n_whole"][lanes] >= self._whole_after
-        return [
-            places[first : first + _AT_ONCE]
-            for places in (np.flatnonzero(is_whole), np.flatnonzero(~is_whole))
-            for first in range(0, len(places), _AT_ONCE)
-        ]
+    def _step_alone(self, lane: int, values: FloatArray) -> RowStep:
+        scaled = self._model.scaler.scaled(values[None])
+        return RowStep.of(self._step(np.array([lane]), values[None], scaled, whole=False))
 
-    def _step(self, lanes: NDArray[np.intp], values: FloatArray) -> Step:
-        part = _as_slice(lanes)
+    def _step(self, lanes: NDArray[np.intp], values: FloatArray, scaled: NDArray[np.float32], *, whole: bool) -> Step:
+        """Take rows of lanes that are worked off together.
+
+        `whole` says that nothing is missing, neither in the rows nor in what is within reach of them.
+        """
+        part = as_slice(lanes)
         origin, rows = self.arrays.advance(lanes), self.arrays["n_rows"][lanes]
         newest = origin + self.delay  # of the rings that hold what waits to be settled
-        scaled = self._model.scaler.scaled(values)
-        windows, seen = self._windows(lanes, part, origin, scaled[:, self._network])
+        windows, seen = self._windows(lanes, part, origin, scaled[:, self._network], whole=whole)
         apart = self._put_own(part, newest, scaled, values, windows[:, -1], seen)
         relative = self._relative(part, origin, rows, windows, seen)
         views = self._chains.step(part, origin, relative, self._apart(part, newest, apart), whole=seen is None)
@@ -159,16 +165,16 @@ class Lanes:
         return Step(*now, rows >= self.delay, *settled, self.arrays["errors"][part, origin].copy())
 
     def _windows(
-        self, lanes: NDArray[np.intp], part: Any, origin: int, analog: NDArray[np.float32]
+        self, lanes: NDArray[np.intp], part: Any, origin: int, analog: NDArray[np.float32], *, whole: bool
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
         """Take rows; return the windows that end in them, filled, and what was observed there: `None` is everything."""
         window, n_whole = self.arrays["window"], self.arrays["n_whole"]
         reach, newest = slice(origin, origin + self._longest), origin + self._longest - 1
-        observed = ~np.isnan(analog)
-        is_complete = observed.all(axis=1)
-        if is_complete.all() and (n_whole[lanes] >= self._whole_after).all():
+        if whole:
             window[part, newest] = analog
             return np.ascontiguousarray(window[part, reach]), None
+        observed = ~np.isnan(analog)
+        is_complete = observed.all(axis=1)
         self._recall(lanes)
         filled = analog if is_complete.all() else np.where(observed, analog, window[part, newest - 1])
         is_first = self.arrays["n_rows"][lanes] == 0
@@ -259,10 +265,3 @@ class Lanes:
         errors = member.flush(lane, n_rows, self.arrays["window"][lane, reach], self.arrays["observed"][lane, reach])
         relative: FloatArray = errors / levels
         return relative
-
-
-def _as_slice(lanes: NDArray[np.intp]) -> Any:
-    """Neighbouring lanes as a slice, which numpy reads and writes without a copy."""
-    first, last = int(lanes[0]), int(lanes[-1])
-    is_run = last - first == len(lanes) - 1 and bool((np.diff(lanes) == 1).all())
-    return slice(first, last + 1) if is_run else lanes

@@ -95,6 +95,8 @@ class ScoreColumns(NamedTuple):
     @classmethod
     def joined(cls, parts: Sequence[ScoreColumns]) -> ScoreColumns:
         """Those of rows one behind the other, all of one kind."""
+        if len(parts) == 1:
+            return parts[0]
         columns = [part._arrays() for part in parts]
         all_: dict[str, Any] = {name: np.concatenate([each[name] for each in columns]) for name in columns[0]}
         return parts[0]._replace(**all_)

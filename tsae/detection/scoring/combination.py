@@ -25,8 +25,12 @@ def combined(views: Sequence[FloatArray]) -> FloatArray:
     """
     stacked = np.concatenate(list(views), axis=1)
     far = stacked > KNEE
-    stacked[far] = KNEE * (1 + np.log(stacked[far] / KNEE))
+    if far.any():
+        stacked[far] = KNEE * (1 + np.log(stacked[far] / KNEE))
     missing = np.isnan(stacked)
+    if not missing.any():
+        stacked.sort(axis=1)
+        return np.asarray(stacked[:, stacked.shape[1] // 2 :].mean(axis=1))
     n_known = stacked.shape[1] - missing.sum(axis=1, keepdims=True)
     n_used = (n_known + 1) // 2
     stacked[missing] = -1.0
