@@ -116,6 +116,16 @@ def test_an_event_opens_grows_and_closes_under_one_name(detector: AnomalyDetecto
     assert any(len(each) > 2 for each in changes.values())
 
 
+def test_without_times_events_are_told_by_the_numbers_of_their_rows(detector: AnomalyDetector) -> None:
+    values, scorer = faults().to_numpy(copy=True)[:120], StreamScorer(detector)
+    values[0] += 50
+    first = [scorer.update_many(values), scorer.flush()]
+    second = [*(scorer.update(row) for row in values), scorer.flush()]  # one by one, in a segment of its own
+    starts, later = ([(event.start, event.peak, event.stop) for event in closed(part)] for part in (first, second))
+    assert starts[0][0] == 0
+    assert later == [tuple(row + 120 for row in rows) for rows in starts]
+
+
 def test_p_values_and_severities_are_those_of_the_file(detector: AnomalyDetector) -> None:
     for budget in ("1%", "1 per 300 rows"):
         budgeted = copy.copy(detector).set_threshold("pot", false_alarm_rate=budget)

@@ -36,11 +36,12 @@ class Rows(NamedTuple):
 
     @classmethod
     def admitted(cls, arrivals: list[Arrival], n_channels: int) -> Rows:
-        """Of rows whose turn it is."""
+        """Of rows whose turn it is, all with times or all without."""
         values = np.empty((len(arrivals), n_channels))
         for place, arrival in enumerate(arrivals):
             values[place] = arrival.row[0]
-        return cls.of(values, [arrival.time or 0 for arrival in arrivals], [arrival.row[1] for arrival in arrivals])
+        times = [arrival.time for arrival in arrivals if arrival.time is not None]
+        return cls.of(values, times if len(times) == len(arrivals) else None, [each.row[1] for each in arrivals])
 
     def times_of(self, places: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Nanoseconds of rows, or their numbers if they have no times."""
