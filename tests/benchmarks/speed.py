@@ -32,7 +32,8 @@ from tests.benchmarks.peer import PEERS
 from tests.benchmarks.timing import Line, child_seconds, heading, seconds
 from tests.benchmarks.training_loop import against_a_bare_loop
 from tsae import AnomalyDetector, load, read_table
-from tsae.cli.outputs import scores_frame, write_frame
+from tsae.cli.scores_file import scores_file
+from tsae.detection.detecting import DetectedRows
 from tsae.evaluation.vus import vus_pr
 
 _N_CHANNELS = 8
@@ -127,12 +128,20 @@ def command(sizes: Sequence[int]) -> Iterator[Line]:
             detector.save(Path(folder, "model.tsae"))
             stored = load(Path(folder, "model.tsae"))  # as the command does
             found = []
-            scoring = seconds(lambda each=stored, found=found: found.append(each.detect(frame)), repeats=1)
-            writing = seconds(lambda found=found: write_frame(scores_frame({"": found[0]}, None), out), repeats=1)
+            scoring = seconds(
+                lambda each=stored, found=found: found.append(list(each.detect_in_parts(frame).parts())), repeats=1
+            )
+            writing = seconds(lambda found=found: write_scores(out, frame, found[0]), repeats=1)
             alone = reading + writing
             what = f"CSV {n_rows:,} x {_TABLE_CHANNELS}: read, score, write; {name}"
             against = f"{alone:.1f} s for reading and writing"
             yield Line(what, f"{alone + scoring:.1f} s", against, (alone + scoring) / alone, "<= 2")
+
+
+def write_scores(path: Path, frame: pd.DataFrame, parts: Sequence[DetectedRows]) -> None:
+    with scores_file(path, [*map(str, frame.columns)], None) as take:
+        for part in parts:
+            take("", frame.index[part.rows], part)
 
 
 def start_up(sizes: Sequence[int]) -> Iterator[Line]:

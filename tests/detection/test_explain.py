@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsae.detection.events.event import Event
-from tsae.detection.events.evidence import TrackedEvent
-from tsae.detection.events.explain import Labels, PeakView, ScoredSeries, make_events
+from tsae.detection.events.evidence import RowBlock, TrackedEvent
+from tsae.detection.events.explain import EventFinder, Labels, PeakView
 from tsae.detection.events.rules import EventRules, severities, severity
 
 N_ROWS = 30
@@ -38,20 +39,28 @@ def events(
     scores, errors = np.full(N_ROWS, 0.5), np.ones((N_ROWS, 2), dtype=np.float32)
     scores[10:13] = 9.0, 5.0, 7.0
     errors[10:13] = [3.0, 1.0], [7.0, 2.0], [np.nan, 3.0]
-    facts = {
+    facts: dict[str, Any] = {
+        "times": np.arange(N_ROWS),
         "scores": scores,
         "thresholds": np.full(N_ROWS, 3.0),
         "errors": errors,
         "blocked": np.zeros(N_ROWS, dtype=bool),
-        "segments": np.zeros(N_ROWS, dtype=int),
     }
+    segments = changes.pop("segments", np.zeros(N_ROWS, dtype=int))
+    rows = RowBlock(**{**facts, **changes})
     period = 60.0 if isinstance(index, pd.DatetimeIndex) else None
     labels = Labels(
         *(["flow", "pressure"], {"pressure": "bar"}, period, entity),
         time_of=lambda moment: index[moment.row],
         p_value_of=lambda score: float(np.exp(-score)),
     )
-    return make_events(ScoredSeries(**{**facts, **changes}), rules or EventRules(), labels, JOINS, view_of)
+    finder = EventFinder(rules or EventRules(), labels, JOINS, view_of)
+    borders = [0, *(np.flatnonzero(np.diff(segments)) + 1).tolist(), N_ROWS]
+    for start, stop in pairwise(borders):
+        middle = (start + stop) // 2
+        finder.take(rows.rows(start, middle), ends_segment=False)
+        finder.take(rows.rows(middle, stop), ends_segment=True)
+    return finder.events
 
 
 def test_an_event_says_when_how_bad_and_which_sensors():

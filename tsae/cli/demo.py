@@ -13,10 +13,10 @@ import typer
 from rich.text import Text
 
 from tsae.cli.console import results
+from tsae.cli.detecting import Targets, detect, write_results
 from tsae.cli.fit import Settings, fit_detector
 from tsae.cli.inputs import read_input
 from tsae.cli.options import Reading
-from tsae.cli.score import Targets, detect, write_results
 from tsae.cli.tables import events_table, text_table
 from tsae.errors import OutputError
 
@@ -61,9 +61,9 @@ def demo(
     detector.save(folder / "pump.tsae")
     reading = Reading(label="label")
     later = read_input(str(data.later), reading)
-    detections = detect(detector, later, data.maintenance, reading)
-    write_results(targets, detector, later, detections, None, title="Pump station")
-    found = detections[""].events
+    results_by_entity = detect(detector, later, targets, data.maintenance, reading)
+    write_results(targets, detector, later, results_by_entity, None, title="Pump station")
+    found = results_by_entity[""].events
     faults = _read_faults(data.faults)
     screen = results()
     screen.print(_comparison(faults, found))

@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tsae.detection.events.event import Event
 from tsae.detection.images.result import ImageDetection
-from tsae.detection.result import Detection
 from tsae.store import open_atomically
 
-__all__ = ["event_record", "events_frame", "pictures_frame", "scores_frame", "write_frame"]
+__all__ = ["event_record", "events_frame", "pictures_frame", "write_frame"]
 
 _SMALLEST_SHARE = 0.01
-
-
-def scores_frame(detections: Mapping[str, Detection], entity_column: str | None) -> pd.DataFrame:
-    """One line per row of the table: time, entity, score, label (0 or 1), and the sensor with the largest error."""
-    parts = []
-    for entity, detection in detections.items():
-        part = pd.DataFrame({detection.scores.index.name or "row": detection.scores.index})
-        if entity_column is not None:
-            part[entity_column] = entity
-        part["score"] = detection.scores.to_numpy()
-        if len(detection.p_values):
-            part["p_value"] = detection.p_values.to_numpy()
-            part["threshold"] = detection.thresholds.to_numpy()
-            part["severity"] = detection.severities.round(1).to_numpy()
-        part["label"] = detection.labels.to_numpy().astype(np.int8)
-        part["top_sensor"] = pd.Categorical.from_codes(
-            _largest(detection.errors), pd.Index([*map(str, detection.errors.columns)])
-        )
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-
-
-def _largest(errors: pd.DataFrame) -> NDArray[np.int64]:
-    """Column with the largest error in each row `(n_timesteps,)`, −1 where nothing was observed."""
-    values = errors.to_numpy()
-    largest, column = np.full(len(values), -np.inf), np.full(len(values), -1)
-    for place in range(values.shape[1]):
-        larger = values[:, place] > largest
-        largest[larger], column[larger] = values[larger, place], place
-    return column
 
 
 def pictures_frame(found: ImageDetection) -> pd.DataFrame:

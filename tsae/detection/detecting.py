@@ -1,30 +1,34 @@
-"""One entity's rows to a `Detection`: scores, labels, errors and events."""
+"""One entity's rows to scores, labels, errors and events, part by part or as a `Detection`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from tsae.detection.distributions import Reference
-from tsae.detection.drift import drift_between
+from tsae.detection.distributions import DistributionWatch, Reference
+from tsae.detection.drift import Drift, drift_of, score_reference, watch_latest
 from tsae.detection.events.event import Event
-from tsae.detection.events.evidence import TrackedEvent
-from tsae.detection.events.explain import Labels, PeakView, ScoredSeries, make_events
+from tsae.detection.events.evidence import RowBlock, TrackedEvent
+from tsae.detection.events.explain import EventFinder, Labels, PeakView
 from tsae.detection.events.peak import peak_rows, view_peak
 from tsae.detection.events.rules import EventRules
 from tsae.detection.events.tracking import join_levels
 from tsae.detection.inputs import Entity
 from tsae.detection.result import Detection
-from tsae.detection.scoring.calibration import LogTail, fit_log_tail
+from tsae.detection.scoring.calibration import fit_log_tail
 from tsae.detection.scoring.engine import ScoreModel
-from tsae.detection.scoring.whole_series import CalibrationScores, score_grid
+from tsae.detection.scoring.whole_series import CalibrationScores, grid_parts
 from tsae.detection.thresholds import ThresholdSet, adaptive_threshold
 from tsae.series.grid import GridSeries
 
-__all__ = ["DetectorFacts", "detect_entity"]
+__all__ = ["DetectedRows", "DetectionRun", "DetectorFacts"]
+
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,66 +46,124 @@ class DetectorFacts:
     """How the channels were distributed in training."""
 
 
-def detect_entity(
-    facts: DetectorFacts, entity: Entity, grid: GridSeries, rules: EventRules, *, name: str, adapt: bool
-) -> Detection:
-    """Score an entity's rows, laid out on `grid`, flag those above their threshold and group them into events."""
-    scores, unsmoothed, errors = score_grid(facts.model, grid, lag=facts.lag, with_errors=True)
-    blocked = np.zeros(len(scores), dtype=bool) if entity.excluded is None else entity.excluded
-    of_rows = facts.thresholds.judged == "unsmoothed"
-    judged, calibration = (unsmoothed, facts.calibration.unsmoothed) if of_rows else (scores, facts.calibration.settled)
-    thresholds = np.full(len(scores), facts.thresholds.used.value)
-    adaptive = adaptive_threshold(facts.thresholds, calibration) if adapt else None
-    if adaptive is not None:
-        thresholds[~blocked] = adaptive.thresholds(judged[~blocked])
-    table = pd.DataFrame(errors, index=entity.index, columns=list(facts.channels), copy=False)
-    series = ScoredSeries(
-        scores=judged,
-        thresholds=thresholds,
-        errors=table.to_numpy(),
-        blocked=blocked,
-        segments=np.searchsorted(grid.starts, grid.rows, side="right"),
-    )
-    tail = fit_log_tail(calibration)
-    return Detection(
-        scores=pd.Series(scores, index=entity.index, name="score"),
-        threshold=facts.thresholds.used.value,
-        labels=pd.Series((judged > thresholds) & ~blocked, index=entity.index, name="label"),
-        errors=table,
-        events=_events(facts, entity, grid, series, rules, name=name, tail=tail),
-        entity=name,
-        judged=pd.Series(judged, index=entity.index, name="unsmoothed_score" if of_rows else "score"),
-        thresholds=pd.Series(thresholds, index=entity.index, name="threshold"),
-        p_values=pd.Series(np.exp(-tail(judged)), index=entity.index, name="p_value"),
-        drift=drift_between(
-            *(judged[~blocked], calibration),
-            first=facts.thresholds.used.value if adaptive is None else adaptive.first,
-            last=facts.thresholds.used.value if adaptive is None else adaptive.value(),
-            values=entity.values[~blocked],
-            inputs=facts.inputs,
-            channels=facts.channels,
-        ),
-    )
+class DetectedRows(NamedTuple):
+    """Consecutive rows of an entity, scored and judged."""
+
+    rows: slice
+    """Which ones."""
+    scores: FloatArray
+    """`(n,)`, higher = more anomalous."""
+    judged: FloatArray
+    """The scores that are held against the thresholds, `(n,)`."""
+    thresholds: FloatArray
+    """`(n,)`."""
+    labels: NDArray[np.bool_]
+    """Whether rows are flagged, `(n,)`; blocked ones never are."""
+    p_values: FloatArray
+    """About the share of normal rows with a higher judged score, `(n,)`."""
+    errors: NDArray[np.float32]
+    """In usual errors, `(n, n_channels)`, NaN where missing."""
 
 
-def _events(
-    facts: DetectorFacts,
-    entity: Entity,
-    grid: GridSeries,
-    series: ScoredSeries,
-    rules: EventRules,
-    *,
-    name: str,
-    tail: LogTail,
-) -> tuple[Event, ...]:
-    labels = Labels(
-        *(facts.channels, facts.units, facts.period, name),
-        time_of=lambda moment: entity.index[moment.row],
-        p_value_of=tail.p_value,
-    )
+class DetectionRun:
+    """Works off an entity's rows, laid out on `grid`, part by part: scores, thresholds and events do not look ahead.
 
-    def view(event: TrackedEvent) -> PeakView:
-        rows = peak_rows(facts.model, grid, event, rules=rules, lag=facts.lag)
-        return view_peak(facts.model, rows, entity.values[event.peak.row])
+    Besides the table itself, memory does not grow with its length, unless the model has a label classifier, which
+    looks at whole tables.
+    """
 
-    return make_events(series, rules, labels, join_levels(facts.model.scaler), view)
+    def __init__(
+        self, facts: DetectorFacts, entity: Entity, grid: GridSeries, rules: EventRules, *, name: str, adapt: bool
+    ) -> None:
+        self._facts, self._entity, self._grid, self._name = facts, entity, grid, name
+        self._of_rows = facts.thresholds.judged == "unsmoothed"
+        calibration = facts.calibration.unsmoothed if self._of_rows else facts.calibration.settled
+        self._static, self._tail = facts.thresholds.used.value, fit_log_tail(calibration)
+        self._adaptive = adaptive_threshold(facts.thresholds, calibration) if adapt else None
+        self._finder = EventFinder(rules, self._labels(), join_levels(facts.model.scaler), self._view(rules))
+        self._seen = DistributionWatch(score_reference(calibration))
+
+    @property
+    def index(self) -> pd.Index:
+        """Of the rows, `(n_timesteps,)`."""
+        return self._entity.index
+
+    def parts(self) -> Iterator[DetectedRows]:
+        """All rows in order, none twice; to be gone through once."""
+        blocked_rows, of_rows = self._entity.excluded, self._of_rows
+        for part in grid_parts(self._facts.model, self._grid, lag=self._facts.lag):
+            rows = slice(part.start, part.start + len(part.scores))
+            judged = part.unsmoothed if of_rows else part.scores
+            blocked = np.zeros(len(judged), dtype=bool) if blocked_rows is None else blocked_rows[rows]
+            thresholds = np.full(len(judged), self._static)
+            if self._adaptive is not None:
+                thresholds[~blocked] = self._adaptive.thresholds(judged[~blocked])
+            self._seen.push(judged[~blocked, None])
+            block = RowBlock(np.arange(rows.start, rows.stop), judged, thresholds, part.errors, blocked)
+            self._finder.take(block, ends_segment=part.ends_segment)
+            if len(judged):
+                labels, p_values = (judged > thresholds) & ~blocked, np.exp(-self._tail(judged))
+                yield DetectedRows(rows, part.scores, judged, thresholds, labels, p_values, part.errors)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Of the parts so far, in time order."""
+        return self._finder.events
+
+    @property
+    def drift(self) -> Drift:
+        """How far the rows are from training, once all parts are there."""
+        adaptive, entity = self._adaptive, self._entity
+        return drift_of(
+            self._seen,
+            watch_latest(self._facts.inputs, entity.values, entity.excluded),
+            self._facts.channels,
+            first=self._static if adaptive is None else adaptive.first,
+            last=self._static if adaptive is None else adaptive.value(),
+        )
+
+    def whole(self) -> Detection:
+        """All of it."""
+        return self.detection(self.parts())
+
+    def detection(self, parts: Iterable[DetectedRows]) -> Detection:
+        """All that `parts` gave, together."""
+        n_rows = len(self.index)
+        numbers = {name: np.empty(n_rows) for name in ("scores", "judged", "thresholds", "p_values")}
+        labels = np.empty(n_rows, dtype=bool)
+        errors = np.empty((n_rows, len(self._facts.channels)), dtype=np.float32)
+        for part in parts:
+            labels[part.rows], errors[part.rows] = part.labels, part.errors
+            for name, values in numbers.items():
+                values[part.rows] = getattr(part, name)
+        names = {"scores": "score", "judged": "unsmoothed_score" if self._of_rows else "score"}
+        names |= {"thresholds": "threshold", "p_values": "p_value"}
+        series = {
+            name: pd.Series(values, index=self.index, name=names[name], copy=False) for name, values in numbers.items()
+        }
+        return Detection(
+            **series,
+            threshold=self._static,
+            labels=pd.Series(labels, index=self.index, name="label"),
+            errors=pd.DataFrame(errors, index=self.index, columns=list(self._facts.channels), copy=False),
+            events=self.events,
+            entity=self._name,
+            drift=self.drift,
+        )
+
+    def _labels(self) -> Labels:
+        facts = self._facts
+        return Labels(
+            *(facts.channels, facts.units, facts.period, self._name),
+            time_of=lambda moment: self.index[moment.row],
+            p_value_of=self._tail.p_value,
+        )
+
+    def _view(self, rules: EventRules) -> Callable[[TrackedEvent], PeakView]:
+        facts = self._facts
+
+        def view(event: TrackedEvent) -> PeakView:
+            rows = peak_rows(facts.model, self._grid, event, rules=rules, lag=facts.lag)
+            return view_peak(facts.model, rows, self._entity.values[event.peak.row])
+
+        return view

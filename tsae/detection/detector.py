@@ -14,7 +14,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tsae.detection.codes.series_uses import SeriesUses
-from tsae.detection.detecting import DetectorFacts, detect_entity
+from tsae.detection.detecting import DetectionRun, DetectorFacts
 from tsae.detection.distributions import fit_reference
 from tsae.detection.events.rules import EventRules
 from tsae.detection.inputs import Entity, check_period, checked_entities, data_hash, lay_out
@@ -22,7 +22,6 @@ from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
 from tsae.detection.labels.series import tuned_thresholds, with_label_classifier, without_anomalies
 from tsae.detection.parameters.series import series_options
 from tsae.detection.plain_values import plain
-from tsae.detection.result import Detection
 from tsae.detection.scoring.training_rows import used_spans
 from tsae.detection.scoring.whole_series import (
     held_out_scores,
@@ -217,18 +216,14 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         self.corruption, self.corruption_level = corruption, corruption_level
         self.loss, self.variance, self.sparsity, self.contraction = loss, variance, sparsity, contraction
         self.pretraining, self.rbm, self.score_by, self.n_samples = pretraining, rbm, score_by, n_samples
-        self.max_steps = max_steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
+        self.max_steps, self.batch_size, self.learning_rate = max_steps, batch_size, learning_rate
         self.held_out, self.robust = held_out, robust
         self.threshold = threshold
         self.false_alarm_rate = false_alarm_rate
         self.label_classifier, self.label_beta, self.label_cost = label_classifier, label_beta, label_cost
         self.lag = lag
         self.max_fill = max_fill
-        self.accelerator = accelerator
-        self.devices = devices
-        self.precision = precision
+        self.accelerator, self.devices, self.precision = accelerator, devices, precision
         self.random_state = random_state
 
     def fit(
@@ -362,10 +357,17 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
         """
         entities, is_fleet = self._checked(X, excluded)
         found = [
-            self._detect(entity, rules or EventRules(), str(number) if is_fleet else "", adapt)
+            self._run(entity, rules, str(number) if is_fleet else "", adapt).whole()
             for number, entity in enumerate(entities)
         ]
         return found if is_fleet else found[0]
+
+    def detect_in_parts(
+        self, X: Any, *, excluded: Any = None, rules: EventRules | None = None, adapt: bool = True
+    ) -> DetectionRun:
+        """`detect` for one table whose results come part by part, so that they need not be in memory together."""
+        (entity,), _ = self._checked(X, excluded)
+        return self._run(entity, rules, "", adapt)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to score into one file; an existing file stays intact until the new one is whole."""
@@ -392,7 +394,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
     def _like(self, entity: Entity, table: NDArray[np.floating] | None) -> Any:
         return table if entity.columns is None else pd.DataFrame(table, index=entity.index, columns=entity.columns)
 
-    def _detect(self, entity: Entity, rules: EventRules, name: str, adapt: bool) -> Detection:
+    def _run(self, entity: Entity, rules: EventRules | None, name: str, adapt: bool) -> DetectionRun:
         learned = (self.model_, self.lag_, self.thresholds_, self.calibration_)
         facts = DetectorFacts(*learned, self.channels_, self.units_, self.period_, self.inputs_)
-        return detect_entity(facts, entity, self._grid(entity), rules, name=name, adapt=adapt)
+        return DetectionRun(facts, entity, self._grid(entity), rules or EventRules(), name=name, adapt=adapt)

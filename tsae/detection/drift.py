@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.distributions import Comparison, DistributionWatch, Reference, fit_reference
 
-__all__ = ["Drift", "SensorDrift", "drift_between", "drifts_of", "score_reference"]
+__all__ = ["Drift", "SensorDrift", "drift_between", "drift_of", "drifts_of", "score_reference", "watch_latest"]
 
 FloatArray = NDArray[np.float64]
 _FEWEST = 200
@@ -20,6 +20,7 @@ _UNUSUAL = 0.5  # of the way from the largest gap that training had within itsel
 _OUTSIDE = 0.25  # of the rows
 _MISSING = 0.5  # of the rows, more than in training
 _MOST_TOLD = 3
+_ROWS_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,28 @@ def drift_between(
     """
     of_scores = DistributionWatch(score_reference(calibration))
     of_scores.push(scores[:, None])
-    of_inputs = None if inputs is None else DistributionWatch(inputs)
-    if of_inputs is not None and values is not None:
-        of_inputs.push(values)
-    (drift,) = drifts_of(of_scores, of_inputs, channels, np.zeros(1, dtype=np.intp), first=first, last=[last])
+    of_inputs = None if values is None else watch_latest(inputs, values)
+    return drift_of(of_scores, of_inputs, channels, first=first, last=last)
+
+
+def watch_latest(
+    inputs: Reference | None, values: NDArray[np.floating], excluded: NDArray[np.bool_] | None = None
+) -> DistributionWatch | None:
+    """A watch that has seen all rows `(n, n_channels)` but the excluded ones `(n,)`; `None` without `inputs`."""
+    if inputs is None:
+        return None
+    watch = DistributionWatch(inputs)
+    for first in range(0, len(values), _ROWS_AT_ONCE):
+        rows = slice(first, first + _ROWS_AT_ONCE)
+        watch.push(values[rows] if excluded is None else values[rows][~excluded[rows]])
+    return watch
+
+
+def drift_of(
+    scores: DistributionWatch, inputs: DistributionWatch | None, channels: Sequence[str], *, first: float, last: float
+) -> Drift:
+    """What watches of one series have seen; see `drift_between`."""
+    (drift,) = drifts_of(scores, inputs, channels, np.zeros(1, dtype=np.intp), first=first, last=[last])
     return drift
 
 

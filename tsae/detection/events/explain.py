@@ -15,10 +15,9 @@ from tsae.detection.events.evidence import Moment, RowBlock, TrackedEvent
 from tsae.detection.events.rules import EventRules, severity
 from tsae.detection.events.tracking import EventTracker
 
-__all__ = ["Labels", "PeakView", "ScoredSeries", "as_event", "is_told", "make_events", "track_events"]
+__all__ = ["EventFinder", "Labels", "PeakView", "as_event", "is_told"]
 
 FloatArray = NDArray[np.float64]
-_ROWS_AT_ONCE = 4096
 _LEAST_SHARE = 0.02  # of the blame; a sensor with less did not take part, its error is a reflection of others
 
 
@@ -49,30 +48,8 @@ class Labels:
     """Score → about the share of normal rows that score higher."""
 
 
-@dataclass(frozen=True)
-class ScoredSeries:
-    """One entity's rows with everything an event is made from."""
-
-    scores: FloatArray
-    """`(n_timesteps,)`."""
-    thresholds: FloatArray
-    """`(n_timesteps,)`."""
-    errors: NDArray[np.floating[Any]]
-    """Errors in usual errors, `(n_timesteps, n_channels)`."""
-    blocked: NDArray[np.bool_]
-    """Rows in exclusion intervals, `(n_timesteps,)`."""
-    segments: NDArray[np.integer]
-    """Number of each row's segment, `(n_timesteps,)`; gaps and the borders of exclusion intervals start a new one."""
-
-
-def make_events(
-    series: ScoredSeries,
-    rules: EventRules,
-    labels: Labels,
-    joins: FloatArray,
-    view_peak: Callable[[TrackedEvent], PeakView],
-) -> tuple[Event, ...]:
-    """Events of one entity in time order.
+class EventFinder:
+    """Finds the events of one entity in rows that come part by part; cutting them in another way changes nothing.
 
     Parameters
     ----------
@@ -81,23 +58,26 @@ def make_events(
     view_peak
         What the sensors looked like at an event's peak, and which are to blame.
     """
-    tracked = track_events(series, rules, joins)
-    events = [as_event(each, labels, view_peak(each)) for each in tracked]
-    return tuple(event for event in events if is_told(event, rules))
 
+    def __init__(
+        self, rules: EventRules, labels: Labels, joins: FloatArray, view_peak: Callable[[TrackedEvent], PeakView]
+    ) -> None:
+        self._rules, self._labels, self._view = rules, labels, view_peak
+        self._tracker = EventTracker(rules, joins)
+        self._found: list[Event] = []
 
-def track_events(series: ScoredSeries, rules: EventRules, joins: FloatArray) -> list[TrackedEvent]:
-    """Run the tracker over all rows; times are row numbers."""
-    tracker = EventTracker(rules, joins)
-    tracked: list[TrackedEvent] = []
-    n_rows = len(series.scores)
-    whole = RowBlock(np.arange(n_rows), series.scores, series.thresholds, series.errors, series.blocked)
-    starts = np.flatnonzero(np.diff(series.segments, prepend=-1)).tolist()
-    for start, stop in zip(starts, [*starts[1:], n_rows], strict=True):
-        for first in range(start, stop, _ROWS_AT_ONCE):
-            tracked += tracker.push(whole.rows(first, min(stop, first + _ROWS_AT_ONCE))).closed
-        tracked += tracker.end_segment().closed
-    return tracked
+    def take(self, rows: RowBlock, *, ends_segment: bool) -> None:
+        """The next rows of a segment, whose times are their numbers; gaps end it."""
+        tracked = self._tracker.push(rows).closed if len(rows.scores) else ()
+        if ends_segment:
+            tracked += self._tracker.end_segment().closed
+        events = [as_event(each, self._labels, self._view(each)) for each in tracked]
+        self._found += [event for event in events if is_told(event, self._rules)]
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Those that ended, in time order."""
+        return tuple(self._found)
 
 
 def as_event(tracked: TrackedEvent, labels: Labels, view: PeakView, *, ended: bool = True) -> Event:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -21,9 +21,11 @@ from tsae.series.grid import GridSeries, on_grid
 
 __all__ = [
     "CalibrationScores",
+    "GridPart",
     "GridScores",
     "cleaned_values",
     "code_length",
+    "grid_parts",
     "held_out_scores",
     "row_codes",
     "row_features",
@@ -49,6 +51,36 @@ class GridScores(NamedTuple):
     """`(n_timesteps, n_channels)` if they were wanted."""
 
 
+class GridPart(NamedTuple):
+    """What consecutive input rows of an entity get."""
+
+    start: int
+    """Number of the first one among the input rows."""
+    scores: FloatArray
+    """`(n,)`."""
+    unsmoothed: FloatArray
+    """`(n,)`."""
+    errors: NDArray[np.float32]
+    """`(n, n_channels)`."""
+    ends_segment: bool
+    """Whether no row of the segment follows."""
+
+
+def grid_parts(model: ScoreModel, grid: GridSeries, *, lag: int) -> Iterator[GridPart]:
+    """Scores of all input rows in order, some thousand rows at a time, as they are settled.
+
+    A model with a label classifier, which looks at whole series, scores all of them first.
+    """
+    if model.labelled is None:
+        yield from _settled_parts(model, grid, lag=lag)
+        return
+    found = score_grid(model, grid, lag=lag, with_errors=True)
+    for start, stop in grid.segments:
+        rows = slice(*np.searchsorted(grid.rows, (start, stop)).tolist())
+        errors = cast(NDArray[np.float32], found.errors)
+        yield GridPart(rows.start, found.scores[rows], found.unsmoothed[rows], errors[rows], ends_segment=True)
+
+
 def score_grid(model: ScoreModel, grid: GridSeries, *, lag: int, with_errors: bool = False) -> GridScores:
     """Scores of all input rows and, if wanted, their errors."""
     if model.labelled is None:
@@ -68,28 +100,34 @@ def _features(model: ScoreModel, grid: GridSeries, found: GridScores) -> FloatAr
 
 
 def _unlabelled(model: ScoreModel, grid: GridSeries, *, lag: int, with_errors: bool) -> GridScores:
-    n_rows = len(grid.values)
-    errors = np.empty(grid.values.shape, dtype=np.float32) if with_errors else None
+    n_rows = len(grid.rows)
+    errors = np.empty((n_rows, grid.values.shape[1]), dtype=np.float32) if with_errors else None
     out = GridScores(np.empty(n_rows), np.empty(n_rows), errors)
+    for part in _settled_parts(model, grid, lag=lag):
+        rows = slice(part.start, part.start + len(part.scores))
+        out.scores[rows], out.unsmoothed[rows] = part.scores, part.unsmoothed
+        if out.errors is not None:
+            out.errors[rows] = part.errors
+    return out
+
+
+def _settled_parts(model: ScoreModel, grid: GridSeries, *, lag: int) -> Iterator[GridPart]:
     for start, stop in grid.segments:
         scorer = SegmentScorer(model, lag=lag)
         done = start
         for first in range(start, stop, _ROWS_AT_ONCE):
             rows = scorer.push(grid.values[first : min(stop, first + _ROWS_AT_ONCE)])
-            done = _keep(rows, out, done)
-        _keep(scorer.flush(), out, done)
-    if len(grid.rows) == n_rows:
-        return out
-    return GridScores(*(None if part is None else part[grid.rows] for part in out))  # type: ignore[arg-type]
+            yield _part(grid, rows, done, ends_segment=False)
+            done += len(rows.settled)
+        yield _part(grid, scorer.flush(), done, ends_segment=True)
 
 
-def _keep(rows: ScoredRows, out: GridScores, done: int) -> int:
-    stop = done + len(rows.settled)
-    out.scores[done:stop] = rows.settled
-    out.unsmoothed[done:stop] = rows.unsmoothed
-    if out.errors is not None:
-        out.errors[done:stop] = rows.errors
-    return stop
+def _part(grid: GridSeries, rows: ScoredRows, start: int, *, ends_segment: bool) -> GridPart:
+    """Scores of consecutive grid rows from `start` on, without those that were filled in."""
+    first, last = np.searchsorted(grid.rows, (start, start + len(rows.settled))).tolist()
+    taken = slice(None) if last - first == len(rows.settled) else grid.rows[first:last] - start
+    errors = rows.errors[taken].astype(np.float32)
+    return GridPart(first, rows.settled[taken], rows.unsmoothed[taken], errors, ends_segment)
 
 
 def cleaned_values(

@@ -1,0 +1,137 @@
+"""What the commands find in a table, and the files that they write about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tsae.cli.inputs import exclusion_masks
+from tsae.errors import ParameterError
+
+if TYPE_CHECKING:
+    from tsae.cli.options import Reading
+    from tsae.cli.scores_file import TakeRows
+    from tsae.detection.detecting import DetectedRows, DetectionRun
+    from tsae.detection.detector import AnomalyDetector
+    from tsae.detection.drift import Drift
+    from tsae.detection.events.event import Event
+    from tsae.detection.events.rules import EventRules
+    from tsae.detection.result import Detection
+    from tsae.series.table import SensorTable
+
+__all__ = ["Found", "Targets", "detect", "write_results"]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Files to write; `None` for none."""
+
+    scores: Path | None = None
+    events: Path | None = None
+    report: Path | None = None
+
+    def check(self, *inputs: str) -> None:
+        """Find out before the work starts whether all of them can be written."""
+        from tsae.store import check_writable
+
+        for path in filter(None, (self.scores, self.events, self.report)):
+            if path.resolve() in {Path(each).resolve() for each in inputs}:
+                raise ParameterError(f"output path {str(path)!r} is also an input; choose another path")
+            check_writable(path)
+        if self.scores is not None and self.scores.suffix.lower() not in (".csv", ".parquet"):
+            raise ParameterError(f"`--output` (={str(self.scores)!r}) must end in .csv or .parquet")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in the rows of one entity."""
+
+    n_rows: int
+    n_flagged: int
+    events: tuple[Event, ...]
+    drift: Drift
+    whole: Detection | None
+    """Rows and all, if they were to be kept."""
+
+
+def detect(
+    detector: AnomalyDetector,
+    table: SensorTable,
+    targets: Targets,
+    exclude: Path | None,
+    reading: Reading,
+    rules: EventRules | None = None,
+    *,
+    adapt: bool = True,
+) -> dict[str, Found]:
+    """What is found, by entity. Scores are written meanwhile; they are kept only for a report, which shows all rows."""
+    from tsae.cli.scores_file import scores_file
+
+    masks = exclusion_masks(exclude, table, reading)
+    found: dict[str, Found] = {}
+    with scores_file(targets.scores, detector.channels_, reading.entity) as take:
+        for entity, frame in table.frames.items():
+            run = detector.detect_in_parts(frame, excluded=masks[entity], rules=rules, adapt=adapt)
+            found[entity] = _worked_off(run, entity, take, keep=targets.report is not None)
+    return found
+
+
+def _worked_off(run: DetectionRun, entity: str, take: TakeRows, *, keep: bool) -> Found:
+    n_flagged = 0
+
+    def parts() -> Iterator[DetectedRows]:
+        nonlocal n_flagged
+        for part in run.parts():
+            take(entity, run.index[part.rows], part)
+            n_flagged += int(part.labels.sum())
+            yield part
+
+    whole = run.detection(parts()) if keep else None
+    for _ in () if keep else parts():
+        pass
+    events = tuple(_named(event, entity) for event in run.events)
+    if whole is not None:
+        whole = replace(whole, entity=entity, events=events)
+    return Found(len(run.index), n_flagged, events, run.drift, whole)
+
+
+def _named(event: Event, entity: str) -> Event:
+    return replace(event, entity=entity, event_id=f"{entity}:{event.event_id}") if entity else event
+
+
+def write_results(
+    targets: Targets,
+    detector: AnomalyDetector,
+    table: SensorTable,
+    found: Mapping[str, Found],
+    entity_column: str | None,
+    *,
+    title: str,
+) -> None:
+    """Write the files that are wanted besides the scores."""
+    from tsae.cli.outputs import events_frame, write_frame
+
+    if targets.events is not None:
+        events = [event for each in found.values() for event in each.events]
+        write_frame(events_frame(events, entity_column), targets.events)
+    if targets.report is not None:
+        _write_report(targets.report, detector, table, found, title)
+
+
+def _write_report(
+    path: Path, detector: AnomalyDetector, table: SensorTable, found: Mapping[str, Found], title: str
+) -> None:
+    from tsae.report.html import write_report
+
+    frames = {entity: frame[detector.channels_] for entity, frame in table.frames.items()}
+    threshold = detector.learned_threshold_
+    facts = {
+        "threshold": f"{threshold.value:.3g}",
+        "learned from": f"{threshold.n_rows:,} held-out rows",
+        "false alarms": "as stated" if threshold.false_alarm_rate is None else threshold.budget,
+    }
+    expected = {entity: detector.reconstruct(frame) for entity, frame in frames.items()}
+    detections = {entity: each.whole for entity, each in found.items() if each.whole is not None}
+    write_report(path, frames, detections, title=title, facts=facts, units=detector.units_, expected=expected)
