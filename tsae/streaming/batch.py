@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.streaming.clock import Arrival
 from tsae.streaming.collecting import Collector
 from tsae.streaming.fleet import Fleet
 from tsae.streaming.handed_in import FILLED, Rows
@@ -22,11 +21,10 @@ class Batch:
         self._fleet = fleet
         self._lanes: list[int] = []
         self._places: list[int] = []
-        self._arrivals: list[Arrival] = []
         self._in_segment: dict[int, bool] = {}
 
-    def put(self, lane: int, steps: int, arrival: Arrival) -> None:
-        """Add a row after `steps - 1` missing ones; 0 begins a segment."""
+    def put(self, lane: int, steps: int, place: int) -> None:
+        """Add the row at this place of those to come after `steps - 1` missing ones; 0 begins a segment."""
         counts = self._fleet.counts
         if self._is_in_segment(lane) and steps == 0:
             self._add(lane, _END)
@@ -35,8 +33,7 @@ class Batch:
             for _ in range(steps - 1):
                 self._add(lane, FILLED)
             counts.n_filled += steps - 1
-        self._add(lane, len(self._arrivals))
-        self._arrivals.append(arrival)
+        self._add(lane, place)
         self._in_segment[lane] = True
 
     def end(self, lane: int) -> None:
@@ -45,9 +42,8 @@ class Batch:
             self._add(lane, _END)
             self._in_segment[lane] = False
 
-    def score(self, out: Collector) -> None:
+    def score(self, rows: Rows, out: Collector) -> None:
         """Score everything."""
-        rows = Rows.admitted(self._arrivals, self._fleet.lanes.n_channels)
         take_in_turns(self._fleet, np.array(self._lanes, dtype=np.intp), np.array(self._places, np.int64), rows, out)
 
     def _is_in_segment(self, lane: int) -> bool:

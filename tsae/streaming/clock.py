@@ -81,7 +81,7 @@ class EntityClock:
         Steps: 1 follows the row before, k bridges k − 1 missing rows, 0 begins a segment.
         """
         if arrival.time is None or not self._reorder:
-            steps = self._steps(arrival.time)
+            steps = self.follow(arrival.time)
             if steps is not None:
                 yield steps, arrival
             return
@@ -113,7 +113,7 @@ class EntityClock:
     def _release(self, n_rows: int) -> Iterator[tuple[int, Arrival]]:
         for _ in range(n_rows):
             arrival = heapq.heappop(self.waiting)
-            steps = self._steps(arrival.time)
+            steps = self.follow(arrival.time)
             if steps is not None:
                 yield steps, arrival
 
@@ -124,8 +124,8 @@ class EntityClock:
             return True
         return False
 
-    def _steps(self, time: int | None) -> int | None:
-        """Steps from the row before; `None` drops the row."""
+    def follow(self, time: int | None) -> int | None:
+        """Steps from the row before of a row whose turn it is, see `admit`; `None` drops the row."""
         newest = self.newest
         if time is None:
             return 1

@@ -20,7 +20,7 @@ from tsae.streaming.collecting import Collector
 from tsae.streaming.entity import Entity
 from tsae.streaming.fleet import Fleet, Zone
 from tsae.streaming.handed_in import Rows
-from tsae.streaming.row_scores import RowScore
+from tsae.streaming.row_scores import RowScore, objects
 from tsae.streaming.rows import row_values, time_ns
 
 __all__ = ["RowScore", "StreamScorer", "StreamScores"]
@@ -146,9 +146,9 @@ class StreamScorer:
             out.take_one(fleet.take_one(lane, own, time, stamp, out))
             return out.scores()
         batch = Batch(fleet)
-        for steps, each in admitted:
-            batch.put(lane, steps, each)
-        batch.score(out)
+        for place, (steps, _) in enumerate(admitted):
+            batch.put(lane, steps, place)
+        batch.score(Rows.admitted([each for _, each in admitted], len(self.channels)), out)
         return out.scores((0,) if self.counts.n_dropped > n_dropped else ())
 
     def update_many(
@@ -186,20 +186,21 @@ class StreamScorer:
         times = None if timestamps is None else self._checked_times(timestamps, names)
         lanes = self._lanes(names, has_times=times is not None)
         self.counts.n_absent += n_absent
-        stamps, out = timestamps if labels is None else labels, Collector()
-        if times is None:  # every row follows the one before
-            take_in_turns(self.fleet, lanes, np.arange(n_rows), Rows.of(values, None, stamps), out)
+        out = Collector()
+        if timestamps is None or times is None:  # every row follows the one before
+            take_in_turns(self.fleet, lanes, np.arange(n_rows), Rows.of(values, None, labels), out)
             return out.scores()
-        batch, dropped = Batch(self.fleet), []
-        stamps = times if stamps is None else stamps
-        for row, (lane, time, stamp) in enumerate(zip(lanes.tolist(), times, stamps, strict=True)):
-            n_dropped = self.counts.n_dropped
-            for steps, arrival in self.fleet.entities[lane].clock.admit(Arrival(time, (values[row], stamp))):
-                batch.put(lane, steps, arrival)
-            if self.counts.n_dropped > n_dropped:
-                dropped.append(row)
-        batch.score(out)
-        return out.scores(dropped)
+        stamps = timestamps if labels is None else labels
+        if self.reorder:
+            rows_and_stamps = zip(values, objects(stamps), strict=True)
+            return self._in_order(lanes.tolist(), list(map(Arrival, times, rows_and_stamps)))
+        known, batch = self.fleet.entities, Batch(self.fleet)
+        steps = [known[lane].clock.follow(time) for lane, time in zip(lanes.tolist(), times, strict=True)]
+        for row, (lane, each) in enumerate(zip(lanes.tolist(), steps, strict=True)):
+            if each is not None:
+                batch.put(lane, each, row)
+        batch.score(Rows.of(values, times, stamps), out)
+        return out.scores([row for row, each in enumerate(steps) if each is None])
 
     def flush(self, entity: str | None = None) -> StreamScores:
         """End the segment of one or of all entities: settled scores of the rows still waiting.
@@ -239,35 +240,57 @@ class StreamScorer:
 
     def _drained(self, entities: Sequence[Entity], *, end: bool) -> StreamScores:
         batch, out = Batch(self.fleet), Collector()
+        arrivals: list[Arrival] = []
         for entity in entities:
             for steps, arrival in entity.clock.drain():
-                batch.put(entity.lane, steps, arrival)
+                batch.put(entity.lane, steps, len(arrivals))
+                arrivals.append(arrival)
             if end:
                 batch.end(entity.lane)
-        batch.score(out)
+        batch.score(Rows.admitted(arrivals, len(self.channels)), out)
         return out.scores()
+
+    def _in_order(self, lanes: Sequence[int], arrivals: Sequence[Arrival]) -> StreamScores:
+        """Rows that wait for earlier ones."""
+        batch, out = Batch(self.fleet), Collector()
+        dropped: list[int] = []
+        admitted: list[Arrival] = []
+        for place, (lane, arrival) in enumerate(zip(lanes, arrivals, strict=True)):
+            n_dropped = self.counts.n_dropped
+            for steps, each in self.fleet.entities[lane].clock.admit(arrival):
+                batch.put(lane, steps, len(admitted))
+                admitted.append(each)
+            if self.counts.n_dropped > n_dropped:
+                dropped.append(place)
+        batch.score(Rows.admitted(admitted, len(self.channels)), out)
+        return out.scores(dropped)
 
     def _checked_times(self, timestamps: Sequence[Any], names: Sequence[str]) -> list[int]:
         """Nanoseconds of all rows."""
         fleet, zones = self.fleet, self.fleet.lasting["zone"]
         times: list[int] = []
-        found: dict[str, Zone] = {}
+        found: dict[str, int] = {}
+        fresh: dict[str, int] = {}
         for name, stamp in zip(names, timestamps, strict=True):
-            ns, zoned = time_ns(stamp)
-            zone, before = Zone.ZONED if zoned else Zone.LOCAL, Zone.NO_TIMES
-            lane = fleet.lane_of.get(name)
-            if lane is not None:
-                before = Zone(zones[lane])
-                if before == Zone.NO_TIMES and fleet.n_rows(lane):
-                    raise DataError("the rows before had none, so `timestamp` must be given for every row or for none")
-            if found.setdefault(name, before or zone) != zone:
+            time, zoned = time_ns(stamp)
+            zone = Zone.ZONED if zoned else Zone.LOCAL
+            if name not in found:
+                lane = fleet.lane_of.get(name)
+                found[name] = zone if lane is None else int(zones[lane]) or zone
+                if lane is None or not zones[lane]:
+                    fresh[name] = zone
+                    if lane is not None and fleet.n_rows(lane):
+                        raise DataError(
+                            "the rows before had none, so `timestamp` must be given for every row or for none"
+                        )
+            if found[name] != zone:
                 raise DataError(
                     "some `timestamp` carry a time zone and some do not; pass all of them with a zone, or none"
                 )
-            times.append(ns)
-        for name, zone in found.items():
+            times.append(time)
+        for name, known in fresh.items():
             lane = self._lane(name, has_times=True)
-            fleet.lasting["zone"][lane] = zone
+            fleet.lasting["zone"][lane] = known
         return times
 
     def _lanes(self, names: Sequence[str], *, has_times: bool) -> NDArray[np.intp]:
