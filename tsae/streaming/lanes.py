@@ -26,7 +26,7 @@ from tsae.streaming.lane_scores import Flushed, RowStep, Step, joined, scores_of
 __all__ = ["Lanes"]
 
 FloatArray = NDArray[np.float64]
-_AT_ONCE = 512  # lanes; more of them leave the processor's cache
+_AT_ONCE = 1024  # lanes, so that what stands between a row and its scores is bounded
 
 
 class Lanes:
