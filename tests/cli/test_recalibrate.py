@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import tsae as package
-from tests.cli.conftest import tsae
+from tests.cli.reference import plant, refused, tsae, write
 
 
 def test_the_threshold_is_learned_anew_and_nothing_else_changes(workshop: Path, here: Path) -> None:
@@ -20,3 +21,33 @@ def test_the_threshold_is_learned_anew_and_nothing_else_changes(workshop: Path, 
     assert after.threshold_ != before.threshold_
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4)), columns=before.channels_)
     np.testing.assert_array_equal(after.score_samples(rows), before.score_samples(rows))
+
+
+def test_labelled_faults_choose_the_threshold(workshop: Path, here: Path) -> None:
+    table = plant(400, seed=5).assign(fault=0)
+    for start in range(40, 400, 90):
+        table.iloc[start : start + 8, 1] += 0.6
+        table.iloc[start : start + 8, -1] = 1
+    write(table, here / "labelled.csv")
+    values = {}
+    for how in (["--threshold", "label_beta"], ["--threshold", "label_cost", "--label-cost", "0.01"], []):
+        shutil.copy(workshop / "plant.tsae", "m.tsae")
+        result = tsae("recalibrate", "m.tsae", "labelled.csv", "--label", "fault", *how)
+        assert result.exit_code == 0, result.stderr
+        assert "labelled anomalies" in result.stderr
+        learned = package.load(here / "m.tsae").learned_threshold_
+        assert learned.method == "labels"
+        assert f"{learned.value:.3g}, was 8 (labels)" in result.stdout
+        values[" ".join(how)] = learned.value
+    assert values[""] == values["--threshold label_beta"] < values["--threshold label_cost --label-cost 0.01"]
+
+
+def test_labels_that_are_missing_or_clash_are_told_with_the_way_out(workshop: Path, here: Path) -> None:
+    shutil.copy(workshop / "plant.tsae", "m.tsae")
+    arguments = ("recalibrate", "m.tsae", workshop / "train.csv", "--threshold")
+    line = refused(2, *arguments, "label_cost", "--label-cost", "20")
+    assert "`--threshold` (='label_cost') chooses by labelled anomalies" in line
+    assert "pass `--label`" in line
+    line = refused(2, *arguments, "pot", "--label-cost", "20")
+    assert "`--label-cost` (=20.0) clashes with `--threshold` (='pot')" in line
+    assert package.load(here / "m.tsae").threshold_ == 8

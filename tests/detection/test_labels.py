@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 from itertools import pairwise
 
@@ -137,6 +138,66 @@ def test_labels_tune_the_thresholds_unless_one_is_stated():
     assert detector(threshold=3.0).threshold_ == 3.0
     normal_only = AnomalyDetector(**SETTINGS).fit(table, labels=np.zeros(400))
     assert normal_only.learned_threshold_.method == "pot"
+
+
+def test_labels_recalibrate_as_they_tune_a_fit():
+    changed, (later, labels) = copy.copy(detector()), plant(1)
+    faulty = labels == 1
+    scores = -changed.score_samples(later)
+    changed.recalibrate(later, labels=labels)
+    normal = changed.calibration_.settled
+    assert len(normal) == (~faulty).sum()
+    tried = np.concatenate([scores[faulty], normal])
+    truth = np.repeat([True, False], [faulty.sum(), len(normal)])
+    assert changed.threshold_ == tune_threshold(tried, truth).value
+    values = [changed.recalibrate(later, labels=labels, label_cost=cost).threshold_ for cost in (0.01, 1000.0)]
+    assert values[0] > values[1]
+    runs = np.flatnonzero(np.diff(labels, prepend=0, append=0)).reshape(-1, 2)
+    peaks_found = np.array([scores[first:stop].max() for first, stop in runs])
+    dear = cheapest_threshold(peaks_found, normal, cost=1000.0, n=len(later))
+    assert values[1] == dear.value
+    assert changed.learned_threshold_ == dear
+
+
+def test_labelled_anomalies_are_kept_out_of_every_recalibration():
+    later, labels = plant(1)
+    by_labels = copy.copy(detector()).recalibrate([later], labels=[labels], threshold="quantile")
+    by_mask = copy.copy(detector()).recalibrate(later, excluded=labels == 1, threshold="quantile")
+    np.testing.assert_array_equal(by_labels.calibration_.settled, by_mask.calibration_.settled)
+    assert by_labels.learned_threshold_ == by_mask.learned_threshold_
+    assert by_labels.learned_threshold_.method == "quantile"
+    assert copy.copy(detector()).recalibrate(later, labels=np.zeros(400)).learned_threshold_.method == "pot"
+    excluded = copy.copy(detector()).recalibrate(later, labels=labels, excluded=labels == 1)
+    assert excluded.learned_threshold_.method == "pot"
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        (
+            {"threshold": "label_cost", "label_cost": 20},
+            r"`threshold` \(='label_cost'\) .*pass `labels` that hold some 1",
+        ),
+        ({"label_beta": 2.0}, r"`threshold` \(='label_beta'\) chooses by labelled anomalies"),
+        ({"labels": "some", "threshold": "label_cost"}, r"needs the cost of a missed anomaly .*state `label_cost`"),
+        ({"labels": "some", "threshold": "pot", "label_cost": 2}, r"`label_cost` \(=2\) clashes with `threshold`"),
+        ({"labels": "some", "label_beta": 1, "label_cost": 2}, r"`label_cost` \(=2\) clashes with `label_beta` \(=1\)"),
+        ({"labels": "some", "label_cost": -1}, r"`label_cost` \(=-1\) must be a positive number"),
+        ({"threshold": "best"}, r"`threshold` \(='best'\) is unknown"),
+    ],
+)
+def test_a_recalibration_that_cannot_be_is_refused_and_changes_nothing(stated, message):
+    changed, (later, labels) = copy.copy(detector()), plant(1)
+    before = changed.thresholds_, changed.calibration_
+    with pytest.raises(ParameterError, match=message):
+        changed.recalibrate(later, **stated | ({"labels": labels} if "labels" in stated else {}))
+    assert (changed.thresholds_, changed.calibration_) == before
+
+
+def test_a_threshold_by_labels_is_not_set_without_them():
+    for estimator in (detector(), image_detector()):
+        with pytest.raises(ParameterError, match=r"`threshold` \(='label_cost'\) chooses by labels.*`recalibrate`"):
+            copy.copy(estimator).set_threshold("label_cost")
 
 
 def test_a_classifier_finds_the_next_fault_of_a_known_kind():

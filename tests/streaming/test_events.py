@@ -15,7 +15,6 @@ from tsae import AnomalyDetector, StreamScorer
 from tsae.detection.events.event import Event
 from tsae.detection.events.explain import is_told
 from tsae.detection.events.rules import EventRules
-from tsae.detection.recalibration import recalibrate_detector
 from tsae.streaming.event_watch import EventChange
 from tsae.streaming.records import dropped_record, event_records, row_records
 from tsae.streaming.scorer import StreamScores
@@ -138,7 +137,7 @@ def test_p_values_and_severities_are_those_of_the_file(detector: AnomalyDetector
 
 def test_p_values_of_normal_rows_are_about_uniform(detector: AnomalyDetector) -> None:
     recalibrated = copy.copy(detector)
-    recalibrate_detector(recalibrated, [plant(1500, seed=5)])
+    recalibrated.recalibrate(plant(1500, seed=5))
     answers = run(StreamScorer(recalibrated), plant(600, seed=9), 600)
     for rows in (answers[0].immediate[50:], answers[0].settled[50:]):
         for share in (0.2, 0.5, 0.8):

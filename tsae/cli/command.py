@@ -23,6 +23,7 @@ _ELSEWHERE = {
     "false_alarm_rate": "--false-alarms",
     "random_state": "--seed",
     "excluded": "--exclude",
+    "labels": "--label",
 }
 """Parameters of the library whose option has another name, where a command has it."""
 _DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -20,8 +20,14 @@ def recalibrate(
     table: Table,
     *,
     threshold: Annotated[
-        str, typer.Option("--threshold", help="pot, quantile, mad, conformal, spot or dspot.")
-    ] = "pot",
+        str | None,
+        typer.Option(
+            "--threshold",
+            help="pot, quantile, mad, conformal, spot or dspot; or, by the faults that a --label column marks, "
+            "label_beta (the best F-beta) or label_cost (the least cost).",
+            show_default="pot, or with labelled faults label_beta",
+        ),
+    ] = None,
     false_alarms: Annotated[
         str | None,
         typer.Option(
@@ -30,29 +36,43 @@ def recalibrate(
             show_default=False,
         ),
     ] = None,
+    label_beta: Annotated[
+        float | None,
+        typer.Option("--label-beta", help="How much more recall counts than precision.", show_default="the model's: 1"),
+    ] = None,
+    label_cost: Annotated[
+        float | None,
+        typer.Option("--label-cost", help="Cost of a missed fault in false alarms, such as 20.", show_default=False),
+    ] = None,
     exclude: Exclude = None,
     reading: Reading,
 ) -> None:
-    """Learn the threshold of a model anew from a table of normal operation, and write it into the model file."""
-    from tsae.detection.recalibration import recalibrate_detector
+    """Learn the threshold of a model anew from a table of normal operation, and write it into the model file.
 
+    With `--label COLUMN` the table may hold faults: rows marked 1 are kept apart from normal ones, and choose the
+    threshold unless a learner is stated that needs none.
+    """
     detector = table_detector(model)
     rows = read_input(table, reading)
     masks = exclusion_masks(exclude, rows, reading)
     before = detector.threshold_
-    recalibrate_detector(
-        detector,
+    detector.recalibrate(
         list(rows.frames.values()),
-        [masks[entity] for entity in rows.frames],
+        excluded=[masks[entity] for entity in rows.frames],
+        labels=None if rows.labels is None else [rows.labels[entity] for entity in rows.frames],
         threshold=threshold,
         false_alarm_rate=false_alarms,
+        label_beta=label_beta,
+        label_cost=label_cost,
     )
     detector.save(model)
     learned = detector.learned_threshold_
+    how = learned.method if learned.false_alarm_rate is None else f"{learned.method}, false alarms {learned.budget}"
+    clusters = "" if learned.n_clusters is None else f", {learned.n_clusters} independent high runs"
     facts = {
         "model": str(model),
-        "threshold": f"{learned.value:.3g}, was {before:.3g} ({learned.method}, false alarms {learned.budget})",
-        "learned from": f"{learned.n_rows:,} rows, {learned.n_clusters} independent high runs",
+        "threshold": f"{learned.value:.3g}, was {before:.3g} ({how})",
+        "learned from": f"{learned.n_rows:,} rows{clusters}",
     }
     results().print(facts_table(facts))
     if learned.note:

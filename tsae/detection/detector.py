@@ -21,13 +21,9 @@ from tsae.detection.inputs import Entity, check_period, checked_entities, data_h
 from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
 from tsae.detection.labels.series import tuned_thresholds, with_label_classifier, without_anomalies
 from tsae.detection.parameters.series import series_options
-from tsae.detection.plain_values import plain
+from tsae.detection.recalibration import SeriesThresholds
 from tsae.detection.scoring.training_rows import used_spans
-from tsae.detection.scoring.whole_series import (
-    held_out_scores,
-    score_grid,
-)
-from tsae.detection.thresholds import ThresholdSet, learn_thresholds
+from tsae.detection.scoring.whole_series import held_out_scores, score_grid
 from tsae.series.clock import infer_clock
 from tsae.series.grid import GridSeries
 
@@ -36,7 +32,7 @@ __all__ = ["AnomalyDetector"]
 FloatArray = NDArray[np.float64]
 
 
-class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[misc]
+class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, BaseEstimator):  # type: ignore[misc]
     """Learn what normal rows of a sensor table look like, and flag rows that an autoencoder cannot rebuild.
 
     Tables are numpy arrays or DataFrames `(n_timesteps, n_channels)`, or a list of them for a fleet. NaN means
@@ -291,33 +287,6 @@ class AnomalyDetector(OutlierMixin, SeriesUses, BaseEstimator):  # type: ignore[
                     honest=honest,
                 )
             )
-        return self
-
-    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | str | None = None) -> Self:
-        """Learn the threshold anew from the scores of held-out normal rows, or state it, without training again.
-
-        Parameters
-        ----------
-        threshold
-            Name of a learner as in the constructor, or the score (in units of −log p, higher = more anomalous) above
-            which rows are flagged.
-        false_alarm_rate
-            The budget, as in the constructor: a share of rows, or a number of alarms in some time or rows. `None` keeps
-            the constructor's.
-
-        Raises
-        ------
-        ParameterError
-            If either is not what it should be, or the budget speaks of time and the rows had no clock.
-        """
-        check_is_fitted(self, "model_")
-        rate = self.false_alarm_rate if false_alarm_rate is None else plain(false_alarm_rate)
-        return self._take(learn_thresholds(self.calibration_, plain(threshold), rate, self.period_))
-
-    def _take(self, thresholds: ThresholdSet) -> Self:
-        self.thresholds_ = thresholds
-        self.threshold_ = thresholds.settled.value
-        self.offset_ = -self.threshold_
         return self
 
     def score_samples(self, X: Any) -> FloatArray:

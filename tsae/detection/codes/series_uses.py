@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +10,6 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from tsae.detection.codes.uses import CodesMixin, noise_by_channel
-from tsae.detection.inputs import Entity
-from tsae.detection.scoring.engine import ScoreModel
 from tsae.detection.scoring.rebuilding import expected_values
 from tsae.detection.scoring.whole_series import (
     cleaned_values,
@@ -22,9 +19,8 @@ from tsae.detection.scoring.whole_series import (
     windows_of,
     with_noise,
 )
-from tsae.detection.thresholds import Threshold, ThresholdSet
+from tsae.detection.series_estimator import SeriesEstimator
 from tsae.errors import DataError
-from tsae.series.grid import GridSeries
 
 __all__ = ["SeriesUses"]
 
@@ -32,25 +28,8 @@ FloatArray = NDArray[np.float64]
 Rows = NDArray[np.floating]
 
 
-class SeriesUses(CodesMixin):
-    """Codes, reconstructions and cleaned rows of an estimator that checks tables and lays them out."""
-
-    model_: ScoreModel
-    n_features_in_: int
-    lag_: int
-    thresholds_: ThresholdSet
-
-    @abstractmethod
-    def _checked(self, X: Any, excluded: Any = None) -> tuple[list[Entity], bool]:
-        """Entities, and whether they came as a list."""
-
-    @abstractmethod
-    def _grid(self, entity: Entity) -> GridSeries:
-        """An entity's rows on the clock."""
-
-    @abstractmethod
-    def _like(self, entity: Entity, table: Rows | None) -> Any:
-        """A table with the entity's index and columns, if it had some."""
+class SeriesUses(CodesMixin, SeriesEstimator):
+    """Codes, reconstructions and cleaned rows of an estimator of series."""
 
     @property
     def window_size_(self) -> int:
@@ -67,16 +46,6 @@ class SeriesUses(CodesMixin):
         """Rows that one feature of the longest member's encoder depends on: all of a window, unless convolutional."""
         member = self.model_.longest
         return member.options.receptive_field((member.window_size, self.n_features_in_))
-
-    @property
-    def learned_threshold_(self) -> Threshold:
-        """What stands behind `threshold_`."""
-        return self.thresholds_.settled
-
-    @property
-    def learned_immediate_threshold_(self) -> Threshold:
-        """The threshold of scores at lag 0."""
-        return self.thresholds_.immediate
 
     @property
     def channels_(self) -> list[str]:

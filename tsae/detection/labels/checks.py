@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.labels.tuning import LabelTuning
+from tsae.detection.thresholds import LABEL_METHODS
 from tsae.errors import DataError, ParameterError
 
 __all__ = [
     "check_label_parameters",
     "checked_labels",
+    "chosen_learner",
     "labels_of_parts",
     "refuse_without_anomalies",
 ]
@@ -43,6 +45,52 @@ def check_label_parameters(label_classifier: object, label_beta: Any, label_cost
 
 def _is_positive(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(0 < value < np.inf)
+
+
+def chosen_learner(
+    threshold: Any, label_beta: Any, label_cost: Any, *, own: tuple[float, float | None], has_anomalies: bool
+) -> Any:
+    """How a threshold is to be learned where rows may be labelled: a `LabelTuning`, or what `threshold` says.
+
+    Parameters
+    ----------
+    threshold, label_beta, label_cost
+        As stated, `None` if not. A stated number says what labels choose by; if nothing is stated, labels choose if
+        there are anomalies, and else "pot" does.
+    own
+        The estimator's `label_beta` and `label_cost`, for what is not stated.
+
+    Raises
+    ------
+    ParameterError
+        If the parameters clash, are no positive numbers, or labels are to choose and mark no anomaly.
+    """
+    numbers = zip(LABEL_METHODS, (label_beta, label_cost), strict=True)
+    stated = {name: value for name, value in numbers if value is not None}
+    if threshold is None and not stated and not has_anomalies:
+        return "pot"
+    usual = "label_beta" if own[1] is None else "label_cost"
+    method = next(iter(stated), usual) if threshold is None else threshold
+    for name in stated:
+        if name != method:
+            rest = f"`threshold` (={threshold!r})" if threshold is not None else f"`{method}` (={stated[method]!r})"
+            raise ParameterError(f"`{name}` (={stated[name]!r}) clashes with {rest}; state one of them")
+    if method not in LABEL_METHODS:
+        return threshold
+    if not has_anomalies:
+        raise ParameterError(
+            f"`threshold` (={method!r}) chooses by labelled anomalies, and no row is labelled so; pass `labels` that "
+            "hold some 1, or choose another `threshold`, such as 'pot'"
+        )
+    if method == "label_beta":
+        return check_label_parameters(False, stated.get(method, own[0]), None)
+    cost = stated.get(method, own[1])
+    if cost is None:
+        raise ParameterError(
+            "`threshold` (='label_cost') needs the cost of a missed anomaly in false alarms; state `label_cost`, such "
+            "as 20"
+        )
+    return check_label_parameters(False, 1.0, cost)
 
 
 def checked_labels(labels: Any, n: int, *, name: str = "labels") -> FloatArray:

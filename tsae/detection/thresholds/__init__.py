@@ -3,12 +3,13 @@
 from tsae.detection.thresholds.adaptive import AdaptiveThreshold
 from tsae.detection.thresholds.budget import Budget, parse_budget
 from tsae.detection.thresholds.learning import (
+    LABEL_METHODS,
     METHODS,
     check_threshold,
     fixed_threshold,
     learn_threshold,
 )
-from tsae.detection.thresholds.threshold import Target, Threshold
+from tsae.detection.thresholds.threshold import Target, Threshold, known_scores
 from tsae.detection.thresholds.threshold_set import (
     FollowingThreshold,
     ThresholdSet,
@@ -17,6 +18,7 @@ from tsae.detection.thresholds.threshold_set import (
 )
 
 __all__ = [
+    "LABEL_METHODS",
     "METHODS",
     "AdaptiveThreshold",
     "Budget",
@@ -27,6 +29,7 @@ __all__ = [
     "adaptive_threshold",
     "check_threshold",
     "fixed_threshold",
+    "known_scores",
     "learn_threshold",
     "learn_thresholds",
     "parse_budget",

@@ -12,15 +12,22 @@ from tsae.detection.thresholds.learners import LEARNERS
 from tsae.detection.thresholds.threshold import Target, Threshold
 from tsae.errors import DataError, ParameterError
 
-__all__ = ["METHODS", "check_threshold", "fixed_threshold", "learn_threshold"]
+__all__ = ["LABEL_METHODS", "METHODS", "check_threshold", "fixed_threshold", "learn_threshold"]
 
 FloatArray = NDArray[np.float64]
 METHODS = tuple(LEARNERS)
+LABEL_METHODS = ("label_beta", "label_cost")
+"""What labelled anomalies choose thresholds by: the best F-beta, or the least cost."""
 _HIGH = 0.1  # share of the scores whose runs are counted as independent
 
 
 def check_threshold(threshold: object, false_alarm_rate: object) -> None:
     """Refuse a threshold that is neither a number nor the name of a method, and a rate that is none."""
+    if threshold in LABEL_METHODS:
+        raise ParameterError(
+            f"`threshold` (={threshold!r}) chooses by labels, and none are kept; pass them to `recalibrate` with their "
+            f"rows (beside `labels`, `fit` chooses by them anyway), or choose one of {', '.join(METHODS)}"
+        )
     if threshold not in METHODS and not is_number(threshold):
         raise ParameterError(
             f"`threshold` (={threshold!r}) is unknown; choose a finite number or one of {', '.join(METHODS)}"
