@@ -150,6 +150,18 @@ def _left_out(detector: AnomalyDetector) -> dict[str, str]:
     return {"left out": f"{n_rows:,} rows in {stretches} likely faulty" if runs else "nothing"}
 
 
+def _followed(detector: AnomalyDetector) -> dict[str, str]:
+    """Where the threshold of rows in time order begins, which follows their scores."""
+    from tsae.detection.thresholds import adaptive_threshold
+
+    learned, calibration = detector.thresholds_, detector.calibration_
+    judged = calibration.unsmoothed if learned.judged == "unsmoothed" else calibration.settled
+    adaptive = adaptive_threshold(learned, judged)
+    if adaptive is None:
+        return {}
+    return {"in time order": f"from {adaptive.first:.3g} on, following the latest scores (never with --no-adapt)"}
+
+
 def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: float) -> dict[str, str]:
     from tsae.report.wording import duration
     from tsae.series.clock import infer_clock
@@ -173,5 +185,6 @@ def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: f
         ),
         "lag": f"{detector.lag_} rows" + (f" ({duration(detector.lag_ * period, 0)})" if period else ""),
         "threshold": f"{threshold.value:.3g} ({how})",
+        **_followed(detector),
         "time": duration(seconds, 0),
     }
