@@ -89,7 +89,8 @@ def test_rows_of_a_topic_go_on_where_the_state_ends(detector: AnomalyDetector, s
     first.open()
     run_until(first, 70)
     first.source.close()  # and no more: what came since the last snapshot comes again
-    first._journal.close()
+    assert first._files is not None
+    first._files.journal.close()
     produce(servers, "rows", [("pump", row) for row in rows[70:]])
     second, again = runner_of(detector, servers, "rows", tmp_path / "state", "other")
     second.open()
