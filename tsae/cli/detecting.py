@@ -79,18 +79,13 @@ def detect(
 
 
 def _worked_off(run: DetectionRun, entity: str, take: TakeRows, *, keep: bool) -> Found:
-    n_flagged = 0
-
     def parts() -> Iterator[DetectedRows]:
-        nonlocal n_flagged
         for part in run.parts():
             take(entity, run.index[part.rows], part)
-            n_flagged += int(part.labels.sum())
             yield part
 
     whole = run.detection(parts()) if keep else None
-    for _ in () if keep else parts():
-        pass
+    n_flagged = sum(int(part.labels.sum()) for part in parts()) if whole is None else int(whole.labels.sum())
     events = tuple(_named(event, entity) for event in run.events)
     if whole is not None:
         whole = replace(whole, entity=entity, events=events)

@@ -154,9 +154,8 @@ def _followed(detector: AnomalyDetector) -> dict[str, str]:
     """Where the threshold of rows in time order begins, which follows their scores."""
     from tsae.detection.thresholds import adaptive_threshold
 
-    learned, calibration = detector.thresholds_, detector.calibration_
-    judged = calibration.unsmoothed if learned.judged == "unsmoothed" else calibration.settled
-    adaptive = adaptive_threshold(learned, judged)
+    learned = detector.thresholds_
+    adaptive = adaptive_threshold(learned, learned.judged_of(detector.calibration_))
     if adaptive is None:
         return {}
     return {"in time order": f"from {adaptive.first:.3g} on, following the latest scores (never with --no-adapt)"}

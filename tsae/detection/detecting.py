@@ -23,7 +23,7 @@ from tsae.detection.result import Detection
 from tsae.detection.scoring.calibration import fit_log_tail
 from tsae.detection.scoring.engine import ScoreModel
 from tsae.detection.scoring.whole_series import CalibrationScores, grid_parts
-from tsae.detection.thresholds import ThresholdSet, adaptive_threshold
+from tsae.detection.thresholds import StandingThreshold, ThresholdSet, adaptive_threshold
 from tsae.series.grid import GridSeries
 
 __all__ = ["DetectedRows", "DetectionRun", "DetectorFacts"]
@@ -77,9 +77,10 @@ class DetectionRun:
     ) -> None:
         self._facts, self._entity, self._grid, self._name = facts, entity, grid, name
         self._of_rows = facts.thresholds.judged == "unsmoothed"
-        calibration = facts.calibration.unsmoothed if self._of_rows else facts.calibration.settled
+        calibration = facts.thresholds.judged_of(facts.calibration)
         self._static, self._tail = facts.thresholds.used.value, fit_log_tail(calibration)
-        self._adaptive = adaptive_threshold(facts.thresholds, calibration) if adapt else None
+        following = adaptive_threshold(facts.thresholds, calibration) if adapt else None
+        self._following = following or StandingThreshold(self._static)
         self._finder = EventFinder(rules, self._labels(), join_levels(facts.model.scaler), self._view(rules))
         self._seen = DistributionWatch(score_reference(calibration))
 
@@ -96,8 +97,7 @@ class DetectionRun:
             judged = part.unsmoothed if of_rows else part.scores
             blocked = np.zeros(len(judged), dtype=bool) if blocked_rows is None else blocked_rows[rows]
             thresholds = np.full(len(judged), self._static)
-            if self._adaptive is not None:
-                thresholds[~blocked] = self._adaptive.thresholds(judged[~blocked])
+            thresholds[~blocked] = self._following.thresholds(judged[~blocked])
             self._seen.push(judged[~blocked, None])
             block = RowBlock(np.arange(rows.start, rows.stop), judged, thresholds, part.errors, blocked)
             self._finder.take(block, ends_segment=part.ends_segment)
@@ -113,13 +113,13 @@ class DetectionRun:
     @property
     def drift(self) -> Drift:
         """How far the rows are from training, once all parts are there."""
-        adaptive, entity = self._adaptive, self._entity
+        following, entity = self._following, self._entity
         return drift_of(
             self._seen,
             watch_latest(self._facts.inputs, entity.values, entity.excluded),
             self._facts.channels,
-            first=self._static if adaptive is None else adaptive.first,
-            last=self._static if adaptive is None else adaptive.value(),
+            first=following.first,
+            last=following.value(),
         )
 
     def whole(self) -> Detection:

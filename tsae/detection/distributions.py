@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.lane_arrays import LaneArrays
+from tsae.detection.lane_arrays import BoundArrays, LaneArrays
 
 __all__ = ["BLOCK", "Comparison", "DistributionWatch", "Reference", "fit_reference"]
 
@@ -131,24 +131,17 @@ class DistributionWatch:
         counts, columns = (_N_BLOCKS, n_knots + 1, n_columns), (_N_BLOCKS, n_columns)
         shapes = _Lanes(counts, columns, (_N_BLOCKS,), (), (_RUN, n_columns), ())  # type: ignore[arg-type]
         kinds = (np.int16, np.float64, np.int64, np.int64, np.float64, np.int64)
-        self._names = [f"{name}{each}" for each in _Lanes._fields]
-        for each, shape, dtype in zip(self._names, shapes, kinds, strict=True):
+        self._lanes = BoundArrays(self.arrays, _Lanes, name)
+        for each, shape, dtype in zip(self._lanes.names, shapes, kinds, strict=True):
             self.arrays.add(each, shape, dtype)  # type: ignore[arg-type]
         if arrays is None:
             self.arrays.open()
-        self._version = -1
-
-    @property
-    def _lanes(self) -> _Lanes:
-        if self._version != self.arrays.version:
-            self._bound, self._version = _Lanes(*(self.arrays[name] for name in self._names)), self.arrays.version
-        return self._bound
 
     def push(self, rows: NDArray[np.floating], lane: int = 0) -> None:
         """The next rows of a lane `(n, n_columns)`, NaN where missing."""
         one = np.array([lane])
         self._count_waiting(one)
-        at = self._lanes
+        at = self._lanes()
         n_counted = int(at.n_counted[lane])
         skipped = max(0, (n_counted + len(rows) - 1) // BLOCK - _N_BLOCKS + 1) * BLOCK - n_counted
         if skipped > 0:
@@ -162,7 +155,7 @@ class DistributionWatch:
 
     def push_row(self, row: FloatArray, lane: int = 0) -> None:
         """The next row of a lane `(n_columns,)`; it is counted with those that follow."""
-        at = self._lanes
+        at = self._lanes()
         place = int(at.place[lane])
         at.run[lane, place] = row
         at.place[lane] = place + 1
@@ -171,7 +164,7 @@ class DistributionWatch:
 
     def push_rows(self, lanes: NDArray[np.intp], rows: FloatArray) -> None:
         """The next row of each lane, `(m, n_columns)`; no lane twice."""
-        at = self._lanes
+        at = self._lanes()
         places = at.place[lanes]
         at.run[lanes, places] = rows
         at.place[lanes] = places + 1
@@ -183,7 +176,7 @@ class DistributionWatch:
         """The latest 1,500 to 2,000 rows of lanes `(m,)`, or all if there are fewer; `None` is lane 0."""
         lanes = np.zeros(1, dtype=np.intp) if lanes is None else lanes
         self._count_waiting(lanes)
-        at = self._lanes
+        at = self._lanes()
         used = (at.rows[lanes] > 0)[..., None]
         counts, n_rows = (at.counts[lanes] * used[..., None]).sum(axis=1), at.rows[lanes].sum(axis=1)
         known = counts.sum(axis=1)
@@ -200,7 +193,7 @@ class DistributionWatch:
 
     def _count_waiting(self, lanes: NDArray[np.intp]) -> None:
         """Count the rows of runs that are not counted yet."""
-        at = self._lanes
+        at = self._lanes()
         for first in range(0, len(lanes), _LANES_AT_ONCE):
             some = lanes[first : first + _LANES_AT_ONCE]
             start, stop = at.n_counted[some] % _RUN, at.place[some]
@@ -211,7 +204,7 @@ class DistributionWatch:
 
     def _count(self, lanes: NDArray[np.intp], rows: NDArray[np.floating], n_rows: NDArray[np.int64]) -> None:
         """Count `n_rows` `(m,)` rows of each lane, all of one block, out of `(m, n, n_columns)`; the others are NaN."""
-        at = self._lanes
+        at = self._lanes()
         n_counted = at.n_counted[lanes]
         slots = n_counted // BLOCK % _N_BLOCKS
         begins = (n_counted % BLOCK == 0) & (n_rows > 0)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsae.errors import DataError
 
-__all__ = ["LaneArrays", "as_slice"]
+__all__ = ["BoundArrays", "LaneArrays", "as_slice"]
 
 _FIRST = 4
+
+
+Fields = TypeVar("Fields", bound=tuple[Any, ...])
 
 
 class LaneArrays:
@@ -131,3 +134,25 @@ def as_slice(lanes: NDArray[np.intp]) -> Any:
     """Neighbours among rising lanes as a slice, which numpy reads and writes without a copy."""
     first, last = int(lanes[0]), int(lanes[-1])
     return slice(first, last + 1) if last - first == len(lanes) - 1 else lanes
+
+
+class BoundArrays(Generic[Fields]):
+    """Arrays of `LaneArrays` as the fields of a named tuple, looked up anew only when they were replaced.
+
+    Parameters
+    ----------
+    fields
+        The named tuple.
+    name
+        What their names begin with; the rest is the field's.
+    """
+
+    def __init__(self, arrays: LaneArrays, fields: type[Fields], name: str) -> None:
+        self._arrays, self._fields, self._version = arrays, fields, -1
+        self.names = [f"{name}{field}" for field in fields._fields]  # type: ignore[attr-defined]
+
+    def __call__(self) -> Fields:
+        if self._version != self._arrays.version:
+            self._bound = self._fields(*(self._arrays[name] for name in self.names))
+            self._version = self._arrays.version
+        return self._bound

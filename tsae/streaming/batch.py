@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.streaming.clock import Arrival
 from tsae.streaming.collecting import Collector
 from tsae.streaming.fleet import Fleet
 from tsae.streaming.handed_in import FILLED, Rows
@@ -35,6 +38,12 @@ class Batch:
             counts.n_filled += steps - 1
         self._add(lane, place)
         self._in_segment[lane] = True
+
+    def admit(self, lane: int, admitted: Iterable[tuple[int, Arrival]], arrivals: list[Arrival]) -> None:
+        """Add what a clock lets in; `arrivals` are the rows to come, and grow by them."""
+        for steps, arrival in admitted:
+            self.put(lane, steps, len(arrivals))
+            arrivals.append(arrival)
 
     def end(self, lane: int) -> None:
         """End the entity's segment after its rows so far."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.lane_arrays import LaneArrays
 from tsae.detection.stream_model import StreamModel
-from tsae.detection.thresholds import FollowingThreshold, adaptive_threshold
+from tsae.detection.thresholds import FollowingThreshold, StandingThreshold, adaptive_threshold
 
 __all__ = ["Levels", "furthest_moved", "judged_kinds", "make_levels"]
 
@@ -56,37 +56,9 @@ def make_levels(model: StreamModel, kinds: Mapping[str, str], arrays: LaneArrays
         if adapt:
             calibration = model.calibration[kind]
             following = adaptive_threshold(model.thresholds, calibration, arrays=arrays, name=f"{name}.")
-        return _Standing(getattr(model.thresholds, kind).value) if following is None else following
+        return following or StandingThreshold(getattr(model.thresholds, kind).value)
 
     return Levels(make("settled"), make("immediate"))
-
-
-class _Standing:
-    """A threshold that follows nothing; see `FollowingThreshold`."""
-
-    def __init__(self, value: float) -> None:
-        self.first = value
-
-    def value(self, lane: int = 0) -> float:  # noqa: ARG002
-        return self.first
-
-    def values(self, lanes: NDArray[np.intp]) -> FloatArray:
-        return np.full(len(lanes), self.first)
-
-    def next(self, score: float, lane: int = 0) -> float:  # noqa: ARG002
-        return self.first
-
-    def next_of(self, lanes: NDArray[np.intp], scores: FloatArray) -> FloatArray:  # noqa: ARG002
-        return self.values(lanes)
-
-    def thresholds(self, scores: FloatArray, lane: int = 0) -> FloatArray:  # noqa: ARG002
-        return np.full(len(scores), self.first)
-
-    def state(self, lane: int) -> dict[str, FloatArray]:  # noqa: ARG002
-        return {}
-
-    def restore(self, lane: int, state: Mapping[str, FloatArray]) -> None:
-        pass
 
 
 def furthest_moved(settled: FollowingThreshold, n_lanes: int) -> tuple[int, float] | None:

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,6 @@ class Runner:
         Message → row; raises `DataError` for one that cannot be read, `None` for one that holds no row.
     report
         Told of messages that could not be used: where it stood, and why.
-    reload
-        The model, if there is a new one.
     """
 
     def __init__(
@@ -239,20 +238,12 @@ class Runner:
         What is not out is not remembered, and comes again.
         """
         self.failed = True
-        for sink in self.sinks if records else ():
-            pause = 0.1
-            while True:
-                try:
-                    sink.write(records)
-                    break
-                except OutputError as error:
-                    if self.stopped:
-                        _logger.error("stopped before results were out: %s", error)
-                        return False
-                    self.n_retries += 1
-                    _logger.warning("%s; trying again in %.1f s", error, pause)
-                    self._sleep(pause)
-                    pause = min(_LONGEST_PAUSE, 2 * pause)
+        try:
+            for sink in self.sinks if records else ():
+                self._until_written(partial(sink.write, records))
+        except OutputError as error:
+            _logger.error("stopped before results were out: %s", error)
+            return False
         self.failed = False
         return True
 
@@ -289,6 +280,7 @@ class Runner:
         self.source.commit()
 
     def _until_written(self, write: Callable[[], None]) -> None:
+        """Try again with back-off; a failure after `stop` is raised."""
         pause = 0.1
         while True:
             try:

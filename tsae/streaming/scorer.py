@@ -145,10 +145,9 @@ class StreamScorer:
             ((_, (time, (own, stamp))),) = admitted
             out.take_one(fleet.take_one(lane, own, time, stamp, out))
             return out.scores()
-        batch = Batch(fleet)
-        for place, (steps, _) in enumerate(admitted):
-            batch.put(lane, steps, place)
-        batch.score(Rows.admitted([each for _, each in admitted], len(self.channels)), out)
+        batch, arrivals = Batch(fleet), list[Arrival]()
+        batch.admit(lane, admitted, arrivals)
+        batch.score(Rows.admitted(arrivals, len(self.channels)), out)
         return out.scores((0,) if self.counts.n_dropped > n_dropped else ())
 
     def update_many(
@@ -242,9 +241,7 @@ class StreamScorer:
         batch, out = Batch(self.fleet), Collector()
         arrivals: list[Arrival] = []
         for entity in entities:
-            for steps, arrival in entity.clock.drain():
-                batch.put(entity.lane, steps, len(arrivals))
-                arrivals.append(arrival)
+            batch.admit(entity.lane, entity.clock.drain(), arrivals)
             if end:
                 batch.end(entity.lane)
         batch.score(Rows.admitted(arrivals, len(self.channels)), out)
@@ -257,9 +254,7 @@ class StreamScorer:
         admitted: list[Arrival] = []
         for place, (lane, arrival) in enumerate(zip(lanes, arrivals, strict=True)):
             n_dropped = self.counts.n_dropped
-            for steps, each in self.fleet.entities[lane].clock.admit(arrival):
-                batch.put(lane, steps, len(admitted))
-                admitted.append(each)
+            batch.admit(lane, self.fleet.entities[lane].clock.admit(arrival), admitted)
             if self.counts.n_dropped > n_dropped:
                 dropped.append(place)
         batch.score(Rows.admitted(admitted, len(self.channels)), out)

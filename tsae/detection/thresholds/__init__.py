@@ -9,6 +9,7 @@ from tsae.detection.thresholds.learning import (
     fixed_threshold,
     learn_threshold,
 )
+from tsae.detection.thresholds.standing import StandingThreshold
 from tsae.detection.thresholds.threshold import Target, Threshold, known_scores
 from tsae.detection.thresholds.threshold_set import (
     FollowingThreshold,
@@ -23,6 +24,7 @@ __all__ = [
     "AdaptiveThreshold",
     "Budget",
     "FollowingThreshold",
+    "StandingThreshold",
     "Target",
     "Threshold",
     "ThresholdSet",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.lane_arrays import LaneArrays
+from tsae.detection.lane_arrays import BoundArrays, LaneArrays
 from tsae.detection.thresholds.clusters import cluster_peaks
 from tsae.detection.thresholds.followed_tail import FollowedTail
 from tsae.detection.thresholds.guards import Guards, guards_for
@@ -107,11 +107,11 @@ class AdaptiveThreshold:
         self._tail = FollowedTail(self.guards, self.row_rate, counts_episodes=self._counts_episodes)
         self.first = float(self._tail.levels(memory[None], np.zeros(1))[0])
         """The threshold at the start."""
-        self.arrays, self._names = LaneArrays() if arrays is None else arrays, [name + each for each in _Lanes._fields]
+        self.arrays = LaneArrays() if arrays is None else arrays
+        self._lanes = BoundArrays(self.arrays, _Lanes, name)
         self._declare(memory)
         if arrays is None:
             self.arrays.open()
-        self._version = -1
 
     def _declare(self, memory: FloatArray) -> None:
         empty: dict[str, Any] = dict.fromkeys(_Lanes._fields, 0) | {
@@ -122,26 +122,20 @@ class AdaptiveThreshold:
             "feedback": 0.0,
             "value": self.first,
         }
-        for name, each in zip(self._names, empty.values(), strict=True):
+        for name, each in zip(self._lanes.names, empty.values(), strict=True):
             self.arrays.add(name, np.shape(each), np.asarray(each).dtype, empty=each)
-
-    @property
-    def _lanes(self) -> _Lanes:
-        if self._version != self.arrays.version:
-            self._bound, self._version = _Lanes(*(self.arrays[name] for name in self._names)), self.arrays.version
-        return self._bound
 
     def value(self, lane: int = 0) -> float:
         """The threshold that begins an alarm at the next row."""
-        return float(self._lanes.value[lane])
+        return float(self._lanes().value[lane])
 
     def values(self, lanes: LaneNumbers) -> FloatArray:
         """Those of many lanes, `(m,)`."""
-        return self._lanes.value[lanes]
+        return self._lanes().value[lanes]
 
     def thresholds(self, scores: FloatArray, lane: int = 0) -> FloatArray:
         """Thresholds `(n,)` of the next rows of a lane, whose scores `(n,)` are learned afterwards."""
-        out, at, row = np.empty(len(scores)), self._lanes, 0
+        out, at, row = np.empty(len(scores)), self._lanes(), 0
         while row < len(scores):
             if at.since[lane] <= self.guards.quiet or not at.left[lane]:
                 out[row] = self.next(float(scores[row]), lane)
@@ -163,7 +157,7 @@ class AdaptiveThreshold:
 
     def next(self, score: float, lane: int = 0) -> float:
         """The threshold of the next row of a lane, whose score is learned afterwards (NaN is not)."""
-        at = self._lanes
+        at = self._lanes()
         left = int(at.left[lane])
         if not left:
             self._renew(np.array([lane]))
@@ -177,7 +171,7 @@ class AdaptiveThreshold:
 
     def next_of(self, lanes: LaneNumbers, scores: FloatArray) -> FloatArray:
         """Thresholds `(m,)` of the next row of each lane, whose scores `(m,)` are learned afterwards; no lane twice."""
-        at = self._lanes
+        at = self._lanes()
         is_due = at.left[lanes] == 0
         if is_due.any():
             self._renew(lanes[is_due])
@@ -203,21 +197,21 @@ class AdaptiveThreshold:
     def _renew(self, lanes: LaneNumbers) -> None:
         """The thresholds of these lanes have stood long enough."""
         self._learn_waiting(lanes)
-        at = self._lanes
+        at = self._lanes()
         at.value[lanes] = self._tail.levels(at.memory, at.feedback[lanes], lanes)
         at.feedback[lanes] *= 1 - _STEP / max(self.guards.forget, 2 * _STEP)
         at.left[lanes] = _STEP
 
     def _wait(self, lane: int, score: float) -> None:
         if score == score:
-            at = self._lanes
+            at = self._lanes()
             n_waiting = int(at.n_waiting[lane])
             at.waiting[lane, n_waiting] = score
             at.n_waiting[lane] = n_waiting + 1
 
     def _alarm(self, lane: int, score: float, entry: float) -> float:
         """The threshold of a row that begins an alarm, or of one of an alarm; `entry` is what one begins above."""
-        at, guards = self._lanes, self.guards
+        at, guards = self._lanes(), self.guards
         was_in_alarm, threshold = bool(at.since[lane] <= guards.quiet), entry
         if was_in_alarm:
             if at.n_alarm[lane] <= guards.held:
@@ -244,7 +238,7 @@ class AdaptiveThreshold:
         return threshold
 
     def _learn_alarm(self, lane: int, score: float, entry: float) -> None:
-        at = self._lanes
+        at = self._lanes()
         at.n_alarm[lane] += 1
         is_new_normal = at.n_alarm[lane] > self.guards.memory
         if is_new_normal or at.n_alarm[lane] <= self.guards.learned:
@@ -253,7 +247,7 @@ class AdaptiveThreshold:
 
     def _learn_waiting(self, lanes: LaneNumbers) -> None:
         """Count the quiet rows, and learn those that have waited long enough."""
-        at, guards = self._lanes, self.guards
+        at, guards = self._lanes(), self.guards
         n_waiting = at.n_waiting[lanes]
         lowered = guards.feedback * self.target.rate * (n_waiting - at.n_counted[lanes])
         at.feedback[lanes] = np.maximum(at.feedback[lanes] - lowered, guards.lowest)
@@ -266,7 +260,7 @@ class AdaptiveThreshold:
 
     def _remember(self, lanes: LaneNumbers, scores: FloatArray, n_scores: IntArray) -> None:
         """Learn the first `n_scores` `(m,)` of the scores `(m, n)` of each lane."""
-        at = self._lanes
+        at = self._lanes()
         rows, columns = np.nonzero(np.arange(scores.shape[1]) < n_scores[:, None])
         first = at.next[lanes]
         at.memory[lanes[rows], (first[rows] + columns) % self.guards.memory] = scores[rows, columns]

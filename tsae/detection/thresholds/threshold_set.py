@@ -92,6 +92,10 @@ class ThresholdSet(NamedTuple):
         """The one that flags settled scores in time order."""
         return self.unsmoothed if self.judged == "unsmoothed" else self.settled
 
+    def judged_of(self, calibration: CalibrationLike) -> NDArray[np.float64]:
+        """The settled calibration scores `(n,)` that `used` is held against."""
+        return calibration.unsmoothed if self.judged == "unsmoothed" else calibration.settled
+
     @property
     def used_immediate(self) -> Threshold:
         """The one that flags immediate scores."""
