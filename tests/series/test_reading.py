@@ -275,3 +275,30 @@ def test_frames_are_views_of_one_table():
     assert first.base is not None
     assert not np.shares_memory(first, second)
     assert rows(table, "1") == [[1, 1], [3, 3], [5, 5]]
+
+
+@pytest.mark.parametrize("blank", [";;", "; ;", ";NaN;"])
+def test_rows_that_hold_nothing_are_dropped(blank):
+    good = ["24.11.2026 10:00;1,5;20", "24.11.2026 10:10;1,6;21", "24.11.2026 10:20;;"]
+    lines = ["Zeit;a;b", blank, good[0], blank, blank, good[1], good[2], blank]
+    table = read("\n".join(lines) + "\n")
+    np.testing.assert_array_equal(rows(table), [[1.5, 20], [1.6, 21], [np.nan, np.nan]])
+    assert has_note(table, "rows were dropped: 4 hold nothing")
+    with pytest.raises(DataError, match="line 7: no time can be read from column 'Zeit': there is no time"):
+        read("\n".join([*lines[:6], ";1,7;22", lines[6]]) + "\n")
+    with pytest.raises(DataError, match="line 9: no time can be read from column 'Zeit': 'noon' is not a time"):
+        read("\n".join([*lines, "noon;1,7;22"]) + "\n")
+
+
+def test_rows_that_hold_nothing_stay_where_only_their_number_is_their_time():
+    assert rows(read("a,b\n1,2\n3,4\n5,6\n7,8\n,\n9,10\n"))[5] == [9, 10]
+
+
+def test_a_parquet_row_that_holds_nothing_is_dropped():
+    times = pd.to_datetime(["2026-11-24", None, "2026-11-26"])
+    stream = io.BytesIO()
+    pd.DataFrame({"time": times, "a": [1.0, np.nan, 2.0], "machine": ["x", None, "x"]}).to_parquet(stream, index=False)
+    stream.seek(0)
+    table = read_table(stream, ReadOptions(entity="machine"))
+    assert rows(table, "x") == [[1], [2]]
+    assert has_note(table, "rows were dropped: 1 hold nothing")

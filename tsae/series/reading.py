@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -78,31 +79,44 @@ def read_table(source: str | Path | BinaryIO, options: ReadOptions | None = None
 
 def _read(file: CsvFile | ParquetFile, options: ReadOptions) -> SensorTable:
     roles = choose_roles(file.headers, file.unit_cells, file.sample, options)
-    columns, texts, n_rows = _gather(file, roles, options)
+    rows = _gather(file, roles, options)
     pa.default_memory_pool().release_unused()  # what the text took, before the table is put together
-    groups = _group(file, roles, texts, n_rows)
+    columns, place_of = rows.columns, rows.place
+    groups = _group(rows, roles)
     counted, notes = _take_counters(columns, roles, groups)
     if roles.time_format is not None:
-        times, name = _parse_times(file, roles, roles.time_format, texts)
-        indexed, remarks = index_by_time(groups, times, name, options, file.place)
+        times, name = _parse_times(rows, roles, roles.time_format)
+        indexed, remarks = index_by_time(groups, times, name, options, place_of)
     else:
         indexed, remarks = index_by_number(groups, counted), ["the rows carry no time; they are numbered"]
     label = None if roles.label is None else columns.pop(roles.label)
     if label is not None:
-        judge_label(label, file.place)
-    kept, verdicts = judge_sensors(columns, roles, options, file.place)
+        judge_label(label, place_of)
+    kept, verdicts = judge_sensors(columns, roles, options, place_of)
     return SensorTable(
         frames=_frames([columns[place] for place in kept], indexed),
         units={roles.names[place]: unit for place, unit in roles.units.items() if place in kept},
         labels=None if label is None else _labels(label, indexed),
-        notes=(*file.notes, *remarks, *notes, *verdicts),
+        notes=(*file.notes, *rows.notes, *remarks, *notes, *verdicts),
     )
 
 
-def _gather(
-    file: CsvFile | ParquetFile, roles: Roles, options: ReadOptions
-) -> tuple[dict[int, SensorColumn], dict[int, Any], int]:
-    """Read the sensors and the label as numbers, the time and the entity as they are; count the rows."""
+@dataclass(frozen=True)
+class _Rows:
+    """What stands in the file, in its order, but for rows in which there is nothing."""
+
+    columns: dict[int, SensorColumn]
+    """Sensors and label, by place in the file."""
+    texts: dict[int, Any]
+    """Time and entity as they are, by place in the file."""
+    n_rows: int
+    place: Callable[[int], str]
+    """Says where a row stands in the file."""
+    notes: list[str]
+
+
+def _gather(file: CsvFile | ParquetFile, roles: Roles, options: ReadOptions) -> _Rows:
+    """Read the sensors and the label as numbers, the time and the entity as they are."""
     numbers = {*roles.sensors, *([] if roles.label is None else [roles.label])}
     texts: dict[int, list[Any]] = {place: [] for place in (*roles.time, roles.entity) if place is not None}
     columns = {
@@ -110,48 +124,68 @@ def _gather(
         for place in sorted(numbers)
     }
     wanted = sorted({*columns, *texts})
-    n_rows = 0
+    n_rows, blank = 0, [np.empty(0, dtype=np.int64)]
     for batch in file.batches(wanted) if wanted else ():
-        n_rows += len(batch[0])
+        n_read = len(batch[0])
+        is_blank = _is_blank(batch) if any(batch[wanted.index(place)].null_count for place in texts) else None
+        if is_blank is not None and is_blank.any():
+            blank.append(n_rows + np.flatnonzero(is_blank))
+            batch = [cells.filter(pa.array(~is_blank)) for cells in batch]
+        n_rows += n_read
         for place, cells in zip(wanted, batch, strict=True):
             if place in texts:
                 texts[place].append(cells)
             if place in columns:
                 columns[place].add(cells)
-    if wanted and not n_rows:
+    blanks = np.concatenate(blank)
+    if wanted and n_rows == len(blanks):
         raise DataError("no row can be read below the header; check the quotes in the file")
-    return columns, {place: pa.chunked_array(blocks) for place, blocks in texts.items()}, n_rows
+    n_before = blanks - np.arange(len(blanks))  # rows that are kept before each blank one
+    return _Rows(
+        columns,
+        {place: pa.chunked_array(blocks) for place, blocks in texts.items()},
+        n_rows - len(blanks),
+        lambda row: file.place(row + int(np.searchsorted(n_before, row, side="right"))),
+        [f"rows were dropped: {len(blanks)} hold nothing"] if len(blanks) else [],
+    )
 
 
-def _group(
-    file: CsvFile | ParquetFile, roles: Roles, texts: dict[int, Any], n_rows: int
-) -> dict[str, NDArray[np.int64]]:
+def _is_blank(batch: Sequence[Any]) -> NDArray[np.bool_]:
+    """Rows `(n_rows,)` without a single cell."""
+    is_blank = np.ones(len(batch[0]), dtype=np.bool_)
+    for cells in batch:
+        is_missing = cells.is_null(nan_is_null=True)
+        if pa.types.is_string(cells.type):
+            is_missing = pc.or_kleene(is_missing, pc.equal(pc.utf8_trim_whitespace(cells), ""))
+        is_blank &= is_missing.to_numpy(zero_copy_only=False)
+    return is_blank
+
+
+def _group(rows: _Rows, roles: Roles) -> dict[str, NDArray[np.int64]]:
     """Find the rows of each entity, in the order of the file."""
     if roles.entity is None:
-        return {"": np.arange(n_rows)}
-    cells = texts[roles.entity].cast(pa.string())
+        return {"": np.arange(rows.n_rows)}
+    cells = rows.texts[roles.entity].cast(pa.string())
     if cells.null_count:
         row = int(pc.index(cells.is_null(), True).as_py())
         raise DataError(
-            f"`entity` (={roles.names[roles.entity]!r}) is empty in {file.place(row)}; every row must say "
+            f"`entity` (={roles.names[roles.entity]!r}) is empty in {rows.place(row)}; every row must say "
             "which machine it is from: fill it in or delete the row"
         )
     encoded = cells.combine_chunks().dictionary_encode()
-    rows = group_rows(encoded.indices.to_numpy().astype(np.int64))
-    return dict(zip(encoded.dictionary.to_pylist(), rows, strict=True))
+    groups = group_rows(encoded.indices.to_numpy().astype(np.int64))
+    return dict(zip(encoded.dictionary.to_pylist(), groups, strict=True))
 
 
-def _parse_times(
-    file: CsvFile | ParquetFile, roles: Roles, time_format: TimeFormat, texts: dict[int, Any]
-) -> tuple[ParsedTimes, str]:
+def _parse_times(rows: _Rows, roles: Roles, time_format: TimeFormat) -> tuple[ParsedTimes, str]:
     name = " ".join(roles.names[place] for place in roles.time)
-    cells = [texts[place] for place in roles.time]
+    cells = [rows.texts[place] for place in roles.time]
     column = cells[0] if len(cells) == 1 else pc.binary_join_element_wise(*cells, " ")
     try:
         return parse_times(column, time_format), name
     except UnreadableTimeError as error:
         raise DataError(
-            f"{file.place(error.row)}: no time can be read from column {name!r}: {error}; {error.way_out}"
+            f"{rows.place(error.row)}: no time can be read from column {name!r}: {error}; {error.way_out}"
         ) from error
 
 
