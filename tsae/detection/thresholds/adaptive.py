@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from tsae.detection.lane_arrays import BoundArrays, LaneArrays
@@ -21,6 +22,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 LaneNumbers = NDArray[np.intp]
 _STEP = 16  # rows for which a threshold stands
+_MOST_AHEAD = 64 * _STEP  # quiet rows taken together
 _HIGH = 0.05  # share of the calibration scores whose runs say how many rows an episode has
 _SHORTENING = 0.9  # higher up, runs are shorter: power of the mean run length
 _MOST_OF_IT = 0.25  # hysteresis, as part of the threshold
@@ -64,8 +66,8 @@ class AdaptiveThreshold:
     on the threshold stands lower (hysteresis), so that a score that hovers about it makes one alarm, not many.
     Handing rows in one by one or in blocks is the same.
 
-    A quiet row changes nothing until its threshold has stood long enough, so that it only waits to be learned then;
-    rows of an alarm are taken one by one.
+    A quiet row changes nothing until its threshold has stood long enough, so that it only waits to be learned then,
+    and quiet rows can be taken together; rows of an alarm are taken one by one.
 
     Parameters
     ----------
@@ -107,6 +109,8 @@ class AdaptiveThreshold:
         self._tail = FollowedTail(self.guards, self.row_rate, counts_episodes=self._counts_episodes)
         self.first = float(self._tail.levels(memory[None], np.zeros(1))[0])
         """The threshold at the start."""
+        self._fading = 1 - _STEP / max(self.guards.forget, 2 * _STEP)  # of the feedback, from renewal to renewal
+        self._most_ahead = min(_MOST_AHEAD, self.guards.memory)
         self.arrays = LaneArrays() if arrays is None else arrays
         self._lanes = BoundArrays(self.arrays, _Lanes, name)
         self._declare(memory)
@@ -135,24 +139,19 @@ class AdaptiveThreshold:
 
     def thresholds(self, scores: FloatArray, lane: int = 0) -> FloatArray:
         """Thresholds `(n,)` of the next rows of a lane, whose scores `(n,)` are learned afterwards."""
-        out, at, row = np.empty(len(scores)), self._lanes(), 0
+        out, at, row, n_ahead = np.empty(len(scores)), self._lanes(), 0, _STEP
         while row < len(scores):
-            if at.since[lane] <= self.guards.quiet or not at.left[lane]:
-                out[row] = self.next(float(scores[row]), lane)
-                row += 1
-                continue
-            part = scores[row : row + int(at.left[lane])]
-            flagged = np.flatnonzero(part > at.value[lane])
-            quiet = part[: flagged[0]] if len(flagged) else part
-            known, n_waiting = quiet[~np.isnan(quiet)], int(at.n_waiting[lane])
-            at.waiting[lane, n_waiting : n_waiting + len(known)] = known
-            at.n_waiting[lane] += len(known)
-            at.left[lane] -= len(quiet)
-            out[row : row + len(quiet)] = at.value[lane]
-            row += len(quiet)
-            if len(flagged):
-                out[row] = self.next(float(scores[row]), lane)
-                row += 1
+            if at.since[lane] > self.guards.quiet:
+                ahead = scores[row : row + n_ahead]
+                quiet = self._quiet(ahead, lane)
+                out[row : row + len(quiet)] = quiet
+                row += len(quiet)
+                n_ahead = min(2 * n_ahead, self._most_ahead)
+                if len(quiet) == len(ahead):
+                    continue
+                n_ahead = _STEP
+            out[row] = self.next(float(scores[row]), lane)
+            row += 1
         return out
 
     def next(self, score: float, lane: int = 0) -> float:
@@ -194,12 +193,65 @@ class AdaptiveThreshold:
     def restore(self, lane: int, state: Mapping[str, FloatArray]) -> None:
         """Nothing is to be done."""
 
+    def _quiet(self, scores: FloatArray, lane: int) -> FloatArray:
+        """Take the next rows of a lane that is in no alarm up to the first flagged one; return their thresholds.
+
+        While no row is flagged, what the threshold will be learned from at every renewal is known beforehand, so that
+        all renewals are worked out side by side; those from the first flagged row on are thrown away.
+        """
+        at, guards = self._lanes(), self.guards
+        n_left, n_waiting = int(at.left[lane]), int(at.n_waiting[lane])
+        is_known = ~np.isnan(scores)
+        queue = np.concatenate([at.waiting[lane, :n_waiting], scores[is_known]])
+        n_queued = n_waiting + np.append(0, np.cumsum(is_known))  # before each row, and at the end
+        renewals = np.arange(n_left, len(scores), _STEP)  # rows before which there is one
+        n_learned = np.maximum(n_queued[renewals] - guards.delay, 0)
+        feedback, faded = self._feedback_at(n_queued[renewals], lane)
+        values = np.append(at.value[lane], self._values_after(queue, n_learned, feedback, lane))
+        thresholds = values[np.searchsorted(renewals, np.arange(len(scores)), side="right")]
+        flagged = np.flatnonzero(scores > thresholds)
+        n_taken = int(flagged[0]) if len(flagged) else len(scores)
+        last = int(np.searchsorted(renewals, n_taken)) - 1
+        n_gone = 0
+        if last >= 0:
+            n_gone = int(n_learned[last])
+            at.value[lane], at.feedback[lane] = values[last + 1], faded[last]
+            at.n_counted[lane] = n_queued[renewals[last]] - n_gone
+            self._remember(np.array([lane]), queue[None, :n_gone], np.array([n_gone]))
+            n_left = int(renewals[last]) + _STEP
+        waiting = queue[n_gone : n_queued[n_taken]]
+        at.waiting[lane, : len(waiting)] = waiting
+        at.n_waiting[lane], at.left[lane] = len(waiting), n_left - n_taken
+        return thresholds[:n_taken]
+
+    def _feedback_at(self, n_queued: IntArray, lane: int) -> tuple[list[float], list[float]]:
+        """The feedback at renewals before which so many quiet scores have come, and what it has faded to after each."""
+        at, guards = self._lanes(), self.guards
+        feedback, n_counted = float(at.feedback[lane]), int(at.n_counted[lane])
+        found, faded = [], []
+        for n in n_queued.tolist():
+            feedback = max(feedback - guards.feedback * self.target.rate * (n - n_counted), guards.lowest)
+            found.append(feedback)
+            feedback *= self._fading
+            faded.append(feedback)
+            n_counted = n
+        return found, faded
+
+    def _values_after(self, queue: FloatArray, n_learned: IntArray, feedback: list[float], lane: int) -> FloatArray:
+        """Thresholds once the first `n_learned` `(m,)` of the queue are learned."""
+        if not len(n_learned):
+            return np.empty(0)
+        at = self._lanes()
+        oldest_first = np.roll(at.memory[lane], -int(at.next[lane]))
+        memories = sliding_window_view(np.concatenate([oldest_first, queue[: n_learned[-1]]]), self.guards.memory)
+        return self._tail.levels(memories, np.array(feedback), n_learned)
+
     def _renew(self, lanes: LaneNumbers) -> None:
         """The thresholds of these lanes have stood long enough."""
         self._learn_waiting(lanes)
         at = self._lanes()
         at.value[lanes] = self._tail.levels(at.memory, at.feedback[lanes], lanes)
-        at.feedback[lanes] *= 1 - _STEP / max(self.guards.forget, 2 * _STEP)
+        at.feedback[lanes] *= self._fading
         at.left[lanes] = _STEP
 
     def _wait(self, lane: int, score: float) -> None:
