@@ -28,19 +28,21 @@ def has_note(table, part):
 
 def test_a_table_of_a_german_logger():
     table = read(
-        "Zeit;Druck [bar];Temperatur (°C);Pumpe\n24.11.2026 10:00;1,5;20;ein\n24.11.2026 10:10;;21,25;aus\n".encode(
-            "cp1252"
-        )
+        (
+            "Zeit;Druck [bar];Temperatur (°C);Pumpe;Befund\n"
+            "24.11.2026 10:00;1,5;20;ein;gut\n24.11.2026 10:10;;21,25;aus;gut\n"
+        ).encode("cp1252")
     )
-    assert table.channels == ("Druck", "Temperatur")
+    assert table.channels == ("Druck", "Temperatur", "Pumpe")
     assert table.units == {"Druck": "bar", "Temperatur": "°C"}
     assert table.n_rows == 2
-    np.testing.assert_array_equal(table.frames[""].to_numpy(), [[1.5, 20], [np.nan, 21.25]])
+    np.testing.assert_array_equal(table.frames[""].to_numpy(), [[1.5, 20, 1], [np.nan, 21.25, 0]])
     assert table.frames[""].index.tolist() == [pd.Timestamp("2026-11-24 10:00"), pd.Timestamp("2026-11-24 10:10")]
     assert table.frames[""].index.name == "Zeit"
     assert has_note(table, "CSV in cp1252, separator ';', header in line 1")
     assert has_note(table, "times are read from 'Zeit', format %d.%m.%Y, without zone")
-    assert has_note(table, "column 'Pumpe' is left out: 2 of its 2 cells are text, first 'ein' in line 2")
+    assert has_note(table, "column 'Pumpe' is a switch: its words are read as 1 and 0")
+    assert has_note(table, "column 'Befund' is left out: 2 of its 2 cells are text, first 'gut' in line 2")
 
 
 def test_a_units_row_gives_units():
@@ -62,9 +64,21 @@ def test_switches_become_numbers():
     assert has_note(table, "column 'c' is a switch: its words are read as 1 and 0")
 
 
+def test_switches_in_other_languages_become_numbers():
+    table = read("a;b;c;d\n1,5;ein;Ja;VRAI\n2;AUS;;FAUX\n3;ein;nein;VRAI\n")
+    np.testing.assert_array_equal(table.frames[""].to_numpy(), [[1.5, 1, 1, 1], [2, 0, np.nan, 0], [3, 1, 0, 1]])
+
+
 def test_words_of_two_pairs_are_no_switch():
     table = read("a,b\n1,on\n2,no\n")
     assert table.channels == ("a",)
+    assert has_note(table, "if 'no' and 'on' are the states of a switch, write them as 0 and 1")
+
+
+def test_a_column_of_many_texts_is_not_taken_for_a_switch():
+    table = read("a,b\n1,auto\n2,hand\n3,local\n4,auto\n")
+    assert table.channels == ("a",)
+    assert not has_note(table, "switch")
 
 
 def test_missing_values_and_further_spellings_of_them():

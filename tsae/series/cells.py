@@ -20,8 +20,14 @@ SWITCH_WORDS: tuple[dict[str, float], ...] = (
     {"true": 1.0, "false": 0.0},
     {"on": 1.0, "off": 0.0},
     {"yes": 1.0, "no": 0.0},
+    {"wahr": 1.0, "falsch": 0.0},
+    {"ein": 1.0, "aus": 0.0},
+    {"an": 1.0, "aus": 0.0},
+    {"ja": 1.0, "nein": 0.0},
+    {"vrai": 1.0, "faux": 0.0},
+    {"oui": 1.0, "non": 0.0},
 )
-"""Pairs of words that stand for 1 and 0, in lower case."""
+"""Pairs of words that stand for 1 and 0, in lower case, in languages that write decimal commas, too."""
 
 _WORDS = frozenset(word for pair in SWITCH_WORDS for word in pair)
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)

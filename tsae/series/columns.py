@@ -17,6 +17,7 @@ __all__ = ["SensorColumn"]
 _WORD_VALUES = {word: value for pair in SWITCH_WORDS for word, value in pair.items()}
 # Small arrays that are kept cost their pool for good; arrays of a megabyte go back to the system when let go.
 _MERGE_ROWS = 2**17
+_FEW_TEXTS = 3  # more than a switch has
 
 
 class SensorColumn:
@@ -39,6 +40,8 @@ class SensorColumn:
         self.first_text: tuple[int, str] | None = None
         """Row (from 0) and cell."""
         self.first_infinite: tuple[int, str] | None = None
+        self.texts: set[str] = set()
+        """The distinct cells of that kind, three of them at most."""
         self._words: set[str] = set()
         self._n_words = 0
         self._blocks: list[NDArray[np.float64]] = []
@@ -113,6 +116,8 @@ class SensorColumn:
                 values[row] = _WORD_VALUES[word]
                 self._words.add(word)
                 self._n_words += 1
+            if len(self.texts) < _FEW_TEXTS:
+                self.texts.add(str(present[row]))
         if other and self.first_text is None:
             self.first_text = self.n_rows + int(other[0]), str(present[other[0]])
         self.n_text += len(other)

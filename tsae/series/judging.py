@@ -59,7 +59,11 @@ def _reason_to_leave_out(column: SensorColumn, is_unnamed: bool, options: ReadOp
     asked_for = options.columns is not None
     is_mostly_text = column.n_text > column.n_numbers
     if options.on_text == "drop" or (is_mostly_text and options.on_text is None and not asked_for):
-        return f"{column.n_text} of its {column.n_rows} cells are text, first {cell!r} in {place(row)}"
+        reason = f"{column.n_text} of its {column.n_rows} cells are text, first {cell!r} in {place(row)}"
+        if column.n_numbers == 0 and len(column.texts) == 2:
+            low, high = sorted(column.texts)
+            reason += f"; if {low!r} and {high!r} are the states of a switch, write them as 0 and 1"
+        return reason
     raise DataError(_text_among_numbers(column, row, cell, place))
 
 
