@@ -307,7 +307,7 @@ class AdaptiveThreshold:
         self._remember(lanes, waiting, n_learned)
         if guards.delay:
             left = np.arange(guards.delay) + n_learned[:, None]
-            at.waiting[lanes, : guards.delay] = np.take_along_axis(waiting, left, axis=1)
+            at.waiting[lanes, : guards.delay] = waiting[np.arange(len(lanes))[:, None], left]
         at.n_waiting[lanes] = at.n_counted[lanes] = n_waiting - n_learned
 
     def _remember(self, lanes: LaneNumbers, scores: FloatArray, n_scores: IntArray) -> None:

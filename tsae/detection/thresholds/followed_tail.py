@@ -49,21 +49,26 @@ class FollowedTail:
         return out
 
     def _levels(self, memory: FloatArray, feedback: FloatArray) -> FloatArray:
+        """Of memories that may be put into another order."""
+        lowered = np.zeros(len(memory)) if self._counts_episodes else feedback
+        rates = np.minimum(0.5, self._row_rate * np.exp(-lowered))
         n_rows, n_tail = memory.shape[1], self._n_tail
-        rate = np.minimum(0.5, self._row_rate * (1.0 if self._counts_episodes else np.exp(-feedback)))
-        rate = np.broadcast_to(rate, len(memory))
-        is_held = rate * n_rows >= min(_ENOUGH, n_tail)
-        quantile = (1 - rate) * (n_rows - 1)  # where it stands among all scores in order
         place = n_rows - n_tail - 1
-        lowest = min(place, int(quantile[is_held].min())) if is_held.any() else place
+        is_held = rates * n_rows >= min(_ENOUGH, n_tail)
+        lowest, any_held = place, bool(is_held.any())
+        if any_held:
+            quantile = (1 - rates[is_held]) * (n_rows - 1)  # where it stands among all scores in order
+            lowest = min(place, int(quantile.min()))
         memory.partition(lowest, axis=1)
-        largest = np.sort(memory[:, lowest:], axis=1)
+        largest = memory[:, lowest:]
+        largest.sort(axis=1)
         tail = largest[:, place - lowest :]
-        start, excess = tail[:, 0], tail[:, 1:].mean(axis=1) - tail[:, 0]
-        extrapolated = start + np.maximum(excess, 1e-9) * np.log(n_tail / n_rows / rate)
-        levels: FloatArray = np.minimum(extrapolated, tail[:, -1] + self._guards.reach)
-        if is_held.any():
-            below = quantile[is_held].astype(np.int64)
+        start = tail[:, 0]
+        excess = np.add.reduce(tail[:, 1:], axis=1) / n_tail - start
+        levels: FloatArray = start + np.maximum(excess, 1e-9) * np.log(n_tail / n_rows / rates)
+        np.minimum(levels, tail[:, -1] + self._guards.reach, out=levels)
+        if any_held:
+            below = quantile.astype(np.int64)
             low, high = (largest[is_held, below - lowest + step] for step in (0, 1))
-            levels[is_held] = low + (high - low) * (quantile[is_held] - below)
+            levels[is_held] = low + (high - low) * (quantile - below)
         return levels + feedback * excess if self._counts_episodes else levels
