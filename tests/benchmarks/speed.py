@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 
 from tests.benchmarks.arithmetic import operations
 from tests.benchmarks.memory import table
@@ -87,6 +88,22 @@ def default_scoring(sizes: Sequence[int]) -> Iterator[Line]:
         what = f"default scoring, {len(frame):,} x {n_channels}"
         against = f"{work / rate * 1e6:.1f} us a row of networks at {rate / 1e9:.0f} GFLOP/s"
         yield Line(what, f"{spent * 1e6:.1f} us a row", against, work / rate / spent, "")
+
+
+def whole_series(sizes: Sequence[int]) -> Iterator[Line]:
+    """A convolutional model from a file: a row of a series, against the same windows run one by one for every row."""
+    frame = pd.DataFrame(table(min(sizes), _N_CHANNELS))
+    with tempfile.TemporaryDirectory() as folder:
+        fitted(preset="alone", architecture="conv", window_size=_WINDOW).save(Path(folder, "model.tsae"))
+        stored = load(Path(folder, "model.tsae"))
+        (member,) = stored.model_.members
+        windows = sliding_window_view(frame.to_numpy(), _WINDOW, axis=0)[:1000].transpose(0, 2, 1).copy()
+        errors = member.model.errors
+        together = seconds(partial(stored.score_samples, frame)) / len(frame)
+        each = seconds(lambda: [errors(windows[row : row + 1]) for row in range(len(windows))]) / len(windows)
+    what = f"convolutional scoring, {len(frame):,} x {_N_CHANNELS}, window {_WINDOW}"
+    against = f"{each * 1e6:.0f} us for the window of each row by itself"
+    yield Line(what, f"{together * 1e6:.1f} us a row", against, each / together, ">= 20")
 
 
 def window_length(sizes: Sequence[int]) -> Iterator[Line]:
@@ -208,6 +225,7 @@ def peers(sizes: Sequence[int], python: str) -> Iterator[Line]:
 PARTS: dict[str, Callable[[Sequence[int]], Iterator[Line]]] = {
     "dense": dense_scoring,
     "default": default_scoring,
+    "whole": whole_series,
     "window": window_length,
     "fit": training,
     "command": command,

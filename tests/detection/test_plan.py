@@ -31,7 +31,7 @@ def test_the_best_preset_adds_networks_of_another_architecture(architecture, oth
     alone, balanced, best = (plans(preset, architecture=architecture) for preset in ("alone", "balanced", "best"))
     n = len(alone)
     assert best[:n] + best[2 * n :] == balanced
-    assert [replace(plan, architecture=None) for plan in best[n : 2 * n]] == alone
+    assert [replace(plan, architecture=None) for plan in best[n : 2 * n]] == plans("alone", architecture=other)
     assert {plan.architecture for plan in best[n : 2 * n]} == {other}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from tsae.errors import DataError, ParameterError
@@ -78,9 +79,11 @@ def plan_members(
             f"(={longest_run}); pass a longer series or a smaller window"
         )
     fast = preset == "fast"
-    plans = [_plain(size, size * n_channels, max_steps, _FAST if fast else 1.0) for size in sizes]
+    own = partial(_rebuilding, n_channels=n_channels, max_steps=max_steps, share=_FAST if fast else 1.0)
+    plans = [own(size, architecture) for size in sizes]
     if preset == "best":
-        plans += [replace(plan, architecture=_BESIDE[architecture]) for plan in plans]
+        other = _BESIDE[architecture]
+        plans += [replace(own(size, other), architecture=other) for size in sizes]
     if window_size == "auto" and preset != "alone":
         steps = 0 if fast else max_steps
         plans += [_masked(size, n_channels, steps) for size in sizes if size * n_channels <= _WIDEST_MASKED]
@@ -89,15 +92,22 @@ def plan_members(
     return plans
 
 
-def _plain(size: int, width: int, max_steps: str | int, share: float) -> MemberPlan:
-    wide = width >= _WIDE
+def _rebuilding(size: int, architecture: str, *, n_channels: int, max_steps: str | int, share: float) -> MemberPlan:
+    wide = size * n_channels >= _WIDE
     steps = 200 if wide else 300 if size <= 16 else 600
     return MemberPlan(
         size,
-        stride=max(1, min(4, size // 4)) if wide else 1,
+        stride=_stride(size, architecture, wide=wide),
         n_last=max(1, size // 4),
         max_steps=round(share * steps) if isinstance(max_steps, str) else max_steps,
     )
+
+
+def _stride(size: int, architecture: str, *, wide: bool) -> int:
+    """Rows between windows. Errors averaged over every third or fourth part of a window detect as well as over all."""
+    if architecture == "conv":
+        return max(1, size // 3)
+    return max(1, size // 4) if wide else 1
 
 
 def _masked(size: int, n_channels: int, max_steps: str | int) -> MemberPlan:
