@@ -108,15 +108,16 @@ def _conclude(service: Service) -> None:
             "`tail -n +1 -f today.csv | tsae watch pump.tsae`"
         )
     told = {
-        "late rows dropped": counts.n_late,
-        "repeated rows dropped": counts.n_duplicates,
-        "clock steps": counts.n_clock_steps,
-        "gaps": counts.n_gaps,
-        "missing rows bridged": counts.n_filled,
-        "values absent": counts.n_absent,
-        "bad lines": runner.n_bad,
+        "{} row{} scored": counts.n_rows,
+        "{} late row{} dropped": counts.n_late,
+        "{} repeated row{} dropped": counts.n_duplicates,
+        "{} clock step{}": counts.n_clock_steps,
+        "{} gap{}": counts.n_gaps,
+        "{} missing row{} bridged": counts.n_filled,
+        "{} value{} absent": counts.n_absent,
+        "{} bad line{}": runner.n_bad,
     }
-    progress(", ".join([f"{counts.n_rows:,} rows scored", *(f"{n:,} {name}" for name, n in told.items() if n)]))
+    progress(", ".join(phrase.format(f"{n:,}", "" if n == 1 else "s") for phrase, n in told.items() if n))
     furthest = service.furthest_moved()
     if furthest is not None:
         name, moved = furthest
