@@ -75,7 +75,7 @@ def runner_of(
     reader = MessageReader(CHANNELS, ReadOptions())
     options, report = RunnerOptions(state=state), lambda _, why: told.append(why)
     source = Given(payloads)
-    return Runner(StreamScorer(detector), source, [sink], reader.row, options=options, report=report), told
+    return Runner(StreamScorer(detector), source, [sink], reader, options=options, report=report), told
 
 
 def worked_through(runner: Runner) -> None:

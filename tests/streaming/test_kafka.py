@@ -68,7 +68,7 @@ def runner_of(
     source = KafkaSource(kafka_address(f"kafka://{servers}/{topic}?group={group}"))
     options = RunnerOptions(state=state, snapshot_rows=50)
     reader = MessageReader(CHANNELS, ReadOptions())
-    return Runner(StreamScorer(detector), source, [kept], reader.row, options=options), kept
+    return Runner(StreamScorer(detector), source, [kept], reader, options=options), kept
 
 
 def run_until(runner: Runner, n_rows: int) -> None:

@@ -22,7 +22,6 @@ from tsae.streaming.metrics import MetricsServer
 from tsae.streaming.payloads import MessageReader
 from tsae.streaming.runner import Runner, RunnerOptions
 from tsae.streaming.scorer import StreamScorer
-from tsae.streaming.sources.followed_file import FollowedFile
 
 __all__ = ["Service", "ServiceOptions"]
 
@@ -56,15 +55,14 @@ class Service:
         scorer = StreamScorer(
             model, reorder=options.reorder, max_entities=options.max_entities, rules=events.rules(model.period)
         )
-        self._source = source_of(options.source, follow=options.follow)
+        source = source_of(options.source, follow=options.follow)
         if options.state is not None:
             check_writable(options.state)
-        self._reader = MessageReader(model.channels, reading)
         self.runner = Runner(
             scorer,
-            self._source,
+            source,
             [sink_of(address) for address in options.sinks],
-            self._reader.row,
+            MessageReader(model.channels, reading),
             options=RunnerOptions(tell=options.tell, state=options.state),
             report=report,
         )
@@ -77,8 +75,6 @@ class Service:
         metrics = None if metrics_port is None else MetricsServer(metrics_port, self._values)
         try:
             runner.open()
-            if isinstance(self._source, FollowedFile) and self._source.header is not None:
-                self._reader.begin(self._source.header)
             ready()
             while not runner.stopped and runner.step(0.5):
                 if metrics is not None:

@@ -68,14 +68,21 @@ class MessageReader:
         self._lines: CsvLines | JsonLines | None = None
         self._json: JsonLines | None = None
 
-    def begin(self, header: bytes) -> None:
-        """Read a header again after a restart."""
-        text = _text(header)
-        if text.strip():
-            self._lines = lines_like(text, self._channels, self._options)
+    @property
+    def header(self) -> str | None:
+        """The header that lines are read by; `None` if there is none."""
+        return self._lines.header if isinstance(self._lines, CsvLines) else None
+
+    def begin(self, header: str | None) -> None:
+        """Go on after a restart by the `header` of then."""
+        if header is not None:
+            self._lines = CsvLines(header, self._channels, self._options)
 
     def row(self, message: Message) -> StreamRow | None:
-        """The row in a message, `None` for a header or an empty line.
+        """The row in a message; `None` for a header, a comment, and a line that holds nothing.
+
+        A header may come again, with its columns in another order: that of the next file, or of a sender that began
+        anew.
 
         Raises
         ------
@@ -89,14 +96,31 @@ class MessageReader:
             return None
         if not message.place.startswith("line "):
             return self._payload(text)
+        is_comment = text.startswith("#")
         if self._lines is None:
             try:
                 self._lines = lines_like(text, self._channels, self._options)
             except DataError as error:
+                if is_comment:
+                    return None
                 raise HeaderError(str(error)) from error
             if self._lines.has_header:
                 return None
-        return self._lines.row(text)
+        try:
+            return self._lines.row(text)
+        except DataError:
+            if is_comment or self._is_next_header(text):
+                return None
+            raise
+
+    def _is_next_header(self, text: str) -> bool:
+        if self.header is None:
+            return False
+        try:
+            self._lines = CsvLines(text, self._channels, self._options)
+        except DataError:
+            return False
+        return True
 
     def _payload(self, text: str) -> StreamRow:
         if text.lstrip().startswith("{"):
@@ -130,6 +154,7 @@ class CsvLines:
     has_header = True
 
     def __init__(self, header: str, channels: Sequence[str], options: ReadOptions) -> None:
+        self.header = header
         splits = [(separator, _cells(header, separator)) for separator in options.separator or _SEPARATORS]
         self._separator, self._headers = max(splits, key=lambda split: len(_by_channel(split[1], channels)))
         self._columns = _by_channel(self._headers, channels)
@@ -142,8 +167,8 @@ class CsvLines:
         self._cells = _CellReader(options, comma=self._separator != ",")
         self._roles = _RolesOfColumns(channels, options)
 
-    def row(self, line: str) -> StreamRow:
-        """Read a line below the header.
+    def row(self, line: str) -> StreamRow | None:
+        """Read a line below the header; `None` if its cells are empty.
 
         Raises
         ------
@@ -151,11 +176,21 @@ class CsvLines:
             If the line cannot be read; the next ones still can.
         """
         cells = _cells(line, self._separator)
+        if not any(cells):
+            return None
+        cells = self._without_last_separator(cells)
         if len(cells) != len(self._headers):
             raise DataError(f"the line has {len(cells)} cells, but the header {len(self._headers)}; repair the sender")
         texts = dict(zip(self._headers, cells, strict=True))
         values = {name: self._cells.number(texts[header], name) for name, header in self._columns.items()}
         return self._roles.row(values, texts)
+
+    def _without_last_separator(self, cells: list[str]) -> list[str]:
+        """Make up for a separator at the end of the header only, or of the rows only."""
+        extra = len(cells) - len(self._headers)
+        if extra == 1 and not cells[-1]:
+            return cells[:-1]
+        return [*cells, ""] if extra == -1 and not self._headers[-1] else cells
 
 
 class JsonLines:
@@ -277,7 +312,12 @@ class _RolesOfColumns:
 
 
 def _text(payload: bytes) -> str:
-    return payload.decode("utf-8", errors="replace").removeprefix("\ufeff").strip("\r\n")
+    """UTF-8, or else old Windows text, as in files."""
+    try:
+        text = payload.decode("utf-8")
+    except UnicodeDecodeError:
+        text = payload.decode("cp1252", errors="replace")
+    return text.removeprefix("\ufeff").strip("\r\n")
 
 
 def _is_iso(time: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 from tsae.detection.stream_model import StreamModel
 from tsae.errors import DataError, OutputError
 from tsae.streaming.handover import check_channels, hand_over, n_with_full_windows
-from tsae.streaming.payloads import HeaderError, StreamRow
+from tsae.streaming.payloads import HeaderError, MessageReader, StreamRow
 from tsae.streaming.records import Record, alarms_of, drift_records, dropped_record, event_records, row_records
 from tsae.streaming.scorer import StreamScorer
 from tsae.streaming.sinks.sink import Sink
@@ -51,7 +51,7 @@ class Runner:
     Parameters
     ----------
     reader
-        Message → row; raises `DataError` for one that cannot be read, `None` for one that holds no row.
+        Message → row. Its header is part of the saved state.
     report
         Told of messages that could not be used: where it stood, and why.
     """
@@ -61,7 +61,7 @@ class Runner:
         scorer: StreamScorer,
         source: Source,
         sinks: Sequence[Sink],
-        reader: Callable[[Message], StreamRow | None],
+        reader: MessageReader,
         *,
         options: RunnerOptions | None = None,
         report: Callable[[str, str], None] | None = None,
@@ -99,6 +99,7 @@ class Runner:
                 self._snapshot, source_position = facts["snapshot"], facts["source"]
                 self.n_bad, self.n_alarms = facts["n_bad"], facts["n_alarms"]
                 sink_positions = self._fitting(facts["sinks"])
+                self._reader.begin(facts["header"])
             for entry in self._files.journal.read(self._snapshot):
                 self._scored(entry.messages)  # its results are out
                 sink_positions = self._fitting(entry.positions)
@@ -197,7 +198,7 @@ class Runner:
     def _read(self, message: Message) -> StreamRow | None:
         if len(message.payload) > LONGEST_PAYLOAD:
             raise DataError(f"the message has more than {LONGEST_PAYLOAD:,} bytes; send one row in each")
-        return self._reader(message)
+        return self._reader.row(message)
 
     def _records(self, rows: Sequence[tuple[int, Message, StreamRow]], refusals: dict[int, str]) -> list[Record]:
         """What there is to tell of rows; a bad one costs only itself."""
@@ -271,6 +272,7 @@ class Runner:
             "snapshot": self._snapshot,
             "source": self.source.position(),
             "sinks": self._positions(),
+            "header": self._reader.header,
             "n_bad": self.n_bad,
             "n_alarms": self.n_alarms,
         }

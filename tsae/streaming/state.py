@@ -25,7 +25,7 @@ __all__ = ["model_of_state", "read_state", "restore_scorer", "scorer_state", "wr
 
 Arrays = dict[str, NDArray[Any]]
 _KIND = "StreamState"
-_LAYOUT = 2  # of the state; others are refused
+_LAYOUT = 3  # of the state; others are refused
 _SEGMENTS, _LASTING = "segments.", "lasting."
 
 

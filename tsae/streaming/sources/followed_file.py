@@ -43,13 +43,10 @@ class FollowedFile:
         self._lines = LineSplitter()
         self._end = 0  # bytes read
         self._is_missed = False
-        self.header: bytes | None = None
-        """The first line, which a reader may need again after a restart."""
 
     def open(self, position: Any) -> None:
         if position is None:
             return
-        self.header = None if position["header"] is None else position["header"].encode()
         file = self._opened()
         if file is None or os.fstat(file.fileno()).st_ino != position["inode"]:
             return  # rotated in the meantime: the new one is read from its start
@@ -64,8 +61,6 @@ class FollowedFile:
             if data:
                 self._end += len(data)
                 messages = self._lines.push(data)
-                if self.header is None and messages:
-                    self.header = messages[0].payload
                 if messages:
                     return messages
                 continue
@@ -80,8 +75,7 @@ class FollowedFile:
 
     def position(self) -> Any:
         inode = None if self._file is None else os.fstat(self._file.fileno()).st_ino
-        header = None if self.header is None else self.header.decode(errors="replace")
-        return {"inode": inode, "offset": self._end - self._lines.pending, "header": header}
+        return {"inode": inode, "offset": self._end - self._lines.pending}
 
     def commit(self) -> None:
         pass
