@@ -21,5 +21,11 @@ def test_a_graph_scores_without_tsae(model: Path, here: Path) -> None:
     np.testing.assert_allclose(score, [expected], rtol=1e-4)
 
 
+def test_the_model_is_not_overwritten(model: Path, here: Path) -> None:
+    before = model.read_bytes()
+    assert "is also an input" in refused(2, "export", model, model)
+    assert model.read_bytes() == before
+
+
 def test_what_cannot_be_written_is_told(model: Path, here: Path) -> None:
     assert "cannot write" in refused(5, "export", model, here / "missing" / "plant.onnx")

@@ -136,7 +136,7 @@ def test_an_unwritable_output_is_found_before_anything_is_read(here: Path) -> No
 
 def test_the_table_is_not_overwritten(here: Path) -> None:
     path = write(plant(300), here / "plant.csv")
-    assert "is the table itself" in refused(2, "fit", path, "-o", "plant.csv")
+    assert "'plant.csv' is also an input" in refused(2, "fit", path, "-o", "plant.csv")
     assert (here / "plant.csv").read_text().startswith("timestamp")
 
 

@@ -169,6 +169,9 @@ def test_unwritable_outputs_are_found_before_anything_is_read(here: Path, option
 def test_inputs_are_not_overwritten(here: Path, model: Path) -> None:
     path = write(later(), here / "t.csv")
     assert "'t.csv' is also an input" in refused(2, "score", model, path, "-o", "t.csv")
+    assert "is also an input" in refused(2, "score", model, path, "--report", model)
+    assert "'x.csv' is also an input" in refused(2, "score", model, path, "--exclude", "x.csv", "--events", "x.csv")
+    assert "'e.csv' is also another output" in refused(2, "score", model, path, "-o", "e.csv", "--events", "./e.csv")
     assert "must end in .csv or .parquet" in refused(2, "score", model, path, "-o", "scores.xlsx")
 
 

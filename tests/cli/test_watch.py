@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 
 import tsae as package
-from tests.cli.reference import CHANNELS, COMMAND, FAULT, HEADERS, N_LATER, later, plant, refused, tsae
+from tests.cli.reference import CHANNELS, COMMAND, FAULT, HEADERS, N_LATER, later, plant, refused, tsae, write
 from tsae.store import read_model, write_model
 
 
@@ -111,6 +113,27 @@ def test_bad_json_costs_only_itself(model: Path, scored: pd.DataFrame) -> None:
     errors = [json.loads(line)["line"] for line in result.stderr.splitlines() if line.startswith("{")]
     assert errors == [6, 11, 12, 13, 14, 15]
     assert len(settled([json.loads(line) for line in result.stdout.splitlines()])) == len(scored) - 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--to", "rows.csv"],
+        ["--to", "m.model"],
+        ["--to", "out.jsonl", "--to", "./out.jsonl"],
+        ["--to", "out.jsonl", "--state", "out.jsonl"],
+        ["--state", "rows.csv"],
+        ["--state", "m"],  # its copy of the model would lie in the model's place
+    ],
+)
+def test_neither_rows_nor_model_nor_results_are_overwritten(here: Path, model: Path, options: list[str]) -> None:
+    files = [write(later()[:10], here / "rows.csv"), "m.model"]
+    shutil.copy(model, "m.model")
+    before = [Path(each).read_bytes() for each in files]
+    line = refused(2, "watch", "m.model", "--from", "rows.csv", "--no-follow", *options)
+    assert re.search(r"is also (an input|another output); choose another path", line)
+    assert [Path(each).read_bytes() for each in files] == before
+    assert {path.name for path in here.iterdir()} == {"rows.csv", "m.model"}
 
 
 def test_late_rows_are_dropped_and_counted(model: Path) -> None:

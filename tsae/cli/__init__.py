@@ -7,6 +7,9 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run `tsae` with the arguments of the process."""
-    from tsae.cli.app import app
+    try:
+        from tsae.cli.app import app
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None  # nothing has begun
 
     app(prog_name="tsae")

@@ -98,7 +98,7 @@ def _reported(options: Mapping[str, str], *, debug: bool) -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         if debug:
             raise
-        error("interrupted; what was there before is as it was")
+        error("interrupted; every file is whole, as it was before or new")
         raise typer.Exit(ExitCode.INTERRUPTED) from interrupt
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsae.cli.inputs import exclusion_masks
+from tsae.cli.paths import check_outputs
 from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -32,14 +33,9 @@ class Targets:
     events: Path | None = None
     report: Path | None = None
 
-    def check(self, *inputs: str) -> None:
+    def check(self, *inputs: str | Path) -> None:
         """Find out before the work starts whether all of them can be written."""
-        from tsae.store import check_writable
-
-        for path in filter(None, (self.scores, self.events, self.report)):
-            if path.resolve() in {Path(each).resolve() for each in inputs}:
-                raise ParameterError(f"output path {str(path)!r} is also an input; choose another path")
-            check_writable(path)
+        check_outputs((self.scores, self.events, self.report), inputs)
         if self.scores is not None and self.scores.suffix.lower() not in (".csv", ".parquet"):
             raise ParameterError(f"`--output` (={str(self.scores)!r}) must end in .csv or .parquet")
 

@@ -10,6 +10,7 @@ import typer
 from tsae.cli.console import results
 from tsae.cli.models import table_detector
 from tsae.cli.options import Model
+from tsae.cli.paths import check_outputs
 from tsae.cli.tables import facts_table
 
 __all__ = ["export"]
@@ -28,6 +29,7 @@ def export(
     """
     from tsae.detection.exporting.export import export_onnx
 
+    check_outputs([graph], [model])
     detector = table_detector(model)
     written = export_onnx(detector, graph)
     facts = {

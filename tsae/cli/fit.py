@@ -12,6 +12,7 @@ import typer
 from tsae.cli.console import notice, progress, results
 from tsae.cli.inputs import exclusion_masks, read_input, stem_of
 from tsae.cli.options import Exclude, Reading, Size, Table
+from tsae.cli.paths import check_outputs
 from tsae.cli.pictures.sources import is_folder, parse_size, refuse_options, stated_options
 from tsae.cli.tables import facts_table
 from tsae.detection.parameters.recipes import recipe
@@ -99,8 +100,6 @@ def fit(
 
     TABLE may also be a folder of normal pictures.
     """
-    from tsae.store import check_writable
-
     if is_folder(table):
         from tsae.cli.pictures.fit import fit_pictures
 
@@ -111,9 +110,7 @@ def fit(
     if output is None and table == "-":
         raise ParameterError("standard input has no name to call the model after; state `--output`")
     path = output or Path(f"{stem_of(table)}.tsae")
-    if path.resolve() == Path(table).resolve():
-        raise ParameterError(f"`--output` (={str(path)!r}) is the table itself; choose another path")
-    check_writable(path)
+    check_outputs([path], [table, *([exclude] if exclude else [])])
     started = time.monotonic()
     rows = read_input(table, reading)
     detector = fit_detector(rows, exclude, settings, reading)

@@ -76,7 +76,7 @@ def score(
         events or (None if as_json else Path(f"{stem}.events.csv")),
         report,
     )
-    targets.check(table, str(model))
+    targets.check(table, model, *([] if exclude is None else [exclude]))
     detector = table_detector(model)
     rows = read_input(table, reading)
     rules = events_as.rules(detector.period_)

@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsae.cli.event_options import EventOptions
+from tsae.cli.paths import check_apart
 from tsae.detection.stream_model import StreamModel
 from tsae.errors import TsaeError
 from tsae.series.options import ReadOptions
 from tsae.store import check_writable
-from tsae.streaming.connect import sink_of, source_of
+from tsae.streaming.connect import file_of, sink_of, source_of
 from tsae.streaming.levels import furthest_moved
 from tsae.streaming.metrics import MetricsServer
 from tsae.streaming.payloads import MessageReader
 from tsae.streaming.runner import Runner, RunnerOptions
 from tsae.streaming.scorer import StreamScorer
+from tsae.streaming.state_files import BESIDE
 
 __all__ = ["Service", "ServiceOptions"]
 
@@ -50,6 +52,7 @@ class Service:
         self, options: ServiceOptions, reading: ReadOptions, events: EventOptions, report: Callable[[str, str], None]
     ) -> None:
         self._options = options
+        _check_files(options)
         self._model_stamp = self._stamp()
         model = StreamModel.load(options.model)
         scorer = StreamScorer(
@@ -135,6 +138,15 @@ class Service:
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns
+
+
+def _check_files(options: ServiceOptions) -> None:
+    """Raise a `ParameterError` if results or the state would be written into what is read, or into each other."""
+    outputs = [file for file in map(file_of, options.sinks) if file is not None]
+    if options.state is not None:
+        outputs += [Path(f"{options.state}{ending}") for ending in ("", *BESIDE)]
+    source = file_of(options.source)
+    check_apart(outputs, [options.model, *([] if source is None else [source])])
 
 
 class _JsonFormatter(logging.Formatter):

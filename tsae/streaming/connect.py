@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tsae.errors import ParameterError
 from tsae.streaming.sinks.lines import FileSink, StdoutSink
 from tsae.streaming.sinks.sink import Sink
@@ -10,7 +12,7 @@ from tsae.streaming.sources.followed_file import FollowedFile
 from tsae.streaming.sources.source import Source
 from tsae.streaming.sources.stdin import StdinSource
 
-__all__ = ["sink_of", "source_of"]
+__all__ = ["file_of", "sink_of", "source_of"]
 
 
 def source_of(address: str, *, follow: bool = True) -> Source:
@@ -62,6 +64,11 @@ def sink_of(address: str) -> Sink:
     if scheme:
         raise ParameterError(f"sink {address!r} is unknown; use -, a file, http(s)://, mqtt://, mqtts:// or kafka://")
     return FileSink(address)
+
+
+def file_of(address: str) -> Path | None:
+    """The file that an address names; `None` if it names something else."""
+    return None if address == "-" or _scheme(address) else Path(address)
 
 
 def _scheme(address: str) -> str:

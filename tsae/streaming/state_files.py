@@ -14,7 +14,10 @@ from tsae.streaming.journal import Journal
 from tsae.streaming.scorer import StreamScorer
 from tsae.streaming.state import model_of_state, write_state
 
-__all__ = ["StateFiles"]
+__all__ = ["BESIDE", "StateFiles"]
+
+BESIDE = (".journal", ".model", ".model.next")
+"""Endings of the files beside a state file."""
 
 
 class StateFiles:
@@ -22,7 +25,8 @@ class StateFiles:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.journal, self.model = Journal(Path(f"{path}.journal")), KeptModel(path)
+        journal, *models = (Path(f"{path}{ending}") for ending in BESIDE)
+        self.journal, self.model = Journal(journal), KeptModel(path, *models)
 
     def write(self, scorer: StreamScorer, facts: Mapping[str, Any]) -> None:
         """A snapshot, and its model if that is not there yet."""
@@ -36,9 +40,8 @@ class KeptModel:
     Around such a change there are two, so that whichever state a crash leaves has its model.
     """
 
-    def __init__(self, state: Path) -> None:
-        self._state = state
-        self._path, self._next = Path(f"{state}.model"), Path(f"{state}.model.next")
+    def __init__(self, state: Path, path: Path, following: Path) -> None:
+        self._state, self._path, self._next = state, path, following
         self._checksum: str | None = None  # of the copy, once it is known to be there
 
     def scorer_of_state(self, scorer: StreamScorer) -> StreamScorer:

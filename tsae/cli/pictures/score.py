@@ -12,6 +12,7 @@ import typer
 from tsae.cli.console import notice, progress, results
 from tsae.cli.errors import ExitCode
 from tsae.cli.models import image_detector
+from tsae.cli.paths import check_outputs
 from tsae.cli.pictures.sources import folder_name
 from tsae.cli.tables import pictures_table
 from tsae.errors import OutputError, ParameterError
@@ -35,12 +36,11 @@ class PictureTargets:
     heatmaps: Path | None
     """A folder."""
 
-    def check(self, folder: str) -> None:
+    def check(self, folder: str, *inputs: Path) -> None:
         """Find out before the work starts whether all of them can be written."""
         from tsae.store import check_writable
 
-        for path in filter(None, (self.scores, self.report)):
-            check_writable(path)
+        check_outputs((self.scores, self.report), inputs)
         if self.scores is not None and self.scores.suffix.lower() not in (".csv", ".parquet"):
             raise ParameterError(f"`--output` (={str(self.scores)!r}) must end in .csv or .parquet")
         if self.heatmaps is None:
@@ -60,7 +60,7 @@ def score_pictures(model: Path, folder: str, targets: PictureTargets, *, as_json
 
     if targets.scores is None and not as_json:
         targets = PictureTargets(Path(f"{folder_name(folder)}.scores.csv"), targets.report, targets.heatmaps)
-    targets.check(folder)
+    targets.check(folder, model)
     detector = image_detector(model)
     pictures = read_images(folder, size=detector.size, channels=detector.image_shape_[0])
     progress(f"scoring {len(pictures.names):,} pictures …")
