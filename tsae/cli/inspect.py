@@ -49,7 +49,7 @@ def _show(path: Path, channels: list[dict[str, Any]], manifest: dict[str, Any], 
         text_table(
             "Sensors",
             ["Sensor", "Unit", "Role", "Mean", "Spread"],
-            [[one["name"], one["unit"], one["role"], f"{one['mean']:.4g}", f"{one['scale']:.3g}"] for one in channels],
+            [[one["name"], one["unit"], one["role"], f"{one['mean']:.4g}", _spread(one)] for one in channels],
         )
     )
     screen.print(
@@ -70,6 +70,10 @@ def _show_advice(manifest: dict[str, Any]) -> None:
     screen.print(bottleneck_table(advice))
     for finding in advice.findings:
         screen.print(f"• {finding.sentence}", markup=False, highlight=False)
+
+
+def _spread(channel: dict[str, Any]) -> str:
+    return "0" if channel["role"] == "constant" else f"{channel['scale']:.3g}"
 
 
 def _channels(tensors: dict[str, Any], manifest: dict[str, Any]) -> list[dict[str, Any]]:

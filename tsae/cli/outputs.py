@@ -15,8 +15,6 @@ from tsae.store import open_atomically
 
 __all__ = ["event_record", "events_frame", "pictures_frame", "write_frame"]
 
-_SMALLEST_SHARE = 0.01
-
 
 def pictures_frame(found: ImageDetection) -> pd.DataFrame:
     """One line per picture: file, score, label (0 or 1), severity (0 to 100, 50 at the threshold)."""
@@ -48,9 +46,7 @@ def events_frame(events: Iterable[Event], entity_column: str | None) -> pd.DataF
             "severity": round(event.severity, 1),
             "band": event.band,
             "sensor": first.sensor,
-            "sensors": "; ".join(
-                f"{each.sensor} {each.share:.2f}" for each in event.sensors if each.share >= _SMALLEST_SHARE
-            ),
+            "sensors": "; ".join(f"{each.sensor} {each.share:.2f}" for each in event.involved),
             "expected": first.expected,
             "actual": first.actual,
             "unit": first.unit,

@@ -85,7 +85,7 @@ def sensors_in_words(event: Event) -> str:
     """The first sensors of an event with their shares."""
     from tsae.report.wording import percent
 
-    return ", ".join(f"{each.sensor} {percent(each.share)}" for each in event.sensors[:_MOST_SENSORS])
+    return ", ".join(f"{each.sensor} {percent(each.share)}" for each in event.involved[:_MOST_SENSORS])
 
 
 def _severity_style(severity: float) -> str:

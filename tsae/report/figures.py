@@ -126,7 +126,7 @@ def _edges(axis: TimeAxis, events: Sequence[Event]) -> tuple[np.ndarray, np.ndar
 
 
 def _hover(event: Event) -> str:
-    names = ", ".join(share.sensor for share in event.sensors[:3])
+    names = ", ".join(share.sensor for share in event.involved[:3])
     return f"{wording.interval(event)}: severity {event.severity:.0f}, {names}"
 
 

@@ -69,7 +69,7 @@ def event_records(changes: Iterable[EventChange]) -> list[Record]:
                 "severity": round(event.severity, 1),
                 "band": event.band,
                 "direction": event.direction,
-                "sensors": [_sensor(each) for each in event.sensors if each.share >= _LEAST_SHARE],
+                "sensors": [_sensor(each) for each in event.involved],
                 "pattern": [{"sensor": sensor, "joined": _time(joined, change)} for sensor, joined in event.pattern],
             }
         )

@@ -9,6 +9,8 @@ from tsae.detection.events.rules import severity_band
 
 __all__ = ["Event", "SensorShare"]
 
+_LEAST_SHARE = 0.01
+
 
 @dataclass(frozen=True)
 class SensorShare:
@@ -64,6 +66,11 @@ class Event:
     entity: str = ""
     ended: bool = True
     """Whether the event is over; one that goes on in a stream may still change."""
+
+    @property
+    def involved(self) -> tuple[SensorShare, ...]:
+        """Of `sensors` those with a share of at least 1 %, and the first one in any case."""
+        return self.sensors[:1] + tuple(each for each in self.sensors[1:] if each.share >= _LEAST_SHARE)
 
     @property
     def band(self) -> str:
