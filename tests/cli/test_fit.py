@@ -79,7 +79,7 @@ def test_a_kind_by_name_is_a_recipe_that_options_refine(workshop: Path, here: Pa
 
 
 def test_an_unknown_kind_is_refused(workshop: Path) -> None:
-    assert "recipe 'quantum' is unknown" in refused(2, "fit", workshop / "train.csv", "--kind", "quantum")
+    assert "kind 'quantum' of autoencoder is unknown" in refused(2, "fit", workshop / "train.csv", "--kind", "quantum")
 
 
 def test_the_seed_makes_the_model(workshop: Path, model: Path, here: Path) -> None:

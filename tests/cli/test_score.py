@@ -104,6 +104,8 @@ def test_a_threshold_that_must_not_adapt_stays_where_it_was(here: Path, model: P
     answer = json.loads(tsae("score", "m.tsae", table, "--json").stdout)
     found = detector.detect(later().set_axis(CHANNELS, axis=1))
     assert answer["threshold_moved"] == {"": pytest.approx(found.drift.moved, abs=1e-3)}
+    ends = {"first": found.drift.first_threshold, "last": found.drift.last_threshold}
+    assert answer["thresholds"] == {"": pytest.approx(ends)}
     following, static = (pd.read_csv(name)["threshold"] for name in ("a.csv", "s.csv"))
     assert following.nunique() > 1
     np.testing.assert_allclose(static, detector.thresholds_.used.value)
@@ -226,7 +228,7 @@ def test_events_say_how_they_unfolded(here: Path, model: Path) -> None:
     line = pd.read_csv("two.events.csv").iloc[0]
     assert line["joined"].startswith("pressure 2026-11-24T01:00:00")
     assert line["direction"] == "above"
-    assert "It began with pressure at 2026-11-24 01:00" in Path("r.html").read_text("utf-8")
+    assert "First to stand out was pressure at 2026-11-24 01:00" in Path("r.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_labelled_anomalies_are_kept_out_of_every_recalibration():
     [
         (
             {"threshold": "label_cost", "label_cost": 20},
-            r"`threshold` \(='label_cost'\) .*pass `labels` that hold some 1",
+            r"`threshold` \(='label_cost'\) .*pass `labels`, with some rows marked 1",
         ),
         ({"label_beta": 2.0}, r"`threshold` \(='label_beta'\) chooses by labelled anomalies"),
         ({"labels": "some", "threshold": "label_cost"}, r"needs the cost of a missed anomaly .*state `label_cost`"),

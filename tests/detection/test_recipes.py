@@ -42,7 +42,9 @@ def test_overrides_win_and_recipes_stay():
 
 
 def test_an_unknown_recipe_is_refused():
-    with pytest.raises(ParameterError, match="recipe 'quantum' is unknown; choose one of undercomplete, deep"):
+    with pytest.raises(
+        ParameterError, match="kind 'quantum' of autoencoder is unknown; choose one of undercomplete, deep"
+    ):
         recipe("quantum")
     with pytest.raises(ParameterError, match=r"`data` \(='sounds'\) is unknown; choose one of series, images"):
         recipe("deep", "sounds")

@@ -67,7 +67,9 @@ def recalibrate(
     )
     detector.save(model)
     learned = detector.learned_threshold_
-    how = learned.method if learned.false_alarm_rate is None else f"{learned.method}, false alarms {learned.budget}"
+    how = f"{learned.method}, false alarms {learned.budget}"
+    if learned.false_alarm_rate is None:
+        how = "chosen by the labels" if learned.method == "labels" else learned.method
     clusters = "" if learned.n_clusters is None else f", {learned.n_clusters} independent high runs"
     facts = {
         "model": str(model),

@@ -116,6 +116,10 @@ def _print_json(detector: AnomalyDetector, found: Mapping[str, Found], events: l
         "n_rows": sum(each.n_rows for each in found.values()),
         "n_flagged": sum(each.n_flagged for each in found.values()),
         "threshold": detector.threshold_,
+        "thresholds": {
+            entity: {"first": each.drift.first_threshold, "last": each.drift.last_threshold}
+            for entity, each in found.items()
+        },
         "threshold_moved": {entity: round(each.drift.moved, 4) for entity, each in found.items()},
         "retrain": {entity: each.drift.verdict for entity, each in found.items() if each.drift.verdict},
         "events": [event_record(event) for event in events],

@@ -155,20 +155,20 @@ def _sensor_clause(sensor: SensorShare) -> str:
 
 
 def joining_sentence(event: Event, n_sensors: int = 6) -> str:
-    """Say in which order the sensors joined an event, the first one with its time.
+    """Say in which order sensors came to stand out in an event, the first one with its time.
 
     >>> pattern = (("pressure", 10), ("flow", 12))
     >>> facts = {"peak_score": 9.0, "p_value": 1e-4, "severity": 80.0}
     >>> event = Event("10", 10, 19, 10, None, 14, sensors=(), pattern=pattern, **facts)
     >>> joining_sentence(event)
-    'It began with pressure at row 10, then flow (2 rows later).'
+    'First to stand out was pressure at row 10, then flow (2 rows later).'
     """
     (first, start), *others = event.pattern
     told = [f"{sensor} ({_later(start, joined)})" for sensor, joined in others[: n_sensors - 1]]
     rest = len(others) - len(told)
     more = f", and {rest} more" if rest else ""
     then = f", then {', '.join(told)}{more}" if told else ""
-    return f"It began with {first} at {moment(start)}{then}."
+    return f"First to stand out was {first} at {moment(start)}{then}."
 
 
 def _later(start: Any, joined: Any) -> str:

@@ -55,7 +55,7 @@ def _open_path(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise DataError(f"cannot read `source` (={str(path)!r}): {error.strerror}; check the path") from error
+        raise DataError(f"cannot read {str(path)!r}: {error.strerror}; check the path") from error
 
 
 @contextmanager

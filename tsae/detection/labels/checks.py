@@ -79,8 +79,8 @@ def chosen_learner(
         return threshold
     if not has_anomalies:
         raise ParameterError(
-            f"`threshold` (={method!r}) chooses by labelled anomalies, and no row is labelled so; pass `labels` that "
-            "hold some 1, or choose another `threshold`, such as 'pot'"
+            f"`threshold` (={method!r}) chooses by labelled anomalies, and no row is labelled 1; pass `labels`, with "
+            "some rows marked 1, or choose another `threshold`, such as 'pot'"
         )
     if method == "label_beta":
         return check_label_parameters(False, stated.get(method, own[0]), None)

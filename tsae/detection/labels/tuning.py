@@ -42,14 +42,16 @@ class LabelTuning:
             known = ~np.isnan(labels)
             both = np.concatenate([scores[known], held_out])
             is_anomaly = np.concatenate([labels[known] == 1, np.zeros(len(held_out), dtype=bool)])
-            return tune_threshold(both, is_anomaly, beta=self.beta)
+            return tune_threshold(both, is_anomaly, beta=self.beta, in_order=in_order)
         scores = np.where(np.isnan(scores), -np.inf, scores)
         edges = np.flatnonzero(np.diff(labels == 1, prepend=False, append=False)).reshape(-1, 2)
         anomalies = np.array([scores[first:stop].max() for first, stop in edges]) if in_order else scores[labels == 1]
         return cheapest_threshold(anomalies, held_out, cost=self.cost, n=len(scores), in_order=in_order)
 
 
-def tune_threshold(scores: FloatArray, labels: NDArray[np.bool_], *, beta: float = 1.0) -> Threshold:
+def tune_threshold(
+    scores: FloatArray, labels: NDArray[np.bool_], *, beta: float = 1.0, in_order: bool = True
+) -> Threshold:
     """The threshold with the best F-beta, halfway between two scores.
 
     Parameters
@@ -60,6 +62,8 @@ def tune_threshold(scores: FloatArray, labels: NDArray[np.bool_], *, beta: float
         Whether each is anomalous, `(n,)`; both kinds must occur.
     beta
         Recall counts as much as `beta`² times precision.
+    in_order
+        Whether these are rows, which the note then speaks of, or pictures.
     """
     known = ~np.isnan(scores)
     order = np.argsort(-scores[known], kind="stable")
@@ -69,7 +73,7 @@ def tune_threshold(scores: FloatArray, labels: NDArray[np.bool_], *, beta: float
     quality = (1 + beta**2) * hits / (flagged + beta**2 * truth.sum())
     best, levels = int(np.argmax(quality)), falling[last]
     below = levels[best + 1] if best + 1 < len(levels) else levels[best] - 1
-    note = f"F{beta:g} is {quality[best]:.3f} with {int(truth.sum())} labelled anomalies"
+    note = f"F{beta:g} is {quality[best]:.3f} with {int(truth.sum())} labelled {'rows' if in_order else 'pictures'}"
     return Threshold(float((levels[best] + below) / 2), "labels", None, len(falling), note)
 
 

@@ -57,7 +57,7 @@ def recipe(name: str, data: DataKind = "series", **overrides: Any) -> dict[str, 
     {'linear_path': False, 'preset': 'alone', 'architecture': 'transformer', 'max_steps': 50}
     """
     if name not in RECIPES:
-        raise ParameterError(f"recipe {name!r} is unknown; choose one of {', '.join(RECIPES)}")
+        raise ParameterError(f"kind {name!r} of autoencoder is unknown; choose one of {', '.join(RECIPES)}")
     if data not in _ALONE:
         raise ParameterError(f"`data` (={data!r}) is unknown; choose one of {', '.join(_ALONE)}")
     return {**_ALONE[data], **RECIPES[name], **overrides}

@@ -133,5 +133,6 @@ def _number(text: str) -> float:
 def _unreadable(words: object) -> ParameterError:
     return ParameterError(
         f'`false_alarm_rate` (={words!r}) must lie between 0 and 1, such as 0.001 or "0.1%" of the rows, or count '
-        'alarms, such as "1/week" or "2 per 10000 rows" (at most one in ten rows)'
+        'alarms by hours, days, weeks, months, years or rows, such as "1/week" or "2 per 10000 rows" (at most one in '
+        "ten rows)"
     )
