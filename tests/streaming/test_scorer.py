@@ -167,6 +167,15 @@ def test_mappings_and_sequences_are_the_same_row(detector: AnomalyDetector) -> N
     assert one.channels == CHANNELS
 
 
+def test_a_row_of_a_table_is_read_by_its_names(detector: AnomalyDetector) -> None:
+    frame = plant(3)
+    one, other = StreamScorer(detector), StreamScorer(detector)
+    for time, row in frame[["running", "flow", "pressure"]].iterrows():
+        assert one.update(row, time) == other.update(frame.loc[time].to_numpy(), time)
+    with pytest.raises(DataError, match="a row must be a mapping from channel to value"):
+        one.update(pd.Series([1.0, 2.0, 3.0]), frame.index[-1])
+
+
 def test_flush_ends_the_segment(detector: AnomalyDetector) -> None:
     frame = plant(60)
     scorer = StreamScorer(detector)

@@ -24,8 +24,9 @@ def export(
 ) -> None:
     """Write a model as one ONNX graph, with scaling, networks, score and threshold inside, for other run times.
 
-    It takes the latest rows, in the sensors' units, and gives the score of the last one at lag 0, the same without
-    smoothing, its label, and the error of each sensor.
+    It takes the latest rows in time order, in the sensors' units, NaN where missing (how many, it tells and the graph
+    states), and gives the score of the last one at lag 0, the same without smoothing, its label, and the error of each
+    sensor. The metadata of the graph name channels, units, period and threshold.
     """
     from tsae.detection.exporting.export import export_onnx
 

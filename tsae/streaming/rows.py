@@ -66,7 +66,7 @@ def row_values(rows: Any, channels: Sequence[str]) -> tuple[FloatArray, int]:
         ):
             values[place] = row
             continue
-        if isinstance(row, Mapping):
+        if isinstance(row, Mapping) or _is_row_of_table(row, channels):
             n_absent += sum(name not in row for name in channels)
             row = [row.get(name) for name in channels]
         if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str | bytes) or len(row) != len(channels):
@@ -94,6 +94,11 @@ def _number(value: Any, channel: str) -> float:
     if math.isinf(number):
         raise _not_finite(value, channel)
     return number
+
+
+def _is_row_of_table(row: Any, channels: Sequence[str]) -> bool:
+    """Whether it is a row of a pandas table, which has the names of its columns."""
+    return hasattr(row, "keys") and any(name in row for name in channels)
 
 
 def _not_finite(value: Any, channel: str) -> DataError:
