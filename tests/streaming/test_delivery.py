@@ -31,6 +31,7 @@ from tests.streaming.brokers import (
 )
 from tsae import AnomalyDetector
 from tsae.streaming.records import SCHEMA
+from tsae.streaming.sources.mqtt import MqttSource, mqtt_address
 
 CHANNELS = ["flow", "pressure", "speed"]
 
@@ -125,6 +126,31 @@ def test_a_file_that_is_rotated_is_followed_over_a_kill(model: Path, tmp_path: P
         watch.kill()
     told = [record["id"] for record in records_in(out) if record["kind"] == "row"]
     assert told == [f"/{row}" for row in range(150)]
+
+
+def test_a_broker_that_is_not_there_or_refuses_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    port = free_port()
+    source = MqttSource(mqtt_address(f"mqtt://127.0.0.1:{port}/plant/row"))
+    source.open(None)
+    try:
+        wait_for(
+            lambda: f"cannot reach the MQTT broker at 127.0.0.1:{port}; trying again" in caplog.text, "the warning"
+        )
+        time.sleep(3)  # it tries again in the meantime
+        assert caplog.text.count("cannot reach") == 1
+    finally:
+        source.close()
+    passwords = tmp_path / "passwords"
+    passwords.touch(mode=0o600)
+    broker = Mosquitto(tmp_path, "allow_anonymous false", f"password_file {passwords}")
+    source = MqttSource(mqtt_address(f"mqtt://127.0.0.1:{broker.port}/plant/row"))
+    source.open(None)
+    try:
+        wait_for(lambda: "refuses the connection (Not authorized)" in caplog.text, "the refusal")
+        assert source.n_connections == 0
+    finally:
+        source.close()
+        broker.stop()
 
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import re
@@ -18,6 +19,7 @@ from tsae.streaming.sources.source import Message
 
 __all__ = ["MqttAddress", "MqttSink", "MqttSource", "entity_pattern", "mqtt_address"]
 
+_logger = logging.getLogger(__name__)
 _MOST_AT_ONCE = 500
 _MOST_WAITING = 2000
 _MOST_IN_FLIGHT = 200  # what comes again after a crash must be known again by its times
@@ -132,7 +134,7 @@ class MqttSource:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def on_connect(self, client: Any, *_: Any) -> None:
+    def on_connect(self, client: Any) -> None:
         self.n_connections += 1
         client.subscribe(self._topic, qos=1)
 
@@ -178,6 +180,30 @@ class MqttSink:
         return self._address.topic.replace("{entity}", entity)
 
 
+class _Outages:
+    """Tells once that a broker cannot be reached or refuses; the client goes on trying."""
+
+    def __init__(self, address: MqttAddress, source: MqttSource | None) -> None:
+        self._where, self._source = f"{address.host}:{address.port}", source
+        self._is_told = False
+
+    def on_connect(self, client: Any, _userdata: Any, _flags: Any, reason: Any, *_: Any) -> None:
+        if reason.is_failure:
+            self._tell(f"the MQTT broker at {self._where} refuses the connection ({reason})")
+            return
+        self._is_told = False
+        if self._source is not None:
+            self._source.on_connect(client)
+
+    def on_connect_fail(self, *_: Any) -> None:
+        self._tell(f"cannot reach the MQTT broker at {self._where}")
+
+    def _tell(self, problem: str) -> None:
+        if not self._is_told:
+            _logger.warning("%s; trying again", problem)
+        self._is_told = True
+
+
 def connected_client(address: MqttAddress, source: MqttSource | None) -> Any:
     """A client that connects, and connects again with growing delays, in a thread of its own."""
     try:
@@ -202,8 +228,10 @@ def connected_client(address: MqttAddress, source: MqttSource | None) -> Any:
     if address.tls:
         client.tls_set(ca_certs=os.environ.get("TSAE_MQTT_CA"))
     client.reconnect_delay_set(1, _LONGEST_DELAY)
+    tells = _Outages(address, source)
+    client.on_connect, client.on_connect_fail = tells.on_connect, tells.on_connect_fail
     if source is not None:
-        client.on_connect, client.on_message = source.on_connect, source.on_message
+        client.on_message = source.on_message
     session: dict[str, Any] = {}
     if is_5:
         properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
