@@ -43,6 +43,11 @@ def test_labelled_faults_choose_the_threshold(workshop: Path, here: Path) -> Non
     assert values[""] == values["--threshold label_beta"] < values["--threshold label_cost --label-cost 0.01"]
 
 
+def test_that_the_model_can_be_written_is_found_out_first(workshop: Path, here: Path) -> None:
+    shutil.copy(workshop / "plant.tsae", "m.tsae")
+    assert "'m.tsae' is also an input" in refused(2, "recalibrate", "m.tsae", "no.csv", "--exclude", "./m.tsae")
+
+
 def test_labels_that_are_missing_or_clash_are_told_with_the_way_out(workshop: Path, here: Path) -> None:
     shutil.copy(workshop / "plant.tsae", "m.tsae")
     arguments = ("recalibrate", "m.tsae", workshop / "train.csv", "--threshold")

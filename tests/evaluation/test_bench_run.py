@@ -289,3 +289,15 @@ def test_the_figures_of_a_series_without_anomalies_are_empty(tmp_path: Path) -> 
     assert np.isnan(row["vus_pr"])
     assert result.figures().empty
     assert result.summary().empty
+
+
+def test_an_output_that_cannot_be_is_found_before_anything_is_fitted(folder: Path, tmp_path: Path) -> None:
+    code, _, stderr = bench(folder, "-o", tmp_path / "nowhere" / "out.csv")
+    assert code == 5
+    assert "cannot write" in stderr
+    labelled = tmp_path / "labelled.csv"
+    labelled.write_text("a,label\n1,0\n")
+    code, _, stderr = bench(labelled, "-o", labelled, "--train-rows", "1")
+    assert code == 2
+    assert "is also an input" in stderr
+    assert labelled.read_text() == "a,label\n1,0\n"

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from tsae.cli.console import notices, progress, results
-from tsae.cli.paths import check_apart
+from tsae.cli.paths import check_outputs
 from tsae.cli.tables import text_table
 from tsae.errors import DataError, ParameterError
 
@@ -108,7 +108,7 @@ def bench(
     from tsae.evaluation.catalogue import find_series
     from tsae.evaluation.peers import read_peers
 
-    check_apart([out], [folder, *([] if against is None else [against])])
+    check_outputs([out], [folder, *([] if against is None else [against])])
     peers = None if against is None else read_peers(against)
     series = find_series(folder, only=only or (), train_rows=_train_rows(train_rows), max_test_rows=max_test_rows)
     try:

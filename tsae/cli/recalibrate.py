@@ -10,6 +10,7 @@ from tsae.cli.console import notice, results
 from tsae.cli.inputs import exclusion_masks, read_input
 from tsae.cli.models import table_detector
 from tsae.cli.options import Exclude, Model, Reading, Table
+from tsae.cli.paths import check_outputs
 from tsae.cli.tables import facts_table
 
 __all__ = ["recalibrate"]
@@ -53,6 +54,7 @@ def recalibrate(
     threshold unless a learner is stated that needs none.
     """
     detector = table_detector(model)
+    check_outputs([model], [table, *([] if exclude is None else [exclude])])
     rows = read_input(table, reading)
     masks = exclusion_masks(exclude, rows, reading)
     before = detector.threshold_
