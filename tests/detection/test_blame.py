@@ -84,6 +84,21 @@ def test_what_channels_explain_equals_the_distance_that_goes_away_with_them(seed
 
 
 @pytest.mark.parametrize("seed", range(8))
+def test_what_is_hidden_is_expected_at_its_mean_given_the_rest(seed):
+    model, covariance = gaussian(seed)
+    rng = np.random.default_rng(seed)
+    model = BlameModel(rng.normal(size=(SIZE, N_CHANNELS)), model.precision, model.usual)
+    window, hidden = rng.normal(size=(SIZE, N_CHANNELS)), rng.random((SIZE, N_CHANNELS)) < 0.4
+    at, rest = np.flatnonzero(hidden), np.flatnonzero(~hidden)
+    known = (window - model.centre).ravel()[rest]
+    expected = window.ravel().copy()
+    expected[at] = model.centre.ravel()[at] + covariance[np.ix_(at, rest)] @ np.linalg.solve(
+        covariance[np.ix_(rest, rest)], known
+    )
+    np.testing.assert_allclose(model.expected(window, hidden).ravel(), expected, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(8))
 def test_parts_equal_a_search_that_leaves_channels_out(seed):
     model, covariance = gaussian(seed)
     rng = np.random.default_rng(seed)
@@ -151,6 +166,7 @@ def test_a_fault_that_spreads_through_the_network_is_blamed_on_its_sensor(tmp_pa
     errors = np.maximum(detector.errors(today)[100:130] - 1, 0).sum(axis=0)
     assert worst.sensors[0].sensor == "x2"
     assert worst.sensors[0].share > 1.2 * errors[2] / errors.sum()
+    assert worst.sensors[0].expected == pytest.approx(smearing_plant(200, 1)[worst.peak, 2], abs=0.3)
     detector.save(tmp_path / "m.tsae")
     again = max(load(tmp_path / "m.tsae").detect(today).events, key=lambda event: event.peak_score)
     shares = {each.sensor: each.share for each in worst.sensors}

@@ -41,14 +41,14 @@ def test_the_picture_tells_the_event() -> None:
     assert "outlet pressure [bar]: 90 % of the error" in words
     assert "4 Mar 06:00" in words
     assert len(picture.findall(f"{SVG}g")) == 3
-    assert len(lines(picture, "measured")) == len(lines(picture, "expected")) == 4  # two lines, two legends
+    assert len(lines(picture, "measured")) == len(lines(picture, "rebuilt")) == 4  # two lines, two legends
     assert len(lines(picture, "threshold")) == 2
 
 
 def test_all_lines_lie_within_the_picture() -> None:
     picture = draw(pd.date_range("2024-03-04", periods=1200, freq="min"))
     width, height = float(picture.attrib["width"]), float(picture.attrib["height"])
-    for style in ("score", "threshold", "measured", "expected"):
+    for style in ("score", "threshold", "measured", "rebuilt"):
         for path in lines(picture, style):
             points = path.replace("h0", "").replace("h20", "").replace("M", "L").split("L")[1:]
             x, y = np.array([point.split() for point in points], dtype=float).T
@@ -58,7 +58,7 @@ def test_all_lines_lie_within_the_picture() -> None:
 
 def test_without_expected_values_only_the_measured_are_drawn() -> None:
     picture = draw(pd.RangeIndex(1200), with_expected=False)
-    assert not lines(picture, "expected")
+    assert not lines(picture, "rebuilt")
     assert "350" in texts(picture)
 
 

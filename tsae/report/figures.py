@@ -153,7 +153,7 @@ def _heatmap(axis: TimeAxis, errors: pd.DataFrame, n_bins: int) -> go.Heatmap:
 
 
 def event_figure(series: Series, event: Event, n_sensors: int = 4) -> go.Figure | None:
-    """Plot an event's sensors, measured against expected; `None` if it names no sensor of the table."""
+    """Plot an event's sensors, measured against rebuilt and expected; `None` if it names no sensor of the table."""
     shares = [share for share in event.sensors if share.sensor in series.table.columns][:n_sensors]
     if not shares:
         return None
@@ -176,7 +176,7 @@ def event_figure(series: Series, event: Event, n_sensors: int = 4) -> go.Figure 
 
 
 def _sensor_traces(series: Series, share: SensorShare, event: Event, around: slice, yaxis: str) -> list[go.Scatter]:
-    """Measured and expected values; without the expected series, the two values at the peak."""
+    """What was measured, what the networks made of it, and what was expected at the peak."""
     x = series.axis.values[around]
     common: dict[str, Any] = {"yaxis": yaxis, "showlegend": yaxis == "y", "hovertemplate": "%{y:.4g}"}
 
@@ -186,7 +186,7 @@ def _sensor_traces(series: Series, share: SensorShare, event: Event, around: sli
 
     traces = curve(series.table, "measured", {"color": ACTUAL, "width": 1.6})
     if series.expected is not None and share.sensor in series.expected.columns:
-        return traces + curve(series.expected, "expected", {"color": EXPECTED, "width": 1.6, "dash": "dash"})
+        traces += curve(series.expected, "rebuilt", {"color": EXPECTED, "width": 1.6, "dash": "dash"})
     if share.expected is not None:
         at = series.axis.values[series.axis.row(event.peak)]
         marker = {"color": EXPECTED, "size": 9, "symbol": "diamond-open", "line": {"width": 2}}

@@ -34,7 +34,7 @@ class Curves:
 
     title: str
     lines: dict[str, Floats]
-    """Values of the rows around the event by style: measured, expected, score or threshold."""
+    """Values of the rows around the event by style: measured, rebuilt, score or threshold."""
     is_log: bool = False
 
 
@@ -85,7 +85,7 @@ def event_picture(
     edges = axis.values[covered.start], axis.values[covered.stop - 1] + axis.usual_step()
     shares = [share for share in event.sensors if share.sensor in table.columns][:n_sensors]
     curves = [_score_curves(detection, around)]
-    curves += [_sensor_curves(share, units, {"measured": table, "expected": expected}, around) for share in shares]
+    curves += [_sensor_curves(share, units, {"measured": table, "rebuilt": expected}, around) for share in shares]
     return _picture(event, curves, axis.part(around), edges)
 
 

@@ -20,7 +20,8 @@ class SensorShare:
     share: float
     """Part of the event that the sensor is to blame for, in [0, 1]; the shares of all sensors sum to one."""
     expected: float | None
-    """What the model rebuilt at the peak, in the sensor's unit; `None` if the sensor was not observed."""
+    """What should have been measured at the peak, in the sensor's unit; `None` if there is no expectation. Of a sensor
+    to blame: what the others, and its own values outside the event, let expect; of others: what the model rebuilt."""
     actual: float | None
     """What was measured at the peak, in the sensor's unit."""
     unit: str = ""

@@ -16,7 +16,7 @@ from tsae.detection.events.explain import PeakView
 from tsae.detection.events.rules import EventRules
 from tsae.detection.scoring.blame import BlameModel
 from tsae.detection.scoring.engine import ScoreModel
-from tsae.detection.scoring.rebuilding import expected_values
+from tsae.detection.scoring.rebuilding import expected_values, in_units
 from tsae.series.filling import ForwardFill
 from tsae.series.grid import GridSeries
 
@@ -25,6 +25,8 @@ __all__ = ["PeakRows", "peak_reach", "peak_rows", "view_peak"]
 FloatArray = NDArray[np.float64]
 _REACH = 32  # rows before and after the peak that blame looks at
 _LONGEST_BLAME = 16  # rows of its windows, at most
+_MOST_SUSPECTS = 10  # sensors whose values are put aside to say what was expected of them
+_LEAST_SUSPECT = 0.1  # of the largest part of the blame
 
 
 class PeakRows(NamedTuple):
@@ -67,9 +69,33 @@ def view_peak(model: ScoreModel, rows: PeakRows, actual: NDArray[np.floating] | 
     member = model.longest
     first = max(0, rows.peak - member.window_size)
     near = rows.values[first : rows.peak + member.window_size]
-    expected = expected_values(model, member, near)[rows.peak - first]
+    rebuilt = expected_values(model, member, near)[rows.peak - first]
     measured = np.asarray(rows.values[rows.peak] if actual is None else actual, dtype=np.float64)
-    return PeakView(measured, expected, _blame(model, rows))
+    blame = _blame(model, rows)
+    if model.blame is None or blame is None:
+        return PeakView(measured, rebuilt)
+    return PeakView(measured, _expected(model, model.blame, rows, rebuilt, blame), blame)
+
+
+def _expected(
+    model: ScoreModel, gaussian: BlameModel, rows: PeakRows, rebuilt: FloatArray, blame: FloatArray
+) -> FloatArray:
+    """What was expected at the peak `(n_channels,)`: of sensors to blame what the others, and they before, let expect.
+
+    A network has seen their faulty values, and rebuilds them in part: what it made of them is no expectation.
+    """
+    size, network = len(gaussian.centre), model.scaler.network_channels
+    first = max(0, min(rows.peak - size // 2, len(rows.values) - size))
+    filled, observed = ForwardFill().push(model.scaler.scaled(rows.values[first : first + size])[:, network])
+    parts = blame[network]
+    suspects = np.argsort(-parts, kind="stable")[:_MOST_SUSPECTS]
+    suspects = suspects[parts[suspects] >= _LEAST_SUSPECT * parts[suspects[0]]]
+    hidden = ~observed
+    hidden[max(0, rows.start - first) : rows.stop + 1 - first, suspects] = True
+    window = gaussian.expected(filled.astype(np.float64), hidden)
+    out = rebuilt.copy()
+    out[network[suspects]] = in_units(model, window[rows.peak - first])[network[suspects]]
+    return out
 
 
 def _blame(model: ScoreModel, rows: PeakRows) -> FloatArray | None:

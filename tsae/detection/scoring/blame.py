@@ -55,6 +55,13 @@ class BlameModel:
             return np.zeros(n_channels)
         return self._search(windows, missing.tolist())
 
+    def expected(self, window: FloatArray, hidden: NDArray[np.bool_]) -> FloatArray:
+        """A window `(window_size, n_channels)` with what is hidden in it replaced by what the rest lets expect."""
+        precision, mask = self.precision.astype(np.float64), hidden.ravel()
+        centred = np.where(mask, 0.0, (window - self.centre).ravel())
+        centred[mask] = -np.linalg.solve(precision[np.ix_(mask, mask)], precision[mask] @ centred)
+        return np.asarray(self.centre + centred.reshape(window.shape))
+
     def explained(self, windows: FloatArray) -> FloatArray:
         """What each channel explains of centred windows `(n, window_size, n_channels)`, `(n, n_channels)`."""
         channels = range(self.centre.shape[1])
