@@ -84,8 +84,8 @@ def test_bad_tables_are_refused(here: Path, model: Path, command: str, content: 
 
 
 def test_missing_files_are_named(here: Path, model: Path) -> None:
-    assert "'nowhere.csv'): No such file" in refused(3, "check", "nowhere.csv")
-    assert "'nowhere.csv'): No such file" in refused(3, "score", model, "nowhere.csv")
+    assert "'nowhere.csv': No such file" in refused(3, "check", "nowhere.csv")
+    assert "'nowhere.csv': No such file" in refused(3, "score", model, "nowhere.csv")
     assert "cannot read the exclusions 'nowhere.csv'" in refused(
         3, "fit", write(plant(300), here / "plant.csv"), "--exclude", "nowhere.csv"
     )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 import pytest
 
@@ -35,11 +37,12 @@ def test_rows_of_many_lanes_in_turn_are_scored_like_a_segment_at_once(compositio
     np.testing.assert_allclose([*errors, *rest.errors], np.concatenate([part.errors for part in parts]), **close)
 
 
-@pytest.mark.parametrize("composition", COMPOSITIONS[1::2], ids=str)
-@pytest.mark.parametrize(("lag", "n_lanes"), [(10_000, 1), (10_000, 2), (5, 1), (5, 2)])
+@pytest.mark.parametrize(("composition", "turn"), [*zip(COMPOSITIONS[1::2], cycle([0, 1]), strict=False)], ids=str)
+@pytest.mark.parametrize("is_full", [True, False])
 def test_lanes_that_miss_nothing_for_long_are_scored_like_a_segment_at_once(
-    composition: Composition, lag: int, n_lanes: int
+    composition: Composition, turn: int, is_full: bool
 ) -> None:
+    lag, n_lanes = (10_000, 1 + turn) if is_full else (5, 2 - turn)  # each composition in two of four ways
     model, values = fitted(composition).model_, readings(190, composition.channels, seed=3)
     values[150, 0] = np.nan  # of one lane only, so that the two part ways
     values[152:155] = np.nan

@@ -43,7 +43,7 @@ def test_settled_scores_row_by_row_equal_those_of_the_file(detector: AnomalyDete
     np.testing.assert_allclose(scores_of(settled), of_file(as_file, frame), rtol=RTOL)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(
     cuts=st.lists(st.integers(0, 200), max_size=8),
     missing=st.lists(st.tuples(st.integers(0, 199), st.integers(0, 2)), max_size=30),
