@@ -97,12 +97,15 @@ def test_a_threshold_that_must_not_adapt_stays_where_it_was(here: Path, model: P
     adapted = tsae("score", "m.tsae", table, "-o", "a.csv", "--report", "a.html")
     stood = tsae("score", "m.tsae", table, "-o", "s.csv", "--no-adapt", "--report", "s.html")
     assert adapted.exit_code == stood.exit_code == 0
+    found = detector.detect(later().set_axis(CHANNELS, axis=1))
     moved = "threshold has followed the scores from"
     assert moved in adapted.stderr
     assert moved in Path("a.html").read_text()
     assert moved not in stood.stderr + Path("s.html").read_text()
+    assert f"{found.drift.first_threshold:.3g}, then follows the scores" in Path("a.html").read_text()
+    assert "then follows the scores" not in Path("s.html").read_text()
     answer = json.loads(tsae("score", "m.tsae", table, "--json").stdout)
-    found = detector.detect(later().set_axis(CHANNELS, axis=1))
+    assert answer["threshold"] == detector.thresholds_.used.value
     assert answer["threshold_moved"] == {"": pytest.approx(found.drift.moved, abs=1e-3)}
     ends = {"first": found.drift.first_threshold, "last": found.drift.last_threshold}
     assert answer["thresholds"] == {"": pytest.approx(ends)}

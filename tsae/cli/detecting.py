@@ -117,9 +117,11 @@ def _write_report(
     from tsae.report.html import write_report
 
     frames = {entity: frame[detector.channels_] for entity, frame in table.frames.items()}
-    threshold = detector.learned_threshold_
+    threshold = detector.thresholds_.used
+    first = next(iter(found.values())).drift.first_threshold  # the same for all: learned from the same rows
+    follows = "" if first == threshold.value else ", then follows the scores"
     facts = {
-        "threshold": f"{threshold.value:.3g}",
+        "threshold": f"{first:.3g}{follows}",
         "learned from": f"{threshold.n_rows:,} held-out rows",
         "false alarms": "as stated" if threshold.false_alarm_rate is None else threshold.budget,
     }

@@ -115,7 +115,7 @@ def _print_json(detector: AnomalyDetector, found: Mapping[str, Found], events: l
     answer = {
         "n_rows": sum(each.n_rows for each in found.values()),
         "n_flagged": sum(each.n_flagged for each in found.values()),
-        "threshold": detector.threshold_,
+        "threshold": detector.thresholds_.used.value,
         "thresholds": {
             entity: {"first": each.drift.first_threshold, "last": each.drift.last_threshold}
             for entity, each in found.items()
