@@ -18,6 +18,7 @@ _LENGTH_ONE_CHANNEL = 100  # one channel alone says more in a longer window
 _LONG_LENGTH_ONE_CHANNEL = 400  # of a member that stays linear
 _BLOCKS_OF_LONG = 6
 _WIDE = 700  # numbers in a window from which steps and strides are cut to keep the cost down
+_NARROW = 256  # numbers in a window up to which a convolution costs little
 _FAST = 1 / 3  # of the training steps
 _BESIDE = {"dense": "conv", "conv": "dense", "transformer": "conv"}
 _WIDEST_MASKED = 3000  # the operator of a masked member grows with the square of the window's numbers
@@ -97,17 +98,21 @@ def _rebuilding(size: int, architecture: str, *, n_channels: int, max_steps: str
     steps = 200 if wide else 300 if size <= 16 else 600
     return MemberPlan(
         size,
-        stride=_stride(size, architecture, wide=wide),
+        stride=_stride(size, architecture, n_channels=n_channels),
         n_last=max(1, size // 4),
         max_steps=round(share * steps) if isinstance(max_steps, str) else max_steps,
     )
 
 
-def _stride(size: int, architecture: str, *, wide: bool) -> int:
-    """Rows between windows. Errors averaged over every third or fourth part of a window detect as well as over all."""
+def _stride(size: int, architecture: str, *, n_channels: int) -> int:
+    """Rows between windows.
+
+    With several channels, errors averaged over every third or fourth part of a window detect as well as over all; a
+    narrow series such as an electrocardiogram needs a window at every row.
+    """
     if architecture == "conv":
-        return max(1, size // 3)
-    return max(1, size // 4) if wide else 1
+        return max(1, size // 3) if size * n_channels >= _NARROW else 1
+    return max(1, size // 4) if size * n_channels >= _WIDE else 1
 
 
 def _masked(size: int, n_channels: int, max_steps: str | int) -> MemberPlan:
