@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsae.cli.inputs import exclusion_masks
-from tsae.cli.paths import check_outputs
-from tsae.errors import ParameterError
+from tsae.cli.paths import check_outputs, check_scores
 
 if TYPE_CHECKING:
     from tsae.cli.options import Reading
@@ -36,8 +35,7 @@ class Targets:
     def check(self, *inputs: str | Path) -> None:
         """Find out before the work starts whether all of them can be written."""
         check_outputs((self.scores, self.events, self.report), inputs)
-        if self.scores is not None and self.scores.suffix.lower() not in (".csv", ".parquet"):
-            raise ParameterError(f"`--output` (={str(self.scores)!r}) must end in .csv or .parquet")
+        check_scores(self.scores)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tsae.errors import ParameterError
 
-__all__ = ["check_apart", "check_outputs"]
+__all__ = ["check_apart", "check_outputs", "check_scores"]
 
 
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[str | Path]) -> None:
@@ -36,3 +36,9 @@ def check_apart(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None:
         if where in taken:
             raise ParameterError(f"output path {str(path)!r} is also {taken[where]}; choose another path")
         taken[where] = "another output"
+
+
+def check_scores(path: Path | None) -> None:
+    """Raise a `ParameterError` if scores are to be written to a file of an unknown format."""
+    if path is not None and path.suffix.lower() not in (".csv", ".parquet"):
+        raise ParameterError(f"`--output` (={str(path)!r}) must end in .csv or .parquet")

@@ -12,7 +12,7 @@ import typer
 from tsae.cli.console import notice, progress, results
 from tsae.cli.errors import ExitCode
 from tsae.cli.models import image_detector
-from tsae.cli.paths import check_outputs
+from tsae.cli.paths import check_outputs, check_scores
 from tsae.cli.pictures.sources import folder_name
 from tsae.cli.tables import pictures_table
 from tsae.errors import OutputError, ParameterError
@@ -41,8 +41,7 @@ class PictureTargets:
         from tsae.store import check_writable
 
         check_outputs((self.scores, self.report), inputs)
-        if self.scores is not None and self.scores.suffix.lower() not in (".csv", ".parquet"):
-            raise ParameterError(f"`--output` (={str(self.scores)!r}) must end in .csv or .parquet")
+        check_scores(self.scores)
         if self.heatmaps is None:
             return
         if self.heatmaps.resolve() == Path(folder).resolve():
