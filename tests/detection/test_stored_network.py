@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tsae.detection.scoring.models import ReconstructionModel
 from tsae.detection.scoring.stored_network import StoredNetwork
 from tsae.detection.scoring.torch_network import TorchNetwork
 from tsae.nn.build import build_autoencoder
@@ -25,6 +26,10 @@ def test_it_rebuilds_windows_as_torch_does(architecture, n_channels, linear):
     for n_windows in (1, 2, 300):
         some = windows[:n_windows].numpy()
         np.testing.assert_allclose(stored(some), fitted(some), rtol=1e-4, atol=1e-5)
+    for single in map(ReconstructionModel.one_by_one, map(ReconstructionModel, (stored, fitted)), (None, 5)):
+        errors = [single(window).copy() for window in windows[:3].numpy()]
+        expected = ReconstructionModel(fitted).errors(windows[:3].numpy(), n_last=len(errors[0]))
+        np.testing.assert_allclose(errors, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_graphs_hold_no_array_a_second_time():

@@ -84,6 +84,9 @@ def test_residuals_hide_each_block_in_turn(architecture, n_last):
     )
     found = torch.from_numpy(masked_model(net).residuals(windows.numpy(), n_last=n_last))
     torch.testing.assert_close(found, expected[:, first:])
+    single = masked_model(net).one_by_one(n_last)
+    errors = np.stack([single(window) for window in windows.numpy()])
+    torch.testing.assert_close(torch.from_numpy(errors), expected[:, first:].square(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("n_windows", [1, 5])
@@ -98,6 +101,10 @@ def test_a_stored_network_hides_blocks_as_torch_does(architecture, n_steps, n_wi
     left = random_windows(n_windows, seed=4).numpy()[:, N_STEPS - n_steps :].copy()
     expected = fitted.each_block_hidden(centred, left)
     np.testing.assert_allclose(stored.each_block_hidden(centred, left), expected, rtol=1e-4, atol=1e-4)
+    for network in (stored, fitted):
+        single = network.one_by_one(n_steps)
+        found = [single(*window).copy() for window in zip(centred, left, strict=True)]
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_layers_by_group_equal_one_layer_an_input():

@@ -153,8 +153,8 @@ class DistributionWatch:
             rows, n_counted = rows[room:], n_counted + len(rows[:room])
         at.place[lane] = n_counted % _RUN
 
-    def push_row(self, row: FloatArray, lane: int = 0) -> None:
-        """The next row of a lane `(n_columns,)`; it is counted with those that follow."""
+    def push_row(self, row: FloatArray | float, lane: int = 0) -> None:
+        """The next row of a lane `(n_columns,)`, or its number in all columns; it is counted with those that follow."""
         at = self._lanes()
         place = int(at.place[lane])
         at.run[lane, place] = row

@@ -59,7 +59,7 @@ class DriftWatch:
 
     def take_score(self, lane: int, judged: float) -> Drift | None:
         """The score of the next settled row; returns the drift if there is some that was not there before."""
-        self._scores.push_row(np.array([judged]), lane)
+        self._scores.push_row(judged, lane)
         n_settled = int(self._arrays["drift.n_settled"][lane]) + 1
         self._arrays["drift.n_settled"][lane] = n_settled
         return None if n_settled % BLOCK else self._look(np.array([lane])).get(0)

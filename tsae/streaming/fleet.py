@@ -19,6 +19,7 @@ from tsae.detection.events.rules import EventRules
 from tsae.detection.events.tracking import join_levels
 from tsae.detection.lane_arrays import LaneArrays
 from tsae.detection.stream_model import StreamModel
+from tsae.streaming.answers import StreamScores
 from tsae.streaming.clock import EntityClock, StreamCounts
 from tsae.streaming.collecting import Collector
 from tsae.streaming.describing import EventWriter
@@ -146,6 +147,12 @@ class Fleet:
             self._settle_one(lane, self.lanes.delay, step.settled, own, step.errors, out)
         is_alarm, tail = is_warm and judged > threshold, self.tails["immediate"]
         return RowScore(number, stamp, step.immediate, is_alarm, judged, threshold, tail, None, name)
+
+    def take_alone(self, lane: int, values: FloatArray, time: int | None, stamp: Any) -> StreamScores:
+        """Take the next row of one lane; return all that it brings."""
+        out = Collector()
+        out.take_one(self.take_one(lane, values, time, stamp, out))
+        return out.scores()
 
     def take(self, lanes: LaneNumbers, rows: Rows, places: NDArray[np.int64], out: Collector) -> None:
         """Take a row of each lane, no lane twice.

@@ -6,18 +6,17 @@ what a row costs. Therefore arrays here lack the axis of the lanes, and what dep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.lane_arrays import LaneArrays
-from tsae.detection.scoring.models import WindowModel
 from tsae.series.channels import ChannelScaler
 from tsae.streaming.lane_chains import LaneChains
 from tsae.streaming.lane_member import LaneMember
-from tsae.streaming.lane_scores import Places, RowStep, row_scores
+from tsae.streaming.lane_scores import Places, RowScorer, RowStep
 
 __all__ = ["Apart", "LaneRow"]
 
@@ -44,13 +43,16 @@ class _Views(NamedTuple):
 class _Member(NamedTuple):
     """What is asked of a member for each row."""
 
-    model: WindowModel
+    whole: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    """Errors of all steps of a window, `(window_size, n_network_channels)`."""
+    latest: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    """Those of the last steps."""
     size: int
     n_last: int
     stride: int
     last: NDArray[np.float32]
     """Weights of the last steps' errors, `(n_last,)`."""
-    shares: list[float]
+    shares: list[np.float32]
     """One over the number of windows that cover a row, by its number modulo the stride."""
 
 
@@ -84,20 +86,25 @@ class LaneRow:
         self._arrays, self._chains, self._sums = arrays, chains, [member.name for member in members]
         self._members = [
             _Member(
-                member.member.model,
+                member.member.model.one_by_one(),
+                member.member.model.one_by_one(member.member.n_last),
                 member.member.window_size,
                 member.member.n_last,
                 member.member.stride,
                 np.full(member.member.n_last, 1 / member.member.n_last, np.float32),
-                [1 / count for count in member.inner_counts()],
+                [np.float32(1 / count) for count in member.inner_counts()],
             )
             for member in members
         ]
-        self._network, self._now, self._settled, self._apart = network, now, settled, apart
+        self._sees_all = len(scaler.network_channels) == len(scaler.role)
+        self._network, self._apart = network, apart
+        self._now, self._settled = RowScorer(now), RowScorer(settled)
         self._mean, self._scale = scaler.mean, scaler.scale
         self._lowest, self._highest = scaler.bounds
         n_channels = chains.levels.shape[1]
         self._share = np.full(n_channels, 1 / n_channels)
+        self._errors = np.empty(chains.levels.shape, np.float32)
+        self._error_rows = list(self._errors)
         self._relative = np.empty(chains.levels.shape)
         self._views: dict[int, _Views] = {}
         self._version = arrays.version
@@ -125,30 +132,33 @@ class LaneRow:
             means = means if apart is None else means + apart
         self._put_errors(lane, views, newest, relative)
         row_views = self._chains.row(views.means, origin, means)
-        now, now_own = row_scores(row_views, float(views.terms[newest]), self._now)
-        settled, own = row_scores(row_views, float(views.terms[origin]), self._settled)
+        now, now_own = self._now(row_views, float(views.terms[newest]))
+        settled, own = self._settled(row_views, float(views.terms[origin]))
         return RowStep(now, now_own, row >= self._chains.delay, settled, own, views.errors[origin].copy())
 
     def _relative_errors(self, views: _Views, origin: int, row: int, analog: FloatArray) -> FloatArray:
         """Errors of all chains in usual errors, `(n_chains, n_network_channels)`."""
-        relative, n_members = self._relative, len(self._members)
+        found, n_members = self._error_rows, len(self._members)
         stop = origin + len(views.window) - self._arrays.spare
         views.window[stop - 1] = analog
-        for number, (model, size, n_last, stride, last, shares) in enumerate(self._members):
-            window = views.window[None, stop - size : stop]
+        for number, (whole, latest, size, n_last, stride, last, shares) in enumerate(self._members):
+            window = views.window[stop - size : stop]
             if not views.sums:
-                relative[number] = relative[n_members + number] = last.dot(model.errors(window, n_last=n_last)[0])
+                last.dot(latest(window), found[number])
+                found[n_members + number][:] = found[number]
                 continue
             sums, phase = views.sums[number], (row - size + 1) % stride
             sums[origin + size - 1] = 0.0
             if phase:
-                relative[number] = last.dot(model.errors(window, n_last=n_last)[0])
+                last.dot(latest(window), found[number])
             else:
-                errors = model.errors(window)[0]
-                relative[number] = last.dot(errors[size - n_last :])
+                errors = whole(window)
+                last.dot(errors[size - n_last :], found[number])
                 covered = sums[origin : origin + size]
                 covered += errors
-            relative[n_members + number] = sums[origin] * shares[phase]
+            np.multiply(sums[origin], shares[phase], found[n_members + number])
+        relative = self._relative
+        relative[:] = self._errors
         relative /= self._chains.levels
         return relative
 
@@ -157,8 +167,12 @@ class LaneRow:
         shares = relative[n_members:]
         if n_members > 1:
             shares = shares / n_members
-        for delay, share in zip(self._chains.error_delays, shares, strict=True):
-            views.errors[newest - delay, self._network] += share
+        for number, delay in enumerate(self._chains.error_delays):
+            own = views.errors[newest - delay]
+            if self._sees_all:
+                own += shares[number]
+            else:
+                own[self._network] += shares[number]
         if not views.sums:
             self._arrays["newest_shares"][lane] = shares
 

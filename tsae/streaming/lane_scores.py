@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.scoring.combination import combined, combined_row, with_switches
 
-__all__ = ["Flushed", "Places", "RowStep", "Step", "joined", "row_scores", "scores_of"]
+__all__ = ["Flushed", "Places", "RowScorer", "RowStep", "Step", "joined", "scores_of"]
 
 FloatArray = NDArray[np.float64]
 Places = tuple[list[int], list[int]]
@@ -78,9 +79,18 @@ def scores_of(views: FloatArray, terms: FloatArray, places: Places) -> tuple[Flo
     return smoothed, own
 
 
-def row_scores(views: list[float], term: float, places: Places) -> list[float]:
-    """The score and the unsmoothed one of a single row, in plain numbers: what `scores_of` makes of many."""
-    return [math.hypot(combined_row([views[place] for place in kind]), term) for kind in places]
+class RowScorer:
+    """What `scores_of` makes of many rows, for a single one in plain numbers."""
+
+    def __init__(self, places: Places) -> None:
+        self._smoothed, self._own = (itemgetter(*kind) for kind in places)
+        self._is_single = len(places[1]) == 1
+
+    def __call__(self, views: list[float], term: float) -> tuple[float, float]:
+        """The score and the unsmoothed one, from all views of a row."""
+        own = self._own(views)
+        unsmoothed = combined_row((own,) if self._is_single else own)
+        return math.hypot(combined_row(self._smoothed(views)), term), math.hypot(unsmoothed, term)
 
 
 def joined(groups: Sequence[NDArray[np.intp]], steps: Sequence[Step]) -> Step:

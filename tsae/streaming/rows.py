@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tsae.errors import DataError
 
-__all__ = ["row_values", "time_ns"]
+__all__ = ["row_numbers", "row_values", "time_ns"]
 
 FloatArray = NDArray[np.float64]
 _PLAIN = {float}
@@ -55,27 +55,29 @@ def row_values(rows: Any, channels: Sequence[str]) -> tuple[FloatArray, int]:
             row, channel = np.argwhere(np.isinf(values))[0]
             raise _not_finite(values[row, channel], channels[channel])
         return values, 0
-    n_absent = 0
-    values = np.empty((len(rows), len(channels)))
+    values, n_absent = np.empty((len(rows), len(channels))), 0
     for place, row in enumerate(rows):
-        if (
-            type(row) is list
-            and len(row) == len(channels)
-            and set(map(type, row)) == _PLAIN
-            and math.isfinite(sum(row))
-        ):
-            values[place] = row
-            continue
-        if isinstance(row, Mapping) or _is_row_of_table(row, channels):
-            n_absent += sum(name not in row for name in channels)
-            row = [row.get(name) for name in channels]
-        if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str | bytes) or len(row) != len(channels):
-            raise DataError(
-                f"a row must be a mapping from channel to value, or the {len(channels)} values of "
-                f"{', '.join(channels)} in this order; got {_shortened(row)}"
-            )
-        values[place] = [_number(value, name) for value, name in zip(row, channels, strict=True)]
+        values[place], n_missing = row_numbers(row, channels)
+        n_absent += n_missing
     return values, n_absent
+
+
+def row_numbers(row: Any, channels: Sequence[str]) -> tuple[Sequence[float], int]:
+    """The values of a single row as plain numbers, and how many channels it does not name; see `row_values`."""
+    if type(row) is np.ndarray and row.ndim == 1 and row.dtype.kind == "f":
+        row = row.tolist()
+    if type(row) is list and len(row) == len(channels) and set(map(type, row)) == _PLAIN and math.isfinite(sum(row)):
+        return row, 0
+    n_absent = 0
+    if isinstance(row, Mapping) or _is_row_of_table(row, channels):
+        n_absent = sum(name not in row for name in channels)
+        row = [row.get(name) for name in channels]
+    if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str | bytes) or len(row) != len(channels):
+        raise DataError(
+            f"a row must be a mapping from channel to value, or the {len(channels)} values of "
+            f"{', '.join(channels)} in this order; got {_shortened(row)}"
+        )
+    return [_number(value, name) for value, name in zip(row, channels, strict=True)], n_absent
 
 
 def _number(value: Any, channel: str) -> float:

@@ -21,7 +21,7 @@ from tsae.streaming.entity import Entity
 from tsae.streaming.fleet import Fleet, Zone
 from tsae.streaming.handed_in import Rows
 from tsae.streaming.row_scores import RowScore, objects
-from tsae.streaming.rows import row_values, time_ns
+from tsae.streaming.rows import row_numbers, row_values, time_ns
 
 __all__ = ["RowScore", "StreamScorer", "StreamScores"]
 
@@ -134,21 +134,23 @@ class StreamScorer:
             If the row or its time cannot be used; the scorer then is as it was before.
         """
         name = "" if entity is None else entity
-        values, n_absent = row_values([row], self.channels)
+        numbers, n_absent = row_numbers(row, self.channels)
         times = None if timestamp is None else self._checked_times([timestamp], [name])
-        fleet, lane = self.fleet, self._lane(name, has_times=times is not None)
-        n_dropped, out = self.counts.n_dropped, Collector()
-        self.counts.n_absent += n_absent
-        arrival = Arrival(None if times is None else times[0], (values[0], timestamp))
+        fleet, values = self.fleet, np.array(numbers, dtype=np.float64)
+        lane = self._lane(name, has_times=times is not None)
+        counts, n_dropped = self.counts, self.counts.n_dropped
+        counts.n_absent += n_absent
+        if times is None and fleet.lanes.n_rows(lane):  # it follows the one before
+            return fleet.take_alone(lane, values, None, timestamp)
+        arrival = Arrival(None if times is None else times[0], (values, timestamp))
         admitted = list(fleet.entities[lane].clock.admit(arrival))
         if len(admitted) == 1 and admitted[0][0] == 1 and fleet.lanes.n_rows(lane):
             ((_, (time, (own, stamp))),) = admitted
-            out.take_one(fleet.take_one(lane, own, time, stamp, out))
-            return out.scores()
-        batch, arrivals = Batch(fleet), list[Arrival]()
+            return fleet.take_alone(lane, own, time, stamp)
+        batch, arrivals, out = Batch(fleet), list[Arrival](), Collector()
         batch.admit(lane, admitted, arrivals)
         batch.score(Rows.admitted(arrivals, len(self.channels)), out)
-        return out.scores((0,) if self.counts.n_dropped > n_dropped else ())
+        return out.scores((0,) if counts.n_dropped > n_dropped else ())
 
     def update_many(
         self,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from tsae.detection.scoring.models import Graph
+from tsae.detection.scoring.models import BATCH, Graph
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.masked import hide_each_block
 
@@ -90,7 +90,7 @@ def traced(module: nn.Module, examples: Mapping[str, Tensor], outputs: Sequence[
             do_constant_folding=False,  # it would copy arrays under names of its own; the runtime folds, too
             input_names=list(examples),
             output_names=list(outputs),
-            dynamic_axes={name: {0: "batch"} for name in (*examples, *outputs)},
+            dynamic_axes={name: {0: BATCH} for name in (*examples, *outputs)},
         )
     return file.getvalue()
 

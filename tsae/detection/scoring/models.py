@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, cast
 
 import numpy as np
@@ -11,9 +12,21 @@ from numpy.typing import NDArray
 
 from tsae.detection.parameters.judge import Judge
 
-__all__ = ["Graph", "LinearBlocks", "MaskedModel", "Network", "ReconstructionModel", "WindowModel", "block_of"]
+__all__ = [
+    "BATCH",
+    "Graph",
+    "LinearBlocks",
+    "MaskedModel",
+    "Network",
+    "ReconstructionModel",
+    "WindowModel",
+    "block_of",
+    "singly",
+]
 
 Array = NDArray[np.float32]
+BATCH = "batch"
+"""What graphs call the number of windows that they are given."""
 _LINEAR = "linear."
 _NETWORK = "network."
 
@@ -49,6 +62,13 @@ class Network(Protocol):
     def each_block_hidden(self, centred: Array, left: Array) -> Array:
         """Predictions of a masked autoencoder's network; see `tsae.nn.masked.hide_each_block`."""
 
+    def one_by_one(self, n_own: int | None = None) -> Callable[..., Array]:
+        """A function that rebuilds single windows, without the axis of the batch, for less than a batch of one costs.
+
+        With `n_own` it does instead what `each_block_hidden` does, for so many last rows. What it returns may be
+        written to, and is overwritten by the next call.
+        """
+
     def state(self) -> Mapping[str, Array]:
         """The arrays that a model file keeps of it."""
 
@@ -65,6 +85,13 @@ class WindowModel(Protocol):
 
     def errors(self, windows: Array, *, n_last: int | None = None) -> Array:
         """Squared errors, of all steps or of the last `n_last` ones: `(batch, steps, n_channels)`."""
+
+    def one_by_one(self, n_last: int | None = None) -> Callable[[Array], Array]:
+        """A function that gives the errors `(steps, n_channels)` of single windows `(window_size, n_channels)`.
+
+        They equal those of `errors` to rounding, for less than a batch of one costs, and are overwritten by the next
+        call.
+        """
 
     def reconstruct(self, windows: Array) -> Array:
         """Expected values, shaped like `windows`."""
@@ -105,6 +132,19 @@ class ReconstructionModel:
             return np.square(errors, out=errors)
         judged = self._network.judged(windows, self.judge)[:, steps]
         return judged if self.lowest is None else np.maximum(judged - self.lowest, 0.0)
+
+    def one_by_one(self, n_last: int | None = None) -> Callable[[Array], Array]:
+        if self.judge.kind != "error":
+            return singly(partial(self.errors, n_last=n_last))
+        rebuilt, steps = self._network.one_by_one(), slice(None if n_last is None else -n_last, None)
+
+        def errors(window: Array) -> Array:
+            found = rebuilt(window)[steps]
+            found -= window[steps]
+            found *= found
+            return found
+
+        return errors
 
     def reconstruct(self, windows: Array) -> Array:
         """Reconstructions, shaped like `windows`."""
@@ -151,6 +191,25 @@ class MaskedModel:
         wanted = residuals if n_last is None else residuals[:, residuals.shape[1] - n_last :]
         return np.square(wanted, out=wanted)
 
+    def one_by_one(self, n_last: int | None = None) -> Callable[[Array], Array]:
+        n_channels = len(self.linear.variance)
+        centre = self.linear.centre.reshape(-1, n_channels)
+        first = self._first(len(centre), n_last)
+        operator, n_own = self.linear.operator[first * n_channels :], len(centre) - first
+        hidden = None if self._network is None else self._network.one_by_one(n_own)
+        steps = slice(None if n_last is None else n_own - n_last, None)
+
+        def errors(window: Array) -> Array:
+            centred = window - centre
+            left: Array = operator.dot(centred.ravel()).reshape(n_own, n_channels)
+            if hidden is not None:
+                left -= hidden(centred, left)
+            found = left[steps]
+            found *= found
+            return found
+
+        return errors
+
     def reconstruct(self, windows: Array) -> Array:
         """What the rest of the window predicts for each block, shaped like `windows`."""
         return windows - self.residuals(windows)
@@ -161,8 +220,7 @@ class MaskedModel:
         With `n_last` only those of the blocks that hold the last so many steps, `(batch, steps, n_channels)`.
         """
         n_windows, n_steps, n_channels = windows.shape
-        block = self.linear.block
-        first = 0 if n_last is None else (n_steps - n_last) // block * block
+        first = self._first(n_steps, n_last)
         centred = windows - self.linear.centre.reshape(n_steps, n_channels)
         product = centred.reshape(n_windows, -1) @ self.linear.operator[first * n_channels :].T
         left = cast(Array, product.reshape(n_windows, -1, n_channels))
@@ -170,11 +228,25 @@ class MaskedModel:
             left -= self._network.each_block_hidden(centred, left)
         return left
 
+    def _first(self, n_steps: int, n_last: int | None) -> int:
+        """Where the blocks begin that hold the last so many steps."""
+        return 0 if n_last is None else (n_steps - n_last) // self.linear.block * self.linear.block
+
     def state(self) -> dict[str, Array]:
         """The arrays of the linear part and of the network."""
         linear = {f"{_LINEAR}{name}": getattr(self.linear, name) for name in ("centre", "operator", "variance")}
         inner = {} if self._network is None else self._network.state()
         return linear | {f"{_NETWORK}{name}": array for name, array in inner.items()}
+
+
+def singly(many: Callable[..., Array]) -> Callable[..., Array]:
+    """What takes inputs without the axis of the batch where `many` takes them with it."""
+
+    def single(*inputs: Array) -> Array:
+        found: Array = many(*(each[None] for each in inputs))[0]
+        return found
+
+    return single
 
 
 def block_of(model: WindowModel) -> int | None:

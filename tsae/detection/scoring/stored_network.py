@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.parameters.judge import Judge
-from tsae.detection.scoring.models import Graph
+from tsae.detection.scoring.models import BATCH, Graph, singly
 from tsae.nn.options import NetworkOptions
 
 if TYPE_CHECKING:
@@ -74,13 +73,21 @@ class StoredNetwork:
 
     def each_block_hidden(self, centred: Array, left: Array) -> Array:
         n_own, n_steps = left.shape[1], centred.shape[1]
-        hide = self._sessions.get("hide_last" if n_own == self._block else "hide_all")
+        hide = self._sessions.get(self._hiding(n_own))
         if hide is None:
             return self._torch.each_block_hidden(centred, left)
         if n_own in (self._block, n_steps):
             return hide(centred=centred, left=left)
         padded = np.pad(left, ((0, 0), (n_steps - n_own, 0), (0, 0)))  # only the blocks that were asked for are right
         return hide(centred=centred, left=padded)[:, n_steps - n_own :]
+
+    def one_by_one(self, n_own: int | None = None) -> Callable[..., Array]:
+        session = self._sessions.get("rebuild" if n_own is None else self._hiding(n_own))
+        if session is None:
+            return self._torch.one_by_one(n_own)
+        if n_own in (None, self._block, self._shape[0]):
+            return session.one_by_one()
+        return singly(self.each_block_hidden)
 
     @property
     def module(self) -> AutoEncoder:
@@ -96,6 +103,10 @@ class StoredNetwork:
 
     def graphs(self) -> Mapping[str, Graph]:
         return self._graphs
+
+    def _hiding(self, n_own: int) -> str:
+        """The graph that hides the blocks of so many last rows."""
+        return "hide_last" if n_own == self._block else "hide_all"
 
     @cached_property
     def _sessions(self) -> Mapping[str, _Session]:
@@ -129,51 +140,52 @@ class _Session:
     """An ONNX model in one thread: windows are small, and threads that wait for each other cost more than they do."""
 
     def __init__(self, onnxruntime: Any, graph: Graph, state: Mapping[str, Array]) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        self._onnxruntime, self._graph = onnxruntime, graph
         # They must outlive the session.
         self._arrays = [onnxruntime.OrtValue.ortvalue_from_numpy(state[name]) for name in graph.arrays]
-        options.add_external_initializers([f"network.{name}" for name in graph.arrays], self._arrays)
-        self.session = onnxruntime.InferenceSession(graph.model, options, providers=["CPUExecutionProvider"])
-        self._single = _SingleWindow(onnxruntime, self.session)
+        self.session = self._made()
 
     def __call__(self, **inputs: Array) -> Array:
         n_windows = len(next(iter(inputs.values())))
-        if n_windows == 1 and (found := self._single(inputs)) is not None:
-            return found
         parts = [
             self._run({name: array[first : first + _WINDOWS_AT_ONCE] for name, array in inputs.items()})
             for first in range(0, n_windows, _WINDOWS_AT_ONCE)
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
+    def one_by_one(self) -> Callable[..., Array]:
+        """What takes one window of each input and returns what is found, in memory that was bound to it once."""
+        session = self._made(n_windows=1)
+        binding = session.io_binding()
+
+        def bound(node: Any, bind: Callable[[str, Any], None]) -> Array:
+            array = np.zeros(node.shape, dtype=np.float32)
+            bind(node.name, self._onnxruntime.OrtValue.ortvalue_from_numpy(array))
+            found: Array = array[0]
+            return found
+
+        taken = [bound(node, binding.bind_ortvalue_input) for node in session.get_inputs()]
+        found = bound(session.get_outputs()[0], binding.bind_ortvalue_output)
+        run = session.run_with_iobinding
+
+        def one(*inputs: Array) -> Array:
+            for array, given in zip(taken, inputs, strict=True):
+                array[...] = given
+            run(binding)
+            return found
+
+        return one
+
+    def _made(self, n_windows: int | None = None) -> Any:
+        """A session, for any number of windows or for this one, so that what depends on it is worked out beforehand."""
+        options = self._onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        if n_windows is not None:
+            options.add_free_dimension_override_by_name(BATCH, n_windows)
+        options.add_external_initializers([f"network.{name}" for name in self._graph.arrays], self._arrays)
+        return self._onnxruntime.InferenceSession(self._graph.model, options, providers=["CPUExecutionProvider"])
+
     def _run(self, inputs: Mapping[str, Array]) -> Array:
         found: Array = self.session.run(None, inputs)[0]
         return found
-
-
-class _SingleWindow:
-    """A session's run of one window on arrays that were bound to it once, which takes a seventh less time."""
-
-    def __init__(self, onnxruntime: Any, session: Any) -> None:
-        def bound(node: Any, bind: Callable[[str, Any], None]) -> Array:
-            array = np.zeros((1, *node.shape[1:]), dtype=np.float32)
-            bind(node.name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
-            return array
-
-        self._lock, self._session, self._binding = threading.Lock(), session, session.io_binding()
-        self._inputs = {node.name: bound(node, self._binding.bind_ortvalue_input) for node in session.get_inputs()}
-        self._found = bound(session.get_outputs()[0], self._binding.bind_ortvalue_output)
-
-    def __call__(self, inputs: Mapping[str, Array]) -> Array | None:
-        """`None` if another thread is at it."""
-        if not self._lock.acquire(blocking=False):
-            return None
-        try:
-            for name, array in inputs.items():
-                self._inputs[name][...] = array
-            self._session.run_with_iobinding(self._binding)
-            return self._found.copy()
-        finally:
-            self._lock.release()

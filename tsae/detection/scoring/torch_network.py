@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from tsae.detection.parameters.judge import Judge
 from tsae.detection.scoring.graph import graphs_of
 from tsae.detection.scoring.judging import entry_errors
-from tsae.detection.scoring.models import Graph, LinearBlocks, MaskedModel
+from tsae.detection.scoring.models import Graph, LinearBlocks, MaskedModel, singly
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath
@@ -59,6 +60,9 @@ class TorchNetwork:
         block = cast(int, self._block)
         parts = zip(*(torch.split(torch.from_numpy(each), _WINDOWS_AT_ONCE) for each in (centred, left)), strict=True)
         return torch.cat([hide_each_block(self.module, *part, block=block) for part in parts]).numpy()
+
+    def one_by_one(self, n_own: int | None = None) -> Callable[..., Array]:
+        return singly(self if n_own is None else self.each_block_hidden)
 
     def state(self) -> dict[str, Array]:
         return {name: tensor.numpy() for name, tensor in self.module.state_dict().items()}

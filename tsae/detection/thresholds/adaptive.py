@@ -159,13 +159,16 @@ class AdaptiveThreshold:
         at = self._lanes()
         left = int(at.left[lane])
         if not left:
-            self._renew(np.array([lane]))
+            self._renew_one(lane)
             left = _STEP
         at.left[lane] = left - 1
         value = float(at.value[lane])
         if score > value or at.since[lane] <= self.guards.quiet:
             return self._alarm(lane, score, value)
-        self._wait(lane, score)
+        if score == score:
+            n_waiting = int(at.n_waiting[lane])
+            at.waiting[lane, n_waiting] = score
+            at.n_waiting[lane] = n_waiting + 1
         return value
 
     def next_of(self, lanes: LaneNumbers, scores: FloatArray) -> FloatArray:
@@ -217,7 +220,7 @@ class AdaptiveThreshold:
             n_gone = int(n_learned[last])
             at.value[lane], at.feedback[lane] = values[last + 1], faded[last]
             at.n_counted[lane] = n_queued[renewals[last]] - n_gone
-            self._remember(np.array([lane]), queue[None, :n_gone], np.array([n_gone]))
+            self._remember_one(lane, queue[:n_gone])
             n_left = int(renewals[last]) + _STEP
         waiting = queue[n_gone : n_queued[n_taken]]
         at.waiting[lane, : len(waiting)] = waiting
@@ -254,12 +257,12 @@ class AdaptiveThreshold:
         at.feedback[lanes] *= self._fading
         at.left[lanes] = _STEP
 
-    def _wait(self, lane: int, score: float) -> None:
-        if score == score:
-            at = self._lanes()
-            n_waiting = int(at.n_waiting[lane])
-            at.waiting[lane, n_waiting] = score
-            at.n_waiting[lane] = n_waiting + 1
+    def _renew_one(self, lane: int) -> None:
+        self._learn_waiting_one(lane)
+        at = self._lanes()
+        at.value[lane] = self._tail.levels(at.memory[lane : lane + 1], at.feedback[lane : lane + 1])[0]
+        at.feedback[lane] *= self._fading
+        at.left[lane] = _STEP
 
     def _alarm(self, lane: int, score: float, entry: float) -> float:
         """The threshold of a row that begins an alarm, or of one of an alarm; `entry` is what one begins above."""
@@ -273,7 +276,7 @@ class AdaptiveThreshold:
             return threshold
         is_flagged = score > threshold
         if not was_in_alarm:
-            self._learn_waiting(np.array([lane]))  # what then still waits has led up to the alarm
+            self._learn_waiting_one(lane)  # what then still waits has led up to the alarm
             at.n_waiting[lane] = at.n_counted[lane] = at.n_alarm[lane] = at.n_flagged[lane] = 0
             at.began[lane] = entry
         at.since[lane] = 0 if is_flagged else at.since[lane] + 1
@@ -283,8 +286,8 @@ class AdaptiveThreshold:
         moved = float(at.feedback[lane]) + guards.feedback * (bool(is_counted) - self.target.rate)
         at.feedback[lane] = min(max(moved, guards.lowest), guards.highest)
         if has_ended:
-            self._wait(lane, score)
-            at.n_counted[lane] = at.n_waiting[lane]
+            at.waiting[lane, 0] = score
+            at.n_waiting[lane] = at.n_counted[lane] = 1
         else:
             self._learn_alarm(lane, score, entry)
         return threshold
@@ -295,7 +298,7 @@ class AdaptiveThreshold:
         is_new_normal = at.n_alarm[lane] > self.guards.memory
         if is_new_normal or at.n_alarm[lane] <= self.guards.learned:
             learned = score if is_new_normal else min(score, entry + self.guards.winsor)
-            self._remember(np.array([lane]), np.array([[learned]]), np.ones(1, dtype=np.int64))
+            self._remember_one(lane, np.array([learned]))
 
     def _learn_waiting(self, lanes: LaneNumbers) -> None:
         """Count the quiet rows, and learn those that have waited long enough."""
@@ -304,19 +307,35 @@ class AdaptiveThreshold:
         lowered = guards.feedback * self.target.rate * (n_waiting - at.n_counted[lanes])
         at.feedback[lanes] = np.maximum(at.feedback[lanes] - lowered, guards.lowest)
         waiting, n_learned = at.waiting[lanes], np.maximum(n_waiting - guards.delay, 0)
-        self._remember(lanes, waiting, n_learned)
+        rows, columns = np.nonzero(np.arange(waiting.shape[1]) < n_learned[:, None])
+        first = at.next[lanes]
+        at.memory[lanes[rows], (first[rows] + columns) % guards.memory] = waiting[rows, columns]
+        at.next[lanes] = (first + n_learned) % guards.memory
         if guards.delay:
             left = np.arange(guards.delay) + n_learned[:, None]
             at.waiting[lanes, : guards.delay] = waiting[np.arange(len(lanes))[:, None], left]
         at.n_waiting[lanes] = at.n_counted[lanes] = n_waiting - n_learned
 
-    def _remember(self, lanes: LaneNumbers, scores: FloatArray, n_scores: IntArray) -> None:
-        """Learn the first `n_scores` `(m,)` of the scores `(m, n)` of each lane."""
+    def _learn_waiting_one(self, lane: int) -> None:
+        at, guards = self._lanes(), self.guards
+        n_waiting = int(at.n_waiting[lane])
+        n_learned = max(n_waiting - guards.delay, 0)
+        lowered = guards.feedback * self.target.rate * (n_waiting - int(at.n_counted[lane]))
+        at.feedback[lane] = max(float(at.feedback[lane]) - lowered, guards.lowest)
+        waiting = at.waiting[lane]
+        self._remember_one(lane, waiting[:n_learned])
+        at.n_waiting[lane] = at.n_counted[lane] = n_left = n_waiting - n_learned
+        waiting[:n_left] = waiting[n_learned:n_waiting]
+
+    def _remember_one(self, lane: int, scores: FloatArray) -> None:
+        """Learn scores `(n,)`, which may be more than the memory holds."""
         at = self._lanes()
-        rows, columns = np.nonzero(np.arange(scores.shape[1]) < n_scores[:, None])
-        first = at.next[lanes]
-        at.memory[lanes[rows], (first[rows] + columns) % self.guards.memory] = scores[rows, columns]
-        at.next[lanes] = (first + n_scores) % self.guards.memory
+        memory, first = at.memory[lane], int(at.next[lane])
+        at.next[lane] = (first + len(scores)) % len(memory)
+        while len(scores):
+            part = scores[: len(memory) - first]
+            memory[first : first + len(part)] = part
+            scores, first = scores[len(part) :], 0
 
 
 def _rows_an_episode(scores: FloatArray) -> float:
