@@ -21,7 +21,6 @@ __all__ = [
     "ReconstructionModel",
     "WindowModel",
     "block_of",
-    "latest",
     "singly",
 ]
 
@@ -50,9 +49,6 @@ class Network(Protocol):
 
     def __call__(self, windows: Array) -> Array:
         """Rebuild windows."""
-
-    def squared_errors(self, windows: Array, *, n_last: int | None = None) -> Array:
-        """Squared differences to what it rebuilds, of all steps or of the last ones: `(batch, steps, n_channels)`."""
 
     def encode(self, windows: Array) -> Array:
         """Codes `(batch, n_linear + latent_dim)`, those of the linear path first."""
@@ -129,18 +125,20 @@ class ReconstructionModel:
 
     def errors(self, windows: Array, *, n_last: int | None = None) -> Array:
         """Errors of the entries, none negative: squared differences unless the judge goes by something else."""
+        steps = slice(0 if n_last is None else windows.shape[1] - n_last, None)
         if self.judge.kind == "error":
-            return self._network.squared_errors(windows, n_last=n_last)
-        judged = self._network.judged(windows, self.judge)[:, latest(windows.shape[1], n_last)]
+            errors = self._network(windows)[:, steps]
+            errors -= windows[:, steps]
+            return np.square(errors, out=errors)
+        judged = self._network.judged(windows, self.judge)[:, steps]
         return judged if self.lowest is None else np.maximum(judged - self.lowest, 0.0)
 
     def one_by_one(self, n_last: int | None = None) -> Callable[[Array], Array]:
         if self.judge.kind != "error":
             return singly(partial(self.errors, n_last=n_last))
-        rebuilt = self._network.one_by_one()
+        rebuilt, steps = self._network.one_by_one(), slice(None if n_last is None else -n_last, None)
 
         def errors(window: Array) -> Array:
-            steps = latest(len(window), n_last)
             found = rebuilt(window)[steps]
             found -= window[steps]
             found *= found
@@ -190,7 +188,7 @@ class MaskedModel:
     def errors(self, windows: Array, *, n_last: int | None = None) -> Array:
         """Squared differences between blocks and their predictions."""
         residuals = self.residuals(windows, n_last=n_last)
-        wanted = residuals[:, latest(residuals.shape[1], n_last)]
+        wanted = residuals if n_last is None else residuals[:, residuals.shape[1] - n_last :]
         return np.square(wanted, out=wanted)
 
     def one_by_one(self, n_last: int | None = None) -> Callable[[Array], Array]:
@@ -199,7 +197,7 @@ class MaskedModel:
         first = self._first(len(centre), n_last)
         operator, n_own = self.linear.operator[first * n_channels :], len(centre) - first
         hidden = None if self._network is None else self._network.one_by_one(n_own)
-        steps = latest(n_own, n_last)
+        steps = slice(None if n_last is None else n_own - n_last, None)
 
         def errors(window: Array) -> Array:
             centred = window - centre
@@ -239,11 +237,6 @@ class MaskedModel:
         linear = {f"{_LINEAR}{name}": getattr(self.linear, name) for name in ("centre", "operator", "variance")}
         inner = {} if self._network is None else self._network.state()
         return linear | {f"{_NETWORK}{name}": array for name, array in inner.items()}
-
-
-def latest(n_steps: int, n_last: int | None) -> slice:
-    """Where the last so many of the steps are; `None` takes all."""
-    return slice(0 if n_last is None else n_steps - n_last, n_steps)
 
 
 def singly(many: Callable[..., Array]) -> Callable[..., Array]:

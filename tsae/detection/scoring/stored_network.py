@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.parameters.judge import Judge
-from tsae.detection.scoring.models import BATCH, Graph, latest, singly
+from tsae.detection.scoring.models import BATCH, Graph, singly
 from tsae.nn.options import NetworkOptions
 
 if TYPE_CHECKING:
@@ -61,16 +61,6 @@ class StoredNetwork:
     def __call__(self, windows: Array) -> Array:
         rebuild = self._sessions.get("rebuild")
         return self._torch(windows) if rebuild is None else rebuild(windows=windows)
-
-    def squared_errors(self, windows: Array, *, n_last: int | None = None) -> Array:
-        steps = latest(windows.shape[1], n_last)
-        found = np.empty(windows[:, steps].shape, dtype=np.float32)
-        for first in range(0, len(windows), _WINDOWS_AT_ONCE):  # each part is done with before it leaves the cache
-            part = slice(first, first + _WINDOWS_AT_ONCE)
-            some, errors = np.ascontiguousarray(windows[part]), found[part]
-            np.subtract(self(some)[:, steps], some[:, steps], errors)
-            errors *= errors
-        return found
 
     def encode(self, windows: Array) -> Array:
         return self._torch.encode(windows)

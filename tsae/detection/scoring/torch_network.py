@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tsae.detection.parameters.judge import Judge
 from tsae.detection.scoring.graph import graphs_of
 from tsae.detection.scoring.judging import entry_errors
-from tsae.detection.scoring.models import Graph, LinearBlocks, MaskedModel, latest, singly
+from tsae.detection.scoring.models import Graph, LinearBlocks, MaskedModel, singly
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath
@@ -42,13 +42,6 @@ class TorchNetwork:
     @torch.inference_mode()
     def __call__(self, windows: Array) -> Array:
         return self.module(torch.from_numpy(np.ascontiguousarray(windows))).mean.numpy()  # type: ignore[no-any-return]
-
-    def squared_errors(self, windows: Array, *, n_last: int | None = None) -> Array:
-        steps = latest(windows.shape[1], n_last)
-        errors = self(windows)[:, steps]
-        errors -= windows[:, steps]
-        errors *= errors
-        return errors
 
     @torch.inference_mode()
     def encode(self, windows: Array) -> Array:
