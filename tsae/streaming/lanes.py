@@ -172,7 +172,7 @@ class Lanes:
         reach, newest = slice(origin, origin + self._longest), origin + self._longest - 1
         if whole:
             window[part, newest] = analog
-            return np.ascontiguousarray(window[part, reach]), None
+            return window[part, reach], None
         observed = ~np.isnan(analog)
         is_complete = observed.all(axis=1)
         self._recall(lanes)
@@ -183,7 +183,7 @@ class Lanes:
         n_whole[lanes] = np.where(is_complete, n_whole[lanes] + 1, 0)
         window[part, newest] = filled
         self.arrays["observed"][part, newest] = observed
-        return np.ascontiguousarray(window[part, reach]), self.arrays["observed"][part, reach]
+        return window[part, reach], self.arrays["observed"][part, reach]
 
     def _recall(self, lanes: NDArray[np.intp]) -> None:
         """Put down that everything was observed where nobody looked because it was."""
