@@ -8,7 +8,6 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,8 @@ from tsae.series.options import ReadOptions
 from tsae.streaming.payloads import MessageReader
 from tsae.streaming.runner import Runner, RunnerOptions
 from tsae.streaming.sinks.lines import FileSink
-from tsae.streaming.sinks.webhook import WebhookSink
 from tsae.streaming.sources.followed_file import FollowedFile
-from tsae.streaming.sources.mqtt import entity_pattern
+from tsae.streaming.sources.mqtt import MqttSink, entity_pattern, mqtt_address
 from tsae.streaming.sources.source import Message
 from tsae.streaming.state import read_state
 
@@ -114,6 +112,58 @@ def test_a_hostile_topic_names_an_entity_and_nothing_else() -> None:
     assert found is not None
     assert found["entity"] == "..\n$(rm) +%00"
     assert pattern.fullmatch("plant/a/b/row") is None
+
+
+NAMES = ["\ud800", "x" * 256]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=["no text", "long"])
+def test_a_machine_whose_name_no_sink_could_carry_costs_only_its_row(
+    detector: AnomalyDetector, tmp_path: Path, name: str
+) -> None:
+    source = Given([])
+    source._left = [Message(GOOD, entity, "rows") for entity in ("a", name, "a")]
+    runner, told = runner_of(detector, [], FileSink(tmp_path / "out.jsonl"))
+    runner.source = source
+    worked_through(runner)
+    assert [record["id"] for record in records_in(tmp_path / "out.jsonl")] == ["a/0", "a/1"]
+    (why,) = told
+    assert "must be Unicode text of at most 255 characters" in why
+
+
+def test_another_file_is_not_cut_to_where_the_one_before_ended(detector: AnomalyDetector, tmp_path: Path) -> None:
+    state, other = tmp_path / "state", tmp_path / "other"
+    worked_through(runner_of(detector, [GOOD], FileSink(tmp_path / "out.jsonl"), state=state)[0])
+    other.write_text('{"id": "kept"}\n' * 100)
+    worked_through(runner_of(detector, [GOOD], FileSink(other), state=state)[0])
+    assert [record["id"] for record in records_in(other)] == ["kept"] * 100 + ["/1"]
+
+
+def test_a_part_that_cannot_be_opened_is_named_although_others_are_not_open(
+    detector: AnomalyDetector, tmp_path: Path
+) -> None:
+    runner, _ = runner_of(detector, [], FileSink(tmp_path / "missing" / "out"))
+    runner.sinks = [*runner.sinks, MqttSink(mqtt_address("mqtt://127.0.0.1:1/out"))]
+    with pytest.raises(OutputError, match="cannot write"):
+        runner.open()
+    runner.close()
+
+
+def test_a_stop_does_not_wait_for_the_next_try(detector: AnomalyDetector, tmp_path: Path) -> None:
+    class Down(FileSink):
+        def write(self, records: Any) -> None:
+            tries.append(len(records))
+            if len(tries) == 2:  # while it waits for the third
+                threading.Timer(0.05, runner.stop).start()
+            raise OutputError("down")
+
+    tries: list[int] = []
+    runner, _ = runner_of(detector, [GOOD], Down(tmp_path / "out"))
+    pause = runner._sleep
+    runner._sleep = lambda seconds: pause(1e9 if len(tries) == 2 else 0.0)
+    worked_through(runner)
+    assert tries == [1, 1, 1]
+    assert runner.failed
 
 
 def test_a_sink_that_cannot_be_written_says_so(tmp_path: Path) -> None:
@@ -236,36 +286,3 @@ def test_a_line_of_fifty_megabytes_costs_only_itself(detector: AnomalyDetector, 
     worked_through(runner)
     assert runner.scorer.counts.n_rows == 2
     assert told == ["the message has more than 1,048,576 bytes; send one row in each"]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Any]:
-    """A web hook that is down for its first two requests."""
-    keys: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            keys.append(self.headers["Idempotency-Key"])
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(503 if len(keys) <= 2 else 204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/", keys
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def test_a_web_hook_that_is_down_gets_everything_later(detector: AnomalyDetector, receiver: Any) -> None:
-    url, keys = receiver
-    pauses: list[float] = []
-    run(detector, [GOOD, GOOD], WebhookSink(url, sleep=pauses.append))
-    assert keys == ["row:/0"] * 3 + ["row:/1"]
-    assert pauses == sorted(pauses)
-    assert len(pauses) == 2

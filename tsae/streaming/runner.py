@@ -30,6 +30,7 @@ __all__ = ["Runner", "RunnerOptions"]
 
 _logger = logging.getLogger(__name__)
 _LONGEST_PAUSE = 30.0  # seconds between tries to deliver
+_LONGEST_NAME = 255  # of a machine, in characters
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,10 @@ class Runner:
         *,
         options: RunnerOptions | None = None,
         report: Callable[[str, str], None] | None = None,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.scorer, self.source, self.sinks, self._reader = scorer, source, sinks, reader
         self._options = options or RunnerOptions()
-        self._report, self._sleep = report or _log_report, sleep
+        self._report, self._sleep = report or _log_report, self._pause
         self._files = None if self._options.state is None else StateFiles(self._options.state)
         self._snapshot = 0  # number of the last one
         self._rows_at_snapshot, self._time_of_snapshot = 0, time.monotonic()
@@ -77,7 +77,7 @@ class Runner:
         self.stopped = False
         self.failed = False
         """Whether it ended before results were out."""
-        self._is_open = False
+        self._opened: list[Source | Sink] = []
 
     def open(self) -> None:
         """Take up the saved state, then open sinks and source where it ends.
@@ -105,10 +105,10 @@ class Runner:
                 sink_positions = self._fitting(entry.positions)
             if facts is None and sink_positions == [None] * len(self.sinks):
                 self._rows_at_snapshot = -1  # nothing yet: begin with a snapshot of nothing
-        for sink, position in zip(self.sinks, sink_positions, strict=True):
-            sink.open(position)
-        self.source.open(source_position)
-        self._is_open = True
+        parts: list[Source | Sink] = [*self.sinks, self.source]
+        for part, position in zip(parts, [*sink_positions, source_position], strict=True):
+            part.open(position)
+            self._opened.append(part)
         if self._rows_at_snapshot < 0:
             self._save()
         if self.scorer is not asked_for:
@@ -143,12 +143,11 @@ class Runner:
     def close(self) -> None:
         """Save what there is, unless it was not all taken up or is not all out, and let go."""
         try:
-            if self._is_open and self.scorer.counts.n_rows and not self.failed:
+            if self.source in self._opened and self.scorer.counts.n_rows and not self.failed:
                 self._save()
         finally:
-            self.source.close()
-            for sink in self.sinks:
-                sink.close()
+            for part in reversed(self._opened):
+                part.close()
             if self._files is not None:
                 self._files.journal.close()
 
@@ -198,7 +197,10 @@ class Runner:
     def _read(self, message: Message) -> StreamRow | None:
         if len(message.payload) > LONGEST_PAYLOAD:
             raise DataError(f"the message has more than {LONGEST_PAYLOAD:,} bytes; send one row in each")
-        return self._reader.row(message)
+        row = self._reader.row(message)
+        if row is not None:
+            _check_name(_name_of(message, row))
+        return row
 
     def _records(self, rows: Sequence[tuple[int, Message, StreamRow]], refusals: dict[int, str]) -> list[Record]:
         """What there is to tell of rows; a bad one costs only itself."""
@@ -214,7 +216,7 @@ class Runner:
 
     def _score(self, rows: Sequence[tuple[Message, StreamRow]]) -> list[Record]:
         stamps = [row.timestamp for _, row in rows]
-        names = [row.entity or message.entity or "" for message, row in rows]
+        names = [_name_of(message, row) for message, row in rows]
         values = [row.values for _, row in rows]
         has_times = stamps[0] is not None
         if any((stamp is not None) != has_times for stamp in stamps):
@@ -296,8 +298,28 @@ class Runner:
                 self._sleep(pause)
                 pause = min(_LONGEST_PAUSE, 2 * pause)
 
+    def _pause(self, seconds: float) -> None:
+        """Wait, but not after `stop`."""
+        end = time.monotonic() + seconds
+        while not self.stopped and time.monotonic() < end:
+            time.sleep(min(0.1, seconds))
+
     def _positions(self) -> list[Any]:
         return [sink.position() for sink in self.sinks]
+
+
+def _name_of(message: Message, row: StreamRow) -> str:
+    return row.entity or message.entity or ""
+
+
+def _check_name(name: str) -> None:
+    """Refuse a name that not every sink can carry, or that takes too much memory."""
+    is_text = name.isascii() or not any("\ud800" <= each <= "\udfff" for each in name)
+    if len(name) > _LONGEST_NAME or not is_text:
+        raise DataError(
+            f"the machine's name (={name[:20]!r}…) must be Unicode text of at most {_LONGEST_NAME} characters; repair "
+            "the sender"
+        )
 
 
 def _log_report(place: str, why: str) -> None:

@@ -48,6 +48,7 @@ class FileSink:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
+        self._name = str(self._path.absolute())  # another file is never cut to where this one ended
         self._file: IO[bytes] | None = None
         self._end = 0
 
@@ -55,12 +56,13 @@ class FileSink:
         try:
             file = self._path.open("r+b" if self._path.exists() else "w+b")
             self._end = file.seek(0, os.SEEK_END)
-            if position is not None:
-                self._end = min(int(position), self._end)
+            if position is not None and position["file"] == self._name:
+                self._end = min(int(position["end"]), self._end)
             file.truncate(self._end)
             file.seek(self._end)
         except OSError as error:
-            raise OutputError(f"cannot write {str(self._path)!r}: {error.strerror}; choose another path") from error
+            reason = error.strerror or error
+            raise OutputError(f"cannot write {str(self._path)!r}: {reason}; choose another path") from error
         self._file = file
 
     def write(self, records: Sequence[Record]) -> None:
@@ -77,8 +79,8 @@ class FileSink:
             raise OutputError(f"cannot write {str(self._path)!r}: {error.strerror}; free space") from error
         self._end += len(data)
 
-    def position(self) -> int:
-        return self._end
+    def position(self) -> dict[str, Any]:
+        return {"file": self._name, "end": self._end}
 
     def close(self) -> None:
         if self._file is not None:

@@ -22,7 +22,7 @@ class Sink(Protocol):
         Raises
         ------
         OutputError
-            If they are not all out; the caller tries again with all of them.
+            If they are not all out; the caller tries again with the same records.
         """
 
     def position(self) -> Any:

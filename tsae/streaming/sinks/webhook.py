@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import time
+import logging
+import string
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from tsae.errors import OutputError, ParameterError
 from tsae.streaming.records import Record
 
 __all__ = ["WebhookSink"]
 
+_logger = logging.getLogger(__name__)
 _TIMEOUT = 10.0  # seconds
-_RETRIED = frozenset({408, 425, 429})
+_ABOUT_THE_RECORD = frozenset({400, 409, 413, 415, 422})
+_AS_THEY_ARE = string.punctuation.replace("%", "")
 
 
 class WebhookSink:
     """POST every record as JSON to a URL.
 
-    Server errors and unreachable hosts are tried again with back-off; a refusal (4xx) is final for its record and
-    counted, because the same record would be refused for ever.
+    An answer that refuses the record itself (400, 409, 413, 415, 422) is final, and told, because it would be refused
+    for ever. Anything else that is no success (a server that is down, moved, or does not know the caller) is
+    for the caller to try again, from the first record that is not out.
 
     Parameters
     ----------
     url
         Begins with http:// or https://.
-    n_tries
-        Tries of one record before the sink reports that it cannot deliver.
     """
 
-    def __init__(self, url: str, *, n_tries: int = 5, sleep: Callable[[float], None] = time.sleep) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise ParameterError(f"web hook {url!r} must begin with http:// or https://")
-        self._url, self._n_tries, self._sleep = url, n_tries, sleep
+    def __init__(self, url: str) -> None:
+        self._url = _checked(url)
+        self._opener = urllib.request.build_opener(_NoRedirects)
         self._n_sent = 0  # of the records that are being written
-        self.n_refused = 0
 
     def open(self, position: Any) -> None:
         pass
@@ -55,26 +57,46 @@ class WebhookSink:
         pass
 
     def _post(self, record: Record) -> None:
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key_of(record)}
+        key = key_of(record)
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         request = urllib.request.Request(self._url, json.dumps(record).encode(), headers)
-        for attempt in range(self._n_tries):
-            try:
-                with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
-                    answer.read()
+        try:
+            with self._opener.open(request, timeout=_TIMEOUT) as answer:
+                answer.read()
+            return
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code in _ABOUT_THE_RECORD:
+                _logger.error("web hook %r refuses %s (HTTP %d); it is not sent again", self._url, key, error.code)
                 return
-            except urllib.error.HTTPError as error:
-                error.close()
-                reason = f"HTTP {error.code}"
-                if error.code < 500 and error.code not in _RETRIED:
-                    self.n_refused += 1
-                    return
-            except OSError as error:
-                reason = str(getattr(error, "reason", error))
-            if attempt < self._n_tries - 1:
-                self._sleep(min(30.0, 0.2 * 2**attempt))
+            place = error.headers.get("Location")
+            reason = f"HTTP {error.code}" + (f", it has moved to {place!r}" if place else "")
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
         raise OutputError(f"web hook {self._url!r} does not take results ({reason}); check the receiver")
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A POST that is sent elsewhere would arrive as a GET, without the record."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
 def key_of(record: Record) -> str:
-    """The same for the same record, whenever it is sent."""
-    return ":".join(str(record[name]) for name in ("kind", "id", "state", "version") if name in record)
+    """The same for the same record, whenever it is sent; ASCII, as headers are."""
+    key = ":".join(str(record[name]) for name in ("kind", "id", "state", "version") if name in record)
+    return quote(key, safe=_AS_THEY_ARE)
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_good = False
+    if not is_good or any(each <= " " or each > "~" for each in url):
+        raise ParameterError(f"web hook {url!r} must be http(s)://HOST[:PORT]/PATH, with anything but ASCII escaped")
+    if parts.username or parts.password:
+        raise ParameterError("the address of a web hook must not hold a user or a password; use a secret path")
+    return url
