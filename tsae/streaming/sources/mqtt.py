@@ -7,7 +7,8 @@ import logging
 import os
 import queue
 import re
-import time
+import threading
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from tsae.errors import MissingDependencyError, OutputError, ParameterError
 from tsae.streaming.records import Record
-from tsae.streaming.sources.source import Message
+from tsae.streaming.sources.source import LONGEST_PAYLOAD, Message
 
 __all__ = ["MqttAddress", "MqttSink", "MqttSource", "entity_pattern", "mqtt_address"]
 
@@ -81,6 +82,10 @@ def entity_pattern(topic: str) -> tuple[str, re.Pattern[str] | None]:
     ('plant/+/row', 'pump-3')
     """
     levels = topic.split("/")
+    is_wrong = any(len(level) > 1 and set(level) & {"+", "#"} for level in levels) or "#" in levels[:-1]
+    if is_wrong or levels[0] == "$share":
+        rule = "+ and # must stand alone between two slashes, # at the end; rows of a machine cannot be shared out"
+        raise ParameterError(f"topic {topic!r}: {rule}")
     if any("{entity}" in level and level != "{entity}" for level in levels) or levels.count("{entity}") > 1:
         raise ParameterError(f"topic {topic!r}: {{entity}} must stand alone between two slashes, and once")
     subscribed = topic.replace("{entity}", "+")
@@ -103,7 +108,7 @@ class MqttSource:
         self._address = address
         self._topic, self._pattern = entity_pattern(address.topic)
         self._queue: queue.Queue[Any] = queue.Queue(maxsize=_MOST_WAITING)
-        self._polled: list[Any] = []
+        self._polled: list[tuple[int, Any]] = []  # by which connection, and what
         self.n_connections = 0
 
     def open(self, position: Any) -> None:
@@ -120,14 +125,15 @@ class MqttSource:
             except queue.Empty:
                 break
         self._polled += batch
-        return [Message(each.payload, self._entity_of(each.topic), each.topic[:200]) for each in batch]
+        return [Message(each.payload, self._entity_of(each.topic), each.topic[:200]) for _, each in batch]
 
     def position(self) -> None:
         return None
 
     def commit(self) -> None:
-        for message in self._polled:
-            self._client.ack(message.mid, message.qos)
+        for connection, message in self._polled:
+            if connection == self.n_connections:  # else it comes again, and its number may be another one's
+                self._client.ack(message.mid, message.qos)
         self._polled.clear()
 
     def close(self) -> None:
@@ -139,7 +145,8 @@ class MqttSource:
         client.subscribe(self._topic, qos=1)
 
     def on_message(self, _client: Any, _userdata: Any, message: Any) -> None:
-        self._queue.put(message)
+        message.payload = message.payload[: LONGEST_PAYLOAD + 1]
+        self._queue.put((self.n_connections, message))
 
     def _entity_of(self, topic: str) -> str | None:
         found = None if self._pattern is None else self._pattern.fullmatch(topic)
@@ -150,23 +157,26 @@ class MqttSink:
     """Every record to a topic at QoS 1; `{entity}` in it becomes the record's entity."""
 
     def __init__(self, address: MqttAddress) -> None:
-        self._address = address
         entity_pattern(address.topic)
+        if set(address.topic) & {"+", "#"}:
+            raise ParameterError(f"topic {address.topic!r} of results must have no + and no #; name it")
+        self._address = address
+        self._n_out = 0  # of the records that are being written
+        self._sent: set[int] = set()  # numbers of those that the client has, and sends again by itself
+        self._answers: dict[int, Any] = {}
+        self._answered = threading.Condition()
 
     def open(self, position: Any) -> None:
         self._client = connected_client(self._address, None)
+        self._client.on_publish = self._on_publish
 
     def write(self, records: Sequence[Record]) -> None:
-        sent = [self._client.publish(self._topic_of(record), json.dumps(record), qos=1) for record in records]
-        deadline = time.monotonic() + _TIMEOUT
-        for each in sent:
-            try:
-                each.wait_for_publish(max(0.0, deadline - time.monotonic()))
-                done = each.is_published()
-            except (RuntimeError, ValueError):
-                done = False
-            if not done:
-                raise OutputError(f"the MQTT broker at {self._address.host!r} does not take results; check it")
+        while self._n_out < len(records):
+            part = records[self._n_out : self._n_out + _MOST_AT_ONCE]
+            self._sent = self._sent or {self._publish(record) for record in part}
+            self._wait()
+            self._n_out += len(part)
+        self._n_out = 0
 
     def position(self) -> None:
         return None
@@ -175,9 +185,31 @@ class MqttSink:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _topic_of(self, record: Record) -> str:
-        entity = re.sub(r"[/+#\x00]", "_", str(record.get("entity", "all")))
-        return self._address.topic.replace("{entity}", entity)
+    def _publish(self, record: Record) -> int:
+        level = "".join("_" if _is_no_part_of_a_topic(each) else each for each in str(record.get("entity", "all")))
+        sent = self._client.publish(self._address.topic.replace("{entity}", level), json.dumps(record), qos=1)
+        return int(sent.mid)
+
+    def _on_publish(self, _client: Any, _userdata: Any, number: int, answer: Any, *_: Any) -> None:
+        with self._answered:
+            self._answers[number] = answer
+            self._answered.notify()
+
+    def _wait(self) -> None:
+        where = f"the MQTT broker at {self._address.host!r}"
+        with self._answered:
+            if not self._answered.wait_for(lambda: self._answers.keys() >= self._sent, _TIMEOUT):
+                raise OutputError(f"{where} does not take results; check it")
+            refusals = [answer for answer in self._answers.values() if answer.is_failure]
+            self._answers.clear()
+        self._sent = set()
+        if refusals:
+            raise OutputError(f"{where} refuses results ({refusals[0]}); check what it allows")
+
+
+def _is_no_part_of_a_topic(character: str) -> bool:
+    """Whether it has a meaning there, or a broker may end the connection because of it."""
+    return character in "/+#" or unicodedata.category(character) in ("Cc", "Cn")
 
 
 class _Outages:
@@ -197,6 +229,16 @@ class _Outages:
 
     def on_connect_fail(self, *_: Any) -> None:
         self._tell(f"cannot reach the MQTT broker at {self._where}")
+
+    def on_disconnect(self, _client: Any, _userdata: Any, _flags: Any, reason: Any, *_: Any) -> None:
+        if reason.is_failure:
+            way_out = "if another process has the same `?client=`, give it its own"
+            self._tell(f"lost the connection to the MQTT broker at {self._where} ({reason}); {way_out}")
+
+    def on_subscribe(self, _client: Any, _userdata: Any, _number: int, answers: Any, *_: Any) -> None:
+        for answer in answers:
+            if answer.is_failure:
+                _logger.error("the MQTT broker at %s refuses the subscription (%s); no row comes", self._where, answer)
 
     def _tell(self, problem: str) -> None:
         if not self._is_told:
@@ -230,6 +272,7 @@ def connected_client(address: MqttAddress, source: MqttSource | None) -> Any:
     client.reconnect_delay_set(1, _LONGEST_DELAY)
     tells = _Outages(address, source)
     client.on_connect, client.on_connect_fail = tells.on_connect, tells.on_connect_fail
+    client.on_disconnect, client.on_subscribe = tells.on_disconnect, tells.on_subscribe
     if source is not None:
         client.on_message = source.on_message
     session: dict[str, Any] = {}
