@@ -14,7 +14,6 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from tests.streaming.brokers import Mosquitto, wait_for
 from tsae.errors import OutputError, ParameterError
-from tsae.streaming.sinks.sink import Sink
 from tsae.streaming.sources import mqtt
 from tsae.streaming.sources.mqtt import MqttSink, MqttSource, entity_pattern, mqtt_address
 
@@ -41,7 +40,7 @@ def received(broker: Mosquitto) -> Iterator[list[tuple[str, Any]]]:
     client.on_message = lambda _client, _data, message: out.append((message.topic, json.loads(message.payload)))
     subscribed: list[int] = []
     client.on_subscribe = lambda *_: subscribed.append(1)
-    client.reconnect_delay_set(1, 1)
+    client.reconnect_delay_set(0.1, 0.1)
     client.connect("127.0.0.1", broker.port)
     client.subscribe("results/#", qos=1)
     client.loop_start()
@@ -51,18 +50,15 @@ def received(broker: Mosquitto) -> Iterator[list[tuple[str, Any]]]:
     client.loop_stop()
 
 
-def opened(sink: Sink) -> Sink:
-    sink.open(None)
-    return sink
-
-
 def test_results_that_wait_for_a_broker_are_sent_once(
     broker: Mosquitto, received: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mqtt, "_MOST_AT_ONCE", 2)
     monkeypatch.setattr(mqtt, "_TIMEOUT", 0.05)
     broker.stop()
-    sink = opened(MqttSink(mqtt_address(f"mqtt://127.0.0.1:{broker.port}/results/{{entity}}")))
+    sink = MqttSink(mqtt_address(f"mqtt://127.0.0.1:{broker.port}/results/{{entity}}"))
+    sink.open(None)
+    sink._client.reconnect_delay_set(0.1, 0.1)
     try:
         for _ in range(4):
             with pytest.raises(OutputError, match="does not take results; check it"):
@@ -78,7 +74,8 @@ def test_results_that_wait_for_a_broker_are_sent_once(
 
 
 def test_results_that_may_not_be_published_are_not_out(broker: Mosquitto) -> None:
-    sink = opened(MqttSink(mqtt_address(f"mqtt://127.0.0.1:{broker.port}/secret/row?version=5")))
+    sink = MqttSink(mqtt_address(f"mqtt://127.0.0.1:{broker.port}/secret/row?version=5"))
+    sink.open(None)
     try:
         with pytest.raises(OutputError, match=r"refuses results \(Not authorized\); check what it allows"):
             sink.write(RECORDS[:1])
