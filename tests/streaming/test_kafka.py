@@ -15,6 +15,7 @@ from tsae.errors import OutputError, ParameterError
 from tsae.series.options import ReadOptions
 from tsae.streaming.payloads import MessageReader
 from tsae.streaming.runner import Runner, RunnerOptions
+from tsae.streaming.sources import kafka
 from tsae.streaming.sources.kafka import KafkaSink, KafkaSource, kafka_address
 
 pytestmark = pytest.mark.filterwarnings("ignore:the rows carry no time")
@@ -157,11 +158,14 @@ def told(kept: Kept) -> list[dict[str, Any]]:
     return [record for record in kept.records if "score" in record]
 
 
-def test_results_go_to_a_topic_keyed_by_entity(servers: str) -> None:
+def test_results_go_to_a_topic_keyed_by_entity_and_one_that_is_too_long_costs_no_other(
+    servers: str, caplog: pytest.LogCaptureFixture
+) -> None:
     sink = KafkaSink(kafka_address(f"kafka://{servers}/results"))
     sink.open(None)
-    sink.write([{"schema": "tsae.stream/2", "kind": "row", "id": "a/0", "entity": "a"}])
+    sink.write([{"id": "a/long", "text": " " * 2_000_000}, {"id": "a/0", "entity": "a"}])
     sink.close()
+    assert "Kafka refuses a/long (" in caplog.text
     source = KafkaSource(kafka_address(f"kafka://{servers}/results?group=test"))
     source.open(None)
     messages: list[Any] = []
@@ -176,3 +180,30 @@ def test_results_go_to_a_topic_keyed_by_entity(servers: str) -> None:
 def test_addresses_that_cannot_be_read_are_refused(url: str) -> None:
     with pytest.raises(ParameterError, match="must be kafka://host:port"):
         kafka_address(url)
+
+
+def test_a_cluster_that_is_not_there_is_told_once_and_given_everything_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(kafka, "_TIMEOUT", 0.2)
+    address = kafka_address("kafka://127.0.0.1:9/rows")
+    source, sink = KafkaSource(address), KafkaSink(address)
+    source.open(None)
+    sink.open(None)
+    try:
+        for _ in range(3):
+            with pytest.raises(OutputError, match=r"does not take results \(no answer\); check it"):
+                sink.write([{"id": "a"}, {"id": "b"}])
+            assert source.poll(0.2) == []
+            assert len(sink._producer) < 4  # none is handed over again; it may have an error to tell
+        assert 1 <= caplog.text.count("Connection refused") <= 2  # each client once
+        assert not capfd.readouterr().err
+    finally:
+        source.close()
+        sink.close()
+
+
+@pytest.mark.parametrize("kind", [KafkaSource, KafkaSink])
+def test_settings_that_the_client_does_not_know_are_refused(kind: Any) -> None:
+    with pytest.raises(ParameterError, match=r'No such configuration property: "no.such"\); correct the address'):
+        kind(kafka_address("kafka://host:1/rows?no.such=1")).open(None)

@@ -16,7 +16,8 @@ from tsae.streaming.sources.source import Message
 __all__ = ["KafkaAddress", "KafkaSink", "KafkaSource", "kafka_address"]
 
 _MOST_AT_ONCE = 500
-_TIMEOUT = 10.0  # seconds until records must be acknowledged
+_TIMEOUT = 5.0  # seconds until records must be acknowledged
+_QUIET = {"log_level": 2}  # what there is to tell comes as an error too
 _logger = logging.getLogger(__name__)
 
 
@@ -57,27 +58,30 @@ class KafkaSource:
 
     def __init__(self, address: KafkaAddress) -> None:
         self._address = address
+        self._outages = _Outages(address)
         self._offsets: dict[int, int] = {}
 
     def open(self, position: Any) -> None:
         self._kafka = _library()
         self._offsets = {int(partition): offset for partition, offset in (position or {}).items()}
         settings = {
-            "bootstrap.servers": self._address.servers,
             "group.id": self._address.group,
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
-            **self._address.settings,
         }
-        self._consumer = self._kafka.Consumer(settings)
+        self._consumer = _client_of(self._kafka.Consumer, self._address, self._outages, settings)
         self._consumer.subscribe([self._address.topic], on_assign=self._assigned)
 
     def poll(self, timeout: float) -> list[Message] | None:
+        first = self._consumer.poll(timeout)
+        if first is None:
+            return []
         messages = []
-        for each in self._consumer.consume(_MOST_AT_ONCE, timeout):
+        for each in [first, *self._consumer.consume(_MOST_AT_ONCE - 1, 0.0)]:
             if each.error() is not None:
-                _logger.warning("Kafka: %s", each.error())
+                self._outages.tell(each.error())
                 continue
+            self._outages.end()
             self._offsets[each.partition()] = each.offset() + 1
             key = each.key()
             entity = None if key is None else key.decode("utf-8", errors="replace")
@@ -115,34 +119,86 @@ class KafkaSink:
 
     def __init__(self, address: KafkaAddress) -> None:
         self._address = address
+        self._outages = _Outages(address)
+        self._n_out = 0  # of the records that are being written
+        self._is_sent = False  # the client has the next ones, and sends them again by itself
+        self._failures: list[Any] = []
 
     def open(self, position: Any) -> None:
-        settings = {"bootstrap.servers": self._address.servers, "enable.idempotence": True, **self._address.settings}
-        self._producer = _library().Producer(settings)
+        self._kafka = _library()
+        settings = {"enable.idempotence": True}
+        self._producer = _client_of(self._kafka.Producer, self._address, self._outages, settings)
 
     def write(self, records: Sequence[Record]) -> None:
-        failures: list[Any] = []
-
-        def delivered(error: Any, _message: Any) -> None:
-            if error is not None:
-                failures.append(error)
-
-        try:
-            for record in records:
-                key = str(record.get("entity", ""))
-                self._producer.produce(self._address.topic, json.dumps(record), key=key, on_delivery=delivered)
-                self._producer.poll(0)
-        except BufferError as error:
-            failures.append(error)
-        if self._producer.flush(_TIMEOUT) or failures:
-            reason = failures[0] if failures else "no answer"
-            raise OutputError(f"Kafka at {self._address.servers!r} does not take results ({reason}); check it")
+        while self._n_out < len(records):
+            part = records[self._n_out : self._n_out + _MOST_AT_ONCE]
+            if not self._is_sent:
+                for record in part:
+                    self._produce(record)
+                self._is_sent = True
+            if self._producer.flush(_TIMEOUT):
+                raise self._not_taken("no answer")
+            failures, self._failures, self._is_sent = self._failures, [], False
+            if failures:
+                raise self._not_taken(failures[0])
+            self._outages.end()
+            self._n_out += len(part)
+        self._n_out = 0
 
     def position(self) -> None:
         return None
 
     def close(self) -> None:
-        self._producer.flush(_TIMEOUT)
+        self._producer.purge()  # of what was not out, nothing is remembered
+
+    def _produce(self, record: Record) -> None:
+        """Hand over a record; one that is too long would be refused for ever."""
+
+        def done(error: Any, _message: Any = None) -> None:
+            if error is None:
+                return
+            if getattr(error, "code", lambda: None)() == self._kafka.KafkaError.MSG_SIZE_TOO_LARGE:
+                _logger.error("Kafka refuses %s (%s); it is not sent again", record["id"], error)
+            else:
+                self._failures.append(error)
+
+        try:
+            key = str(record.get("entity", ""))
+            self._producer.produce(self._address.topic, json.dumps(record), key=key, on_delivery=done)
+        except self._kafka.KafkaException as error:
+            done(error.args[0])
+        except BufferError as error:
+            done(error)
+
+    def _not_taken(self, reason: Any) -> OutputError:
+        return OutputError(f"Kafka at {self._address.servers!r} does not take results ({reason}); check it")
+
+
+class _Outages:
+    """Tells once of each problem with the servers; the client goes on trying."""
+
+    def __init__(self, address: KafkaAddress) -> None:
+        self._where = address.servers
+        self._told: set[int] = set()
+
+    def tell(self, error: Any) -> None:
+        if error.code() not in self._told:
+            _logger.warning("Kafka at %r: %s; trying again", self._where, error.str())
+        self._told.add(error.code())
+
+    def end(self) -> None:
+        self._told.clear()
+
+
+def _client_of(kind: Any, address: KafkaAddress, outages: _Outages, settings: dict[str, Any]) -> Any:
+    """A consumer or producer; what the address states goes before these settings."""
+    whole = {"bootstrap.servers": address.servers, **_QUIET, **settings, **address.settings}
+    try:
+        return kind({**whole, "error_cb": outages.tell})
+    except _library().KafkaException as error:
+        raise ParameterError(
+            f"Kafka's client does not take its settings ({error.args[0].str()}); correct the address"
+        ) from error
 
 
 def _library() -> Any:

@@ -25,7 +25,7 @@ _MOST_AT_ONCE = 500
 _MOST_WAITING = 2000
 _MOST_IN_FLIGHT = 200  # what comes again after a crash must be known again by its times
 _LONGEST_DELAY = 30  # seconds between tries to connect
-_TIMEOUT = 10.0  # seconds until a message must be acknowledged
+_TIMEOUT = 5.0  # seconds until a message must be acknowledged
 
 
 @dataclass(frozen=True)
