@@ -70,6 +70,31 @@ def test_a_line_that_names_some_channels_only_is_a_bad_line() -> None:
         values_of("plant 3\nflow,pressure,running\n1,2,1\n")
 
 
+TIMED = b'{"ts": "2026-11-24T10:00", "flow": 1, "pressure": 2}'
+
+
+@pytest.mark.parametrize("first", [b'{"flow": 1}', b'{"ts": "", "flow": 1}', b'{"ts": "soon", "flow": 1}'])
+def test_a_first_row_without_a_time_does_not_take_it_from_the_next_ones(first: bytes) -> None:
+    reader = MessageReader(CHANNELS, ReadOptions())
+    if b"ts" in first:
+        with pytest.raises(DataError, match=r"column 'ts' (is empty where the time should be|does not read as a time)"):
+            reader.row(Message(first, None, "rows"))
+    else:
+        row = reader.row(Message(first, None, "rows"))
+        assert row is not None
+        assert row.timestamp is None
+    row = reader.row(Message(TIMED, None, "rows"))
+    assert row is not None
+    assert row.timestamp == "2026-11-24T10:00"
+
+
+def test_a_time_column_that_is_empty_can_be_meant() -> None:
+    reader = MessageReader(CHANNELS, ReadOptions(timestamp=False))
+    row = reader.row(Message(b'{"ts": "", "flow": 1}', None, "rows"))
+    assert row is not None
+    assert row.timestamp is None
+
+
 @pytest.fixture(scope="module")
 def detector() -> AnomalyDetector:
     return AnomalyDetector(window_size=[8], max_steps=5, random_state=0).fit(plant(300))

@@ -25,6 +25,7 @@ __all__ = ["CsvLines", "HeaderError", "JsonLines", "MessageReader", "StreamRow",
 _logger = logging.getLogger(__name__)
 _TIME_NAMES = frozenset({"timestamp", "time", "datetime", "ts"})
 _SEPARATORS = (",", ";", "\t", "|")
+_MOST_JUDGED = 1000  # headers of rows without a time
 _WORDS = {word: value for pair in SWITCH_WORDS for word, value in pair.items()}
 
 
@@ -249,16 +250,20 @@ class _CellReader:
 
 
 class _RolesOfColumns:
-    """Which column is the time and which the entity, decided by the first row that can be read."""
+    """Which column is the time and which the entity, decided by the first row that can be read.
+
+    That there is no time is decided again by every row that holds what none before held.
+    """
 
     def __init__(self, channels: Sequence[str], options: ReadOptions) -> None:
         self._channels, self._options = set(channels), options
-        self._time: list[str] | None = None
+        self._time: list[str] = []
         self._format: TimeFormat | None = None  # None: ISO
+        self._judged: set[str] = set()  # headers of the rows that were decided by
 
     def row(self, values: Mapping[str, Any], texts: Mapping[str, str]) -> StreamRow:
         """Put a row together from its values by channel and all its cells by header."""
-        if self._time is None:
+        if not self._time and self._is_news(texts):
             self._decide(texts)
         entity = ""
         if self._options.entity is not None:
@@ -270,22 +275,39 @@ class _RolesOfColumns:
         time = " ".join(texts.get(header, "").strip() for header in self._time)
         return StreamRow(values, self._timestamp(time, self._format), time, entity)
 
+    def _is_news(self, texts: Mapping[str, str]) -> bool:
+        is_full = len(self._judged) >= _MOST_JUDGED
+        return not is_full and any(text and header not in self._judged for header, text in texts.items())
+
     def _decide(self, texts: Mapping[str, str]) -> None:
         headers = list(texts)
-        self._time = self._iso_column(texts)
-        if self._time is None:
+        time, time_format = self._iso_column(texts), None
+        if time is None:
             from tsae.series.roles import choose_roles  # loads pandas
 
             roles = choose_roles(headers, (), [list(texts.values())], self._options)
-            self._time, self._format = [headers[place] for place in roles.time], roles.time_format
-        if not self._time:
+            time, time_format = [headers[place] for place in roles.time], roles.time_format
+        if not time:
+            self._refuse_absent_time(texts)
             _tell("the rows carry no time that can be read; they follow each other without gaps")
         else:
-            _logger.info("times are read from %r", " ".join(self._time))
-        others = [name for name in headers if name not in self._time and name != self._options.entity]
+            _logger.info("times are read from %r", " ".join(time))
+        self._time, self._format = time, time_format
+        self._judged.update(header for header, text in texts.items() if text)
+        others = [name for name in headers if name not in time and name != self._options.entity]
         extra = [name for name in others if not _by_channel([name], self._channels)]
         if extra:
             _tell(f"columns {extra} were not there in fit and are ignored")
+
+    def _refuse_absent_time(self, texts: Mapping[str, str]) -> None:
+        if self._options.timestamp is False:
+            return
+        for header, text in texts.items():
+            if header.strip().lower() in _TIME_NAMES and header not in self._channels and not text.strip():
+                raise DataError(
+                    f"column {header!r} is empty where the time should be; repair the sender, or state with "
+                    "`--no-timestamp` that the rows carry none"
+                )
 
     def _iso_column(self, texts: Mapping[str, str]) -> list[str] | None:
         """The column of the time, if it has one of the usual names and holds ISO times; `None` if that is not clear."""
