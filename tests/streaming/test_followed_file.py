@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -76,10 +77,66 @@ def test_a_restart_goes_on_behind_the_last_whole_line_unless_the_file_is_another
     second = FollowedFile(path)
     second.open(position)
     assert payloads(second) == [b"22"]
+    position = second.position()
     second.close()
-    path.rename(tmp_path / "rows.csv.1")
-    path.write_text("a\n7\n")
+    (tmp_path / "rows.csv.1").write_text("a\n7\n")
+    (tmp_path / "rows.csv.1").replace(path)
     third = FollowedFile(path)
     third.open(position)
     assert payloads(third) == [b"a", b"7"]
     third.close()
+
+
+def test_a_file_that_was_rotated_while_nobody_followed_it_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a\n1\n")
+    first = FollowedFile(path)
+    assert payloads(first) == [b"a", b"1"]
+    position = first.position()
+    first.close()
+    with path.open("a") as file:
+        file.write("2\n")
+    path.rename(tmp_path / "rows-20261124.csv")
+    path.write_text("a\n3\n")
+    second = FollowedFile(path)
+    second.open(position)
+    assert payloads(second) == [b"2", b"a", b"3"]
+    second.close()
+
+
+def test_a_sender_may_go_on_for_a_while_in_the_file_that_was_renamed(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a\n1\n")
+    source = FollowedFile(path)
+    assert payloads(source) == [b"a", b"1"]
+    path.rename(tmp_path / "rows.csv.1")
+    path.touch()
+    assert payloads(source) == []
+    with (tmp_path / "rows.csv.1").open("a") as file:
+        file.write("2\n")
+    path.write_text("3\n")
+    assert payloads(source) == [b"2", b"3"]
+    source.close()
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_a_file_that_was_cut_and_has_grown_past_its_end_is_another_one(tmp_path: Path, is_running: bool) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("1\n2\n")
+    source = FollowedFile(path)
+    assert payloads(source) == [b"1", b"2"]
+    position = source.position()
+    path.write_text("3\n4\n5\n6\n")  # the same inode
+    if not is_running:
+        source.close()
+        source = FollowedFile(path)
+        source.open(position)
+    assert payloads(source) == [b"3", b"4", b"5", b"6"]
+    source.close()
+
+
+def test_only_a_regular_file_is_followed(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(DataError, match="is no regular file; read a pipe from standard input, with -"):
+            FollowedFile(path).open(None)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import time
+import zlib
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,10 +19,14 @@ __all__ = ["FollowedFile"]
 _logger = logging.getLogger(__name__)
 _CHUNK = 2**18
 _PAUSE = 0.05  # seconds between looks at a file that does not grow
+_HEAD = 1024  # bytes by which a file is known again
 
 
 class FollowedFile:
     """Like `tail -F` from the first line: a file that is replaced is read to its end, then the new one from its start.
+
+    The end is where the new one holds something, because until then a sender may not know that there is one. A file
+    that was renamed while nobody followed it is found by its inode, if it lies in the same folder.
 
     Parameters
     ----------
@@ -32,7 +38,7 @@ class FollowedFile:
     Raises
     ------
     DataError
-        On reading, if there is nothing to read and `follow` is false.
+        If it is no regular file; on reading, if there is nothing to read and `follow` is false.
     """
 
     replayable = True
@@ -42,24 +48,29 @@ class FollowedFile:
         self._file: IO[bytes] | None = None
         self._lines = LineSplitter()
         self._end = 0  # bytes read
+        self._head = (0, 0)  # so many first bytes, and their checksum
         self._is_missed = False
 
     def open(self, position: Any) -> None:
-        if position is None:
+        if self._path.exists() and not stat.S_ISREG(self._path.stat().st_mode):
+            raise DataError(f"{str(self._path)!r} is no regular file; read a pipe from standard input, with -")
+        if position is None or position["inode"] is None:
             return
-        file = self._opened()
-        if file is None or os.fstat(file.fileno()).st_ino != position["inode"]:
-            return  # rotated in the meantime: the new one is read from its start
-        if os.fstat(file.fileno()).st_size >= position["offset"]:
-            self._end = file.seek(position["offset"])
+        for path in [self._path, *_renamed(self._path, position["inode"])]:
+            if self._found_again(path, position):
+                return
 
     def poll(self, timeout: float) -> list[Message] | None:
         deadline = time.monotonic() + timeout
         while True:
             file = self._file or self._opened()
+            if file is not None and _head_of(file, self._head[0]) != self._head:
+                self._begin_again(file)
             data = file.read(_CHUNK) if file is not None else b""
             if data:
                 self._end += len(data)
+                if self._head[0] < _HEAD and file is not None:
+                    self._head = _head_of(file, min(_HEAD, self._end))
                 messages = self._lines.push(data)
                 if messages:
                     return messages
@@ -75,7 +86,7 @@ class FollowedFile:
 
     def position(self) -> Any:
         inode = None if self._file is None else os.fstat(self._file.fileno()).st_ino
-        return {"inode": inode, "offset": self._end - self._lines.pending}
+        return {"inode": inode, "offset": self._end - self._lines.pending, "head": list(self._head)}
 
     def commit(self) -> None:
         pass
@@ -96,8 +107,23 @@ class FollowedFile:
             self._is_missed = True
             return None
         self._is_missed = False
-        self._end = 0
+        self._end, self._head = 0, (0, 0)
         return self._file
+
+    def _found_again(self, path: Path, position: Any) -> bool:
+        """Whether the file at this path is the one of the position; then go on there."""
+        try:
+            file = path.open("rb")
+        except OSError:
+            return False
+        found, head = os.fstat(file.fileno()), tuple(position.get("head", (0, 0)))
+        is_same = found.st_ino == position["inode"] and found.st_size >= position["offset"]
+        if not is_same or _head_of(file, head[0]) != head:
+            file.close()
+            return False
+        self._file, self._head = file, _head_of(file, head[0])
+        self._end = file.seek(position["offset"])
+        return True
 
     def _has_changed(self, file: IO[bytes]) -> bool:
         """Whether the file was cut, or replaced by another one; then begin at its start."""
@@ -107,14 +133,30 @@ class FollowedFile:
             return False
         before = os.fstat(file.fileno())
         if now.st_ino != before.st_ino:
-            if before.st_size > self._end:
+            if before.st_size > self._end or not now.st_size:
                 return False
             self._lines = LineSplitter()
             file.close()
             self._file = None
             return True
         if before.st_size < self._end:
-            self._lines = LineSplitter()
-            self._end = file.seek(0)
+            self._begin_again(file)
             return True
         return False
+
+    def _begin_again(self, file: IO[bytes]) -> None:
+        """The file was cut."""
+        self._lines = LineSplitter()
+        self._end, self._head = file.seek(0), (0, 0)
+
+
+def _head_of(file: IO[bytes], n_bytes: int) -> tuple[int, int]:
+    return n_bytes, zlib.crc32(os.pread(file.fileno(), n_bytes, 0))
+
+
+def _renamed(path: Path, inode: int) -> list[Path]:
+    """Files beside this one that have the inode."""
+    try:
+        return [each for each in path.parent.iterdir() if each != path and each.lstat().st_ino == inode]
+    except OSError:
+        return []
