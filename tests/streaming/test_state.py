@@ -60,5 +60,5 @@ def test_a_state_of_another_model_or_a_torn_one_is_refused(model: StreamModel, t
         read_state(tmp_path / "state", StreamScorer(model, lag=2))
     data = (tmp_path / "state").read_bytes()
     (tmp_path / "state").write_bytes(data[: len(data) // 2])
-    with pytest.raises(DataError, match=r"cannot be used: .*; delete it to begin afresh"):
+    with pytest.raises(DataError, match=r"cannot be used: it is damaged.*, or delete it to begin afresh"):
         read_state(tmp_path / "state", StreamScorer(model))

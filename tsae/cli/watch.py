@@ -52,14 +52,16 @@ def watch(
     ] = None,
     metrics_port: Annotated[
         int | None,
-        typer.Option(help="Counters as Prometheus text on this port of this machine.", rich_help_panel=_PANEL),
+        typer.Option(
+            help="Counters as Prometheus text on this port of this machine.", min=1, max=65535, rich_help_panel=_PANEL
+        ),
     ] = None,
     alarms_only: Annotated[
         bool, typer.Option("--alarms-only", help="Tell only rows that alarm, at once or when settled, and events.")
     ] = False,
     events_only: Annotated[bool, typer.Option("--events-only", help="Tell only events.")] = False,
-    reorder: Annotated[int, typer.Option(help="Rows that wait for earlier ones that come late.")] = 0,
-    max_entities: Annotated[int, typer.Option(help="Most machines; rows of further ones are refused.")] = 10_000,
+    reorder: Annotated[int, typer.Option(help="Rows that wait for earlier ones that come late.", min=0)] = 0,
+    max_entities: Annotated[int, typer.Option(help="Most machines; rows of further ones are refused.", min=1)] = 10_000,
     reading: StreamReading,
     events: EventOptions,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 from collections.abc import Sequence
@@ -34,35 +35,52 @@ class Journal:
         self._file: IO[bytes] | None = None
         self._end = 0
 
+    def open(self) -> None:
+        """Take hold of the file, as long as this process lives.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written, or another process has hold of it.
+        """
+        try:
+            self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
+        except OSError as error:
+            raise OutputError(f"cannot write {str(self._path)!r}: {error.strerror}; choose another path") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.close()
+            raise OutputError(
+                f"{str(self._path)!r} is in use by another watch; end that one, or give each its own state"
+            ) from error
+        except OSError:
+            pass  # a file system without locks
+
     def read(self, snapshot: int) -> list[JournalEntry]:
         """The batches since this snapshot; the next one will be written behind them."""
         entries: list[JournalEntry] = []
+        file = self._held()
+        file.seek(0)
+        lines = file.read().splitlines(keepends=True)
         try:
-            lines = self._path.read_bytes().splitlines(keepends=True)
-        except OSError:
-            return self._begun(snapshot, entries)
-        try:
-            if not lines or json.loads(lines[0]) != {"snapshot": snapshot}:
-                return self._begun(snapshot, entries)
-            self._end = len(lines[0])
-            for line in lines[1:]:
-                if not line.endswith(b"\n"):
-                    break
-                record = json.loads(line)
-                messages = [Message(base64.b64decode(data), entity, place) for data, entity, place in record["in"]]
-                entries.append(JournalEntry(messages, record["out"]))
-                self._end += len(line)
+            if lines and json.loads(lines[0]) == {"snapshot": snapshot}:
+                self._end = len(lines[0])
+                for line in lines[1:]:
+                    if not line.endswith(b"\n"):
+                        break
+                    record = json.loads(line)
+                    messages = [Message(base64.b64decode(data), entity, place) for data, entity, place in record["in"]]
+                    entries.append(JournalEntry(messages, record["out"]))
+                    self._end += len(line)
         except (ValueError, KeyError, TypeError):
             pass  # what follows was torn
         if not self._end:
-            return self._begun(snapshot, entries)
-        self._open("r+b")
+            self.begin(snapshot)
         return entries
 
     def begin(self, snapshot: int) -> None:
         """Forget everything: it is part of this snapshot now."""
-        self.close()
-        self._open("wb")
         self._end = 0
         self._write(json.dumps({"snapshot": snapshot}).encode() + b"\n")
 
@@ -76,27 +94,19 @@ class Journal:
             self._file.close()
             self._file = None
 
-    def _begun(self, snapshot: int, entries: list[JournalEntry]) -> list[JournalEntry]:
-        self.begin(snapshot)
-        return entries
-
-    def _open(self, mode: str) -> None:
-        try:
-            self._file = self._path.open(mode, buffering=0)
-        except OSError as error:
-            raise OutputError(f"cannot write {str(self._path)!r}: {error.strerror}; choose another path") from error
+    def _held(self) -> IO[bytes]:
+        if self._file is None:
+            raise OutputError(f"{str(self._path)!r} is not open")
+        return self._file
 
     def _write(self, data: bytes) -> None:
-        file = self._file
-        if file is None:
-            raise OutputError(f"{str(self._path)!r} is not open")
+        file, end = self._held(), self._end + len(data)
         try:
             file.seek(self._end)
             file.truncate()
             while data:
-                n_written = file.write(data)
-                self._end += n_written
-                data = data[n_written:]
+                data = data[file.write(data) :]
             os.fdatasync(file.fileno())
+            self._end = end  # what was written in part is written again
         except OSError as error:
             raise OutputError(f"cannot write {str(self._path)!r}: {error.strerror}; free space") from error

@@ -88,10 +88,13 @@ class Runner:
             If the state is damaged, or its model is not the scorer's and no longer there.
         ModelFileError
             If its model has other channels.
+        OutputError
+            If another watch keeps the state, or something cannot be written.
         """
         source_position, sink_positions = None, [None] * len(self.sinks)
         asked_for = self.scorer
         if self._files is not None:
+            self._files.journal.open()
             self.scorer = self._files.model.scorer_of_state(asked_for)
             check_channels(self.scorer, asked_for)
             facts = read_state(self._files.path, self.scorer)
@@ -270,7 +273,14 @@ class Runner:
         if files is None:
             return
         self._snapshot += 1
-        facts = {
+        self._until_written(lambda: files.write(self.scorer, self._facts()))
+        self._until_written(lambda: files.journal.begin(self._snapshot))
+        self._rows_at_snapshot, self._time_of_snapshot = self.scorer.counts.n_rows, time.monotonic()
+        self.source.commit()
+
+    def _facts(self) -> dict[str, Any]:
+        """What a snapshot holds beside the scorer."""
+        return {
             "snapshot": self._snapshot,
             "source": self.source.position(),
             "sinks": self._positions(),
@@ -278,10 +288,6 @@ class Runner:
             "n_bad": self.n_bad,
             "n_alarms": self.n_alarms,
         }
-        self._until_written(lambda: files.write(self.scorer, facts))
-        self._until_written(lambda: files.journal.begin(self._snapshot))
-        self._rows_at_snapshot, self._time_of_snapshot = self.scorer.counts.n_rows, time.monotonic()
-        self.source.commit()
 
     def _until_written(self, write: Callable[[], None]) -> None:
         """Try again with back-off; a failure after `stop` is raised."""

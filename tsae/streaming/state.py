@@ -70,7 +70,11 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except ModelFileError as error:
-        raise DataError(f"state file {str(path)!r} cannot be used: {error}; delete it to begin afresh") from error
+        if isinstance(error.__cause__, OSError):
+            raise DataError(f"cannot read state file {str(path)!r}: {error.__cause__.strerror}; check it") from error
+        why = "it is damaged, or no state of this version"
+        way_out = "restore it from a copy, or delete it to begin afresh"
+        raise DataError(f"state file {str(path)!r} cannot be used: {why}; {way_out}") from error
     except (KeyError, TypeError, IndexError) as error:
         raise DataError(f"state file {str(path)!r} lacks a part ({error}); delete it to begin afresh") from error
 

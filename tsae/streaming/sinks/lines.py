@@ -80,6 +80,11 @@ class FileSink:
         self._end += len(data)
 
     def position(self) -> dict[str, Any]:
+        if self._file is not None:
+            try:
+                os.fdatasync(self._file.fileno())  # what is remembered as written outlasts a loss of power
+            except OSError as error:
+                raise OutputError(f"cannot write {str(self._path)!r}: {error.strerror}; check the disk") from error
         return {"file": self._name, "end": self._end}
 
     def close(self) -> None:

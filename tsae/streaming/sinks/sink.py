@@ -26,7 +26,13 @@ class Sink(Protocol):
         """
 
     def position(self) -> Any:
-        """Where the records written so far end, JSON-able; `None` if the sink cannot take back."""
+        """Where the records written so far end, JSON-able; `None` if the sink cannot take back.
+
+        Raises
+        ------
+        OutputError
+            If they cannot be made to last; the caller tries again.
+        """
 
     def close(self) -> None:
         """Let go."""
