@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import copy
 import math
+import pickle
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -41,6 +43,21 @@ def test_settled_scores_row_by_row_equal_those_of_the_file(detector: AnomalyDete
     as_file.lag_ = detector.lag_ if lag is None else lag
     _, settled = push(StreamScorer(detector, lag=lag), frame, list(range(1, len(frame))))
     np.testing.assert_allclose(scores_of(settled), of_file(as_file, frame), rtol=RTOL)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda scorer: pickle.loads(pickle.dumps(scorer))])
+def test_a_copied_or_pickled_scorer_goes_on_by_itself(
+    detector: AnomalyDetector, copied: Callable[[StreamScorer], StreamScorer]
+) -> None:
+    values = plant(280).to_numpy()
+    alone, scorer = StreamScorer(detector), StreamScorer(detector)
+    scores = [alone.update(row).immediate[0].score for row in values]
+    for row in values[:120]:
+        scorer.update(row)
+    other = copied(scorer)
+    for _ in range(100):
+        scorer.update(values[5])  # which must not show in the other one
+    assert [other.update(row).immediate[0].score for row in values[120:]] == scores[120:]
 
 
 @settings(max_examples=8)

@@ -7,6 +7,7 @@ what a row costs. Therefore arrays here lack the axis of the lanes, and what dep
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -40,7 +41,7 @@ class _Views(NamedTuple):
     sums: list[NDArray[np.float32]]
 
 
-class _Member(NamedTuple):
+class _Judge(NamedTuple):
     """What is asked of a member for each row."""
 
     whole: Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -54,6 +55,24 @@ class _Member(NamedTuple):
     """Weights of the last steps' errors, `(n_last,)`."""
     shares: list[np.float32]
     """One over the number of windows that cover a row, by its number modulo the stride."""
+
+    @classmethod
+    def of(cls, lane_member: LaneMember) -> _Judge:
+        member = lane_member.member
+        weights = np.full(member.n_last, 1 / member.n_last, np.float32)
+        shares = [np.float32(1 / count) for count in lane_member.inner_counts()]
+        whole, latest = member.model.one_by_one(), member.model.one_by_one(member.n_last)
+        return cls(whole, latest, member.window_size, member.n_last, member.stride, weights, shares)
+
+
+class _Judges(NamedTuple):
+    """Those of all members, and where they put what they find."""
+
+    judges: list[_Judge]
+    errors: NDArray[np.float32]
+    """`(n_chains, n_network_channels)`."""
+    rows: list[NDArray[np.float32]]
+    """Its rows."""
 
 
 class LaneRow:
@@ -83,19 +102,8 @@ class LaneRow:
         settled: Places,
         apart: Apart | None,
     ) -> None:
-        self._arrays, self._chains, self._sums = arrays, chains, [member.name for member in members]
-        self._members = [
-            _Member(
-                member.member.model.one_by_one(),
-                member.member.model.one_by_one(member.member.n_last),
-                member.member.window_size,
-                member.member.n_last,
-                member.member.stride,
-                np.full(member.member.n_last, 1 / member.member.n_last, np.float32),
-                [np.float32(1 / count) for count in member.inner_counts()],
-            )
-            for member in members
-        ]
+        self._arrays, self._chains, self._members = arrays, chains, members
+        self._sums = [member.name for member in members]
         self._sees_all = len(scaler.network_channels) == len(scaler.role)
         self._network, self._apart = network, apart
         self._now, self._settled = RowScorer(now), RowScorer(settled)
@@ -103,11 +111,18 @@ class LaneRow:
         self._lowest, self._highest = scaler.bounds
         n_channels = chains.levels.shape[1]
         self._share = np.full(n_channels, 1 / n_channels)
-        self._errors = np.empty(chains.levels.shape, np.float32)
-        self._error_rows = list(self._errors)
         self._relative = np.empty(chains.levels.shape)
         self._views: dict[int, _Views] = {}
         self._version = arrays.version
+
+    @cached_property
+    def _judges(self) -> _Judges:
+        errors = np.empty(self._relative.shape, np.float32)
+        return _Judges([_Judge.of(member) for member in self._members], errors, list(errors))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied or pickled: neither what executes networks nor views of arrays."""
+        return {name: value for name, value in vars(self).items() if name != "_judges"} | {"_views": {}}
 
     def step(self, lane: int, values: FloatArray) -> RowStep | None:
         """Take a row `(n_channels,)` of a lane that has missed nothing for long; `None` if this row does."""
@@ -138,10 +153,10 @@ class LaneRow:
 
     def _relative_errors(self, views: _Views, origin: int, row: int, analog: FloatArray) -> FloatArray:
         """Errors of all chains in usual errors, `(n_chains, n_network_channels)`."""
-        found, n_members = self._error_rows, len(self._members)
+        (judges, all_found, found), n_members = self._judges, len(self._members)
         stop = origin + len(views.window) - self._arrays.spare
         views.window[stop - 1] = analog
-        for number, (whole, latest, size, n_last, stride, last, shares) in enumerate(self._members):
+        for number, (whole, latest, size, n_last, stride, last, shares) in enumerate(judges):
             window = views.window[stop - size : stop]
             if not views.sums:
                 last.dot(latest(window), found[number])
@@ -158,7 +173,7 @@ class LaneRow:
                 covered += errors
             np.multiply(sums[origin], shares[phase], found[n_members + number])
         relative = self._relative
-        relative[:] = self._errors
+        relative[:] = all_found
         relative /= self._chains.levels
         return relative
 
