@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,15 @@ def test_settled_scores_are_those_of_score(model: Path, scored: pd.DataFrame, wr
     assert [row["label"] for row in rows] == (scored["label"] == 1).tolist()
     at_once = [answer for answer in answers if "score" in answer]
     assert [answer["row"] for answer in at_once] == list(range(len(scored)))
+
+
+def test_without_onnx_runtime_torch_serves_and_says_so(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = settled(watched(model, later()[:30].to_csv()))
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    result = tsae("watch", model, stdin=later()[:30].to_csv())
+    assert result.stderr.count("note: onnxruntime is not installed; torch executes the model") == 1
+    rows = settled([json.loads(line) for line in result.stdout.splitlines()])
+    np.testing.assert_allclose([row["score"] for row in rows], [row["score"] for row in expected], rtol=1e-4)
 
 
 def test_times_come_back_as_they_were_written(model: Path) -> None:

@@ -135,6 +135,15 @@ def test_a_file_that_was_cut_and_has_grown_past_its_end_is_another_one(tmp_path:
     source.close()
 
 
+def test_where_another_source_ended_is_no_position(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("1\n")
+    source = FollowedFile(path)
+    source.open({"topic": "rows", "offsets": {"0": 7}})
+    assert payloads(source) == [b"1"]
+    source.close()
+
+
 def test_only_a_regular_file_is_followed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path):

@@ -182,6 +182,17 @@ def test_addresses_that_cannot_be_read_are_refused(url: str) -> None:
         kafka_address(url)
 
 
+def test_offsets_of_another_topic_and_ends_of_a_file_are_no_position() -> None:
+    source = KafkaSource(kafka_address("kafka://127.0.0.1:9/rows"))
+    for position in ({"topic": "others", "offsets": {"0": 7}}, {"inode": 1, "offset": 7, "head": [0, 0]}):
+        source.open(position)
+        assert source.position() == {"topic": "rows", "offsets": {}}
+        source.close()
+    source.open({"topic": "rows", "offsets": {"0": 7}})
+    assert source.position() == {"topic": "rows", "offsets": {"0": 7}}
+    source.close()
+
+
 def test_a_cluster_that_is_not_there_is_told_once_and_given_everything_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -117,7 +118,8 @@ class StoredNetwork:
         try:
             import onnxruntime
         except ImportError:
-            _logger.info("onnxruntime is not installed (pip install onnxruntime); torch executes the model")
+            told = "onnxruntime is not installed; torch executes the model, more slowly: pip install onnxruntime"
+            warnings.warn(told, UserWarning, stacklevel=2)
             return {}
         return {name: _Session(onnxruntime, graph, self._state) for name, graph in self._graphs.items()}
 

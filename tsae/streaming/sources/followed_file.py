@@ -54,7 +54,7 @@ class FollowedFile:
     def open(self, position: Any) -> None:
         if self._path.exists() and not stat.S_ISREG(self._path.stat().st_mode):
             raise DataError(f"{str(self._path)!r} is no regular file; read a pipe from standard input, with -")
-        if position is None or position["inode"] is None:
+        if position is None or position.get("inode") is None:
             return
         for path in [self._path, *_renamed(self._path, position["inode"])]:
             if self._found_again(path, position):

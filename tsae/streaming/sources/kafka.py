@@ -63,7 +63,8 @@ class KafkaSource:
 
     def open(self, position: Any) -> None:
         self._kafka = _library()
-        self._offsets = {int(partition): offset for partition, offset in (position or {}).items()}
+        if position is not None and position.get("topic") == self._address.topic:  # offsets of another one mean nothing
+            self._offsets = {int(partition): offset for partition, offset in position["offsets"].items()}
         settings = {
             "group.id": self._address.group,
             "auto.offset.reset": "earliest",
@@ -90,7 +91,7 @@ class KafkaSource:
         return messages
 
     def position(self) -> Any:
-        return {str(partition): offset for partition, offset in self._offsets.items()}
+        return {"topic": self._address.topic, "offsets": {str(part): end for part, end in self._offsets.items()}}
 
     def commit(self) -> None:
         offsets = [
