@@ -114,21 +114,23 @@ def test_a_hostile_topic_names_an_entity_and_nothing_else() -> None:
     assert pattern.fullmatch("plant/a/b/row") is None
 
 
-NAMES = ["\ud800", "x" * 256]
-
-
-@pytest.mark.parametrize("name", NAMES, ids=["no text", "long"])
-def test_a_machine_whose_name_no_sink_could_carry_costs_only_its_row(
-    detector: AnomalyDetector, tmp_path: Path, name: str
-) -> None:
-    source = Given([])
-    source._left = [Message(GOOD, entity, "rows") for entity in ("a", name, "a")]
+def test_a_machine_whose_name_is_too_long_costs_only_its_row(detector: AnomalyDetector, tmp_path: Path) -> None:
     runner, told = runner_of(detector, [], FileSink(tmp_path / "out.jsonl"))
-    runner.source = source
+    runner.source = source = Given([])
+    source._left = [Message(GOOD, entity, "rows") for entity in ("a", "x" * 256, "a")]
     worked_through(runner)
     assert [record["id"] for record in records_in(tmp_path / "out.jsonl")] == ["a/0", "a/1"]
-    (why,) = told
-    assert "must be Unicode text of at most 255 characters" in why
+    assert told == ["the machine's name ('xxxxxxxxxxxxxxxxxxxx'…) has more than 255 characters; repair the sender"]
+
+
+@pytest.mark.parametrize("bad", [b'{"ts": "\\ud800", "flow": 1}', b'{"ts": "9999-12-31T00:00", "flow": 1}'])
+def test_a_time_that_no_clock_can_hold_costs_only_its_row(
+    detector: AnomalyDetector, tmp_path: Path, bad: bytes
+) -> None:
+    good = b'{"ts": "2026-11-24T10:00", "flow": 10}'
+    runner, told = run(detector, [bad, good, bad], FileSink(tmp_path / "out.jsonl"))
+    assert runner.scorer.counts.n_rows == 1
+    assert len(told) == 2
 
 
 def test_another_file_is_not_cut_to_where_the_one_before_ended(detector: AnomalyDetector, tmp_path: Path) -> None:

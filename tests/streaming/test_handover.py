@@ -14,9 +14,14 @@ import pytest
 from tests.streaming.brokers import Watch, records_in, records_so_far, wait_for
 from tests.streaming.reference import CHANNELS, of_file, plant, scores_of
 from tsae import AnomalyDetector, StreamScorer, load
+from tsae.detection.stream_model import StreamModel
+from tsae.series.options import ReadOptions
 from tsae.streaming.answers import StreamScores
 from tsae.streaming.handover import hand_over, n_with_full_windows
+from tsae.streaming.payloads import MessageReader
+from tsae.streaming.runner import Runner
 from tsae.streaming.scorer import RowScore
+from tsae.streaming.sources.followed_file import FollowedFile
 
 SMALL = {"window_size": [8, 16], "max_steps": 10, "threshold": 5.0, "preset": "alone"}
 
@@ -109,6 +114,15 @@ def test_a_process_takes_up_a_new_file_and_refuses_a_bad_one(models: list[Path],
     )
     expected = [row.score for row in (*old[:60], *new[60:])]
     np.testing.assert_allclose(list(found.values()), expected, rtol=1e-3)
+
+
+def test_the_same_model_once_more_changes_nothing(detectors: list[AnomalyDetector]) -> None:
+    scorer = StreamScorer(detectors[0])
+    runner = Runner(scorer, FollowedFile("rows.csv"), [], MessageReader(CHANNELS, ReadOptions()))
+    runner.replace_model(StreamModel.of(detectors[0]))
+    assert runner.scorer is scorer
+    runner.replace_model(StreamModel.of(detectors[1]))
+    assert runner.scorer is not scorer
 
 
 def answered(records: list[dict[str, Any]]) -> dict[int, float]:

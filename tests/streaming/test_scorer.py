@@ -241,6 +241,8 @@ BAD_TIMES = [
     pytest.param(1_790_000_000, r"`timestamp` \(=1790000000\) is no time", id="number"),
     pytest.param("soon", r"`timestamp` \(='soon'\) is no time", id="text"),
     pytest.param(pd.NaT, "is no time", id="NaT"),
+    pytest.param("9999-12-31T23:59", r"\(='9999-12-31T23:59'\) lies before 1824 or after 2115", id="far"),
+    pytest.param("0001-01-01", "lies before 1824 or after 2115", id="long ago"),
     pytest.param("2026-11-24T11:00+01:00", "some `timestamp` carry a time zone and some do not", id="zone"),
 ]
 

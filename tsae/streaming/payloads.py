@@ -214,6 +214,8 @@ class JsonLines:
         """Read a line; raises as `CsvLines.row` does."""
         try:
             record = json.loads(line)
+            if "\\ud" in line.lower():
+                json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (ValueError, RecursionError) as error:
             raise DataError(f"the line is not JSON ({error}): {line[:60]!r}; repair the sender") from error
         columns = _by_channel(list(record), self._channels) if isinstance(record, dict) else {}

@@ -19,6 +19,7 @@ FloatArray = NDArray[np.float64]
 _PLAIN = {float}
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
+_FARTHEST = 2**62  # nanoseconds from 1970: a step between two times is an int64 too
 
 
 def row_values(rows: Any, channels: Sequence[str]) -> tuple[FloatArray, int]:
@@ -122,13 +123,25 @@ def time_ns(time: Any) -> tuple[int, bool]:
     Raises
     ------
     DataError
-        If it is no such time.
+        If it is no such time, or one before 1824 or after 2115.
 
     Examples
     --------
     >>> time_ns("1970-01-01T00:00:01.5")
     (1500000000, False)
     """
+    found = _read(time)
+    if found is None:
+        raise DataError(
+            f"`timestamp` (={_shortened(time)}) is no time; pass a datetime or an ISO string such as "
+            "'2026-11-24T10:00:00'"
+        )
+    if not -_FARTHEST < found[0] < _FARTHEST:
+        raise DataError(f"`timestamp` (={_shortened(time)}) lies before 1824 or after 2115; repair the sender's clock")
+    return found
+
+
+def _read(time: Any) -> tuple[int, bool] | None:
     try:
         if isinstance(time, datetime) and time == time:  # NaT is not
             return _of_datetime(time)
@@ -142,9 +155,7 @@ def time_ns(time: Any) -> tuple[int, bool]:
             return int(time.astype("datetime64[ns]").astype(np.int64)), False
     except (ValueError, TypeError, OverflowError):
         pass
-    raise DataError(
-        f"`timestamp` (={_shortened(time)}) is no time; pass a datetime or an ISO string such as '2026-11-24T10:00:00'"
-    )
+    return None
 
 
 def _of_datetime(time: datetime) -> tuple[int, bool]:

@@ -30,6 +30,7 @@ __all__ = ["Runner", "RunnerOptions"]
 
 _logger = logging.getLogger(__name__)
 _LONGEST_PAUSE = 30.0  # seconds between tries to deliver
+_LONGEST_REASON = 1000  # of what is said of a bad message, in characters
 _LONGEST_NAME = 255  # of a machine, in characters
 
 
@@ -157,11 +158,15 @@ class Runner:
     def replace_model(self, model: StreamModel) -> None:
         """Go on with another model: rows that wait are settled by the old one, the next ones are scored by the new one.
 
+        The same model once more changes nothing.
+
         Raises
         ------
         ModelFileError
             If the new model has other channels; the old one goes on.
         """
+        if model.checksum == self.scorer.model.checksum:
+            return
         after = self.scorer.with_model(model)
         check_channels(self.scorer, after)
         self._go_on_with(after)
@@ -194,7 +199,7 @@ class Runner:
         records = self._records(rows, refusals)
         for number in sorted(refusals):
             self.n_bad += 1
-            self._report(messages[number].place, refusals[number])
+            self._report(messages[number].place, refusals[number][:_LONGEST_REASON])
         return records
 
     def _read(self, message: Message) -> StreamRow | None:
@@ -319,12 +324,10 @@ def _name_of(message: Message, row: StreamRow) -> str:
 
 
 def _check_name(name: str) -> None:
-    """Refuse a name that not every sink can carry, or that takes too much memory."""
-    is_text = name.isascii() or not any("\ud800" <= each <= "\udfff" for each in name)
-    if len(name) > _LONGEST_NAME or not is_text:
+    """Refuse a name that not every sink can carry, and that takes too much memory."""
+    if len(name) > _LONGEST_NAME:
         raise DataError(
-            f"the machine's name (={name[:20]!r}…) must be Unicode text of at most {_LONGEST_NAME} characters; repair "
-            "the sender"
+            f"the machine's name ({name[:20]!r}…) has more than {_LONGEST_NAME} characters; repair the sender"
         )
 
 
