@@ -116,12 +116,12 @@ def test_a_process_takes_up_a_new_file_and_refuses_a_bad_one(models: list[Path],
     np.testing.assert_allclose(list(found.values()), expected, rtol=1e-3)
 
 
-def test_the_same_model_once_more_changes_nothing(detectors: list[AnomalyDetector]) -> None:
-    scorer = StreamScorer(detectors[0])
+def test_the_same_model_once_more_changes_nothing(models: list[Path]) -> None:
+    scorer = StreamScorer(StreamModel.load(models[0]))
     runner = Runner(scorer, FollowedFile("rows.csv"), [], MessageReader(CHANNELS, ReadOptions()))
-    runner.replace_model(StreamModel.of(detectors[0]))
+    runner.replace_model(StreamModel.load(models[0]))
     assert runner.scorer is scorer
-    runner.replace_model(StreamModel.of(detectors[1]))
+    runner.replace_model(StreamModel.load(models[1]))
     assert runner.scorer is not scorer
 
 

@@ -165,7 +165,7 @@ class Runner:
         ModelFileError
             If the new model has other channels; the old one goes on.
         """
-        if model.checksum == self.scorer.model.checksum:
+        if model.file and model.checksum == self.scorer.model.checksum:
             return
         after = self.scorer.with_model(model)
         check_channels(self.scorer, after)
