@@ -134,7 +134,8 @@ def test_a_broker_that_is_not_there_or_refuses_is_told_once(tmp_path: Path, capl
     source.open(None)
     try:
         wait_for(
-            lambda: f"cannot reach the MQTT broker at 127.0.0.1:{port}; trying again" in caplog.text, "the warning"
+            lambda: f"cannot reach the MQTT broker at 127.0.0.1:{port} ([Errno 111] Connection refused)" in caplog.text,
+            "the warning",
         )
         time.sleep(3)  # it tries again in the meantime
         assert caplog.text.count("cannot reach") == 1

@@ -12,7 +12,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
-from tests.streaming.brokers import Mosquitto, wait_for
+from tests.streaming.brokers import Mosquitto, certificates, wait_for
 from tsae.errors import OutputError, ParameterError
 from tsae.streaming.sources import mqtt
 from tsae.streaming.sources.mqtt import MqttSink, MqttSource, entity_pattern, mqtt_address
@@ -93,6 +93,26 @@ def test_a_second_client_of_the_same_name_is_told_of(broker: Mosquitto, caplog: 
     finally:
         for source in sources:
             source.close()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket")  # the client leaves it to be collected
+def test_why_there_is_no_trust_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority, certificate, key = certificates(tmp_path)
+    files = [f"cafile {authority}", f"certfile {certificate}", f"keyfile {key}"]
+    broker = Mosquitto(tmp_path, *files)
+    source = MqttSource(mqtt_address(f"mqtts://127.0.0.1:{broker.port}/rows/#"))
+    try:
+        monkeypatch.setenv("TSAE_MQTT_CA", str(tmp_path / "nowhere"))
+        with pytest.raises(ParameterError, match=r"is no file with certificates .*No such file"):
+            source.open(None)
+        monkeypatch.delenv("TSAE_MQTT_CA")  # nobody knows the authority
+        source.open(None)
+        wait_for(lambda: "certificate verify failed" in caplog.text, "the reason")
+        source.close()
+    finally:
+        broker.stop()
 
 
 class Acknowledged:

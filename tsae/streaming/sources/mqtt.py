@@ -7,6 +7,7 @@ import logging
 import os
 import queue
 import re
+import sys
 import threading
 import unicodedata
 from collections.abc import Sequence
@@ -213,22 +214,22 @@ def _is_no_part_of_a_topic(character: str) -> bool:
 
 
 class _Outages:
-    """Tells once that a broker cannot be reached or refuses; the client goes on trying."""
+    """Tells once why a broker cannot be reached or refuses; the client goes on trying."""
 
     def __init__(self, address: MqttAddress, source: MqttSource | None) -> None:
         self._where, self._source = f"{address.host}:{address.port}", source
-        self._is_told = False
+        self._told = ""
 
     def on_connect(self, client: Any, _userdata: Any, _flags: Any, reason: Any, *_: Any) -> None:
         if reason.is_failure:
             self._tell(f"the MQTT broker at {self._where} refuses the connection ({reason})")
             return
-        self._is_told = False
+        self._told = ""
         if self._source is not None:
             self._source.on_connect(client)
 
     def on_connect_fail(self, *_: Any) -> None:
-        self._tell(f"cannot reach the MQTT broker at {self._where}")
+        self._tell(f"cannot reach the MQTT broker at {self._where} ({sys.exception() or 'no answer'})")
 
     def on_disconnect(self, _client: Any, _userdata: Any, _flags: Any, reason: Any, *_: Any) -> None:
         if reason.is_failure:
@@ -241,9 +242,9 @@ class _Outages:
                 _logger.error("the MQTT broker at %s refuses the subscription (%s); no row comes", self._where, answer)
 
     def _tell(self, problem: str) -> None:
-        if not self._is_told:
+        if problem != self._told:
             _logger.warning("%s; trying again", problem)
-        self._is_told = True
+        self._told = problem
 
 
 def connected_client(address: MqttAddress, source: MqttSource | None) -> Any:
@@ -268,7 +269,7 @@ def connected_client(address: MqttAddress, source: MqttSource | None) -> Any:
     if os.environ.get("TSAE_MQTT_USER"):
         client.username_pw_set(os.environ["TSAE_MQTT_USER"], os.environ.get("TSAE_MQTT_PASSWORD"))
     if address.tls:
-        client.tls_set(ca_certs=os.environ.get("TSAE_MQTT_CA"))
+        _trust(client, os.environ.get("TSAE_MQTT_CA"))
     client.reconnect_delay_set(1, _LONGEST_DELAY)
     tells = _Outages(address, source)
     client.on_connect, client.on_connect_fail = tells.on_connect, tells.on_connect_fail
@@ -285,3 +286,12 @@ def connected_client(address: MqttAddress, source: MqttSource | None) -> Any:
     client.connect_async(address.host, address.port, **session)
     client.loop_start()
     return client
+
+
+def _trust(client: Any, authority: str | None) -> None:
+    try:
+        client.tls_set(ca_certs=authority)
+    except OSError as error:
+        raise ParameterError(
+            f"TSAE_MQTT_CA (={authority!r}) is no file with certificates of an authority ({error.strerror}); correct it"
+        ) from error
