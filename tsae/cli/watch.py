@@ -72,6 +72,10 @@ def watch(
     is reported on standard error and costs only itself. Ctrl-C and SIGTERM end it; with [bold]--state[/] a restart goes
     on where it ended, without it the rest is settled. A new model file in place of the old one is taken up, after
     SIGHUP at once.
+
+    Brokers: [bold]mqtt://HOST/plant/{entity}/row?version=5&client=NAME[/], where {entity} names the machine and NAME
+    this process (mqtts:// for TLS; TSAE_MQTT_USER, TSAE_MQTT_PASSWORD and TSAE_MQTT_CA in the environment), and
+    [bold]kafka://HOST:PORT/TOPIC?group=NAME[/] with further settings of librdkafka; a message's key names the machine.
     """
     from tsae.cli.watching import Service, ServiceOptions
 
