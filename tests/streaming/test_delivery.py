@@ -217,7 +217,8 @@ def test_counters_are_served_while_it_runs(model: Path, tmp_path: Path) -> None:
     source = tmp_path / "rows.jsonl"
     source.write_text("".join(json.dumps(record) + "\n" for _, record in rows_for(40, ["a"], CHANNELS)) + "bad\n")
     port = free_port()
-    watch = Watch(model, "--from", source, "--to", tmp_path / "o", "--metrics-port", port, log=tmp_path / "log")
+    metrics = ("--metrics-port", port, "--metrics-host", "0.0.0.0")
+    watch = Watch(model, "--from", source, "--to", tmp_path / "o", *metrics, log=tmp_path / "log")
     try:
 
         def text() -> str:

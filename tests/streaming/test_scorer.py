@@ -257,6 +257,23 @@ def test_a_bad_time_costs_only_its_row(detector: AnomalyDetector, time: object, 
     assert scorer.update(row, "2026-11-24T10:01").immediate[0].row == 1
 
 
+@pytest.mark.parametrize("is_block", [False, True])
+def test_a_first_time_begins_a_segment(detector: AnomalyDetector, is_block: bool) -> None:
+    frame = plant(60, seed=3)
+    scorer, fresh = StreamScorer(detector), StreamScorer(detector)
+    early = [scorer.update(row) for row in frame.to_numpy()[:25]]
+    if is_block:
+        answers = [scorer.update_many(frame.to_numpy(), frame.index)]
+    else:
+        answers = [scorer.update(row, time) for time, row in zip(frame.index, frame.to_numpy(), strict=True)]
+    settled = [row for answer in [*early, *answers, scorer.flush()] for row in answer.settled]
+    assert [row.row for row in settled] == list(range(85))
+    assert [row.timestamp for row in settled] == [None] * 25 + frame.index.tolist()
+    expected = [*fresh.update_many(frame.to_numpy(), frame.index).settled, *fresh.flush().settled]
+    np.testing.assert_allclose([row.score for row in settled[25:]], scores_of(expected), rtol=RTOL)
+    assert scorer.counts.n_gaps == 1
+
+
 def test_times_must_be_as_many_as_rows(detector: AnomalyDetector) -> None:
     with pytest.raises(DataError, match="`timestamps` has 1 entries for 2 rows"):
         StreamScorer(detector).update_many(plant(2).to_numpy(), ["2026-11-24T10:00"])

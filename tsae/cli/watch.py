@@ -53,9 +53,12 @@ def watch(
     metrics_port: Annotated[
         int | None,
         typer.Option(
-            help="Counters as Prometheus text on this port of this machine.", min=1, max=65535, rich_help_panel=_PANEL
+            help="Counters as Prometheus text, at /metrics on this port.", min=1, max=65535, rich_help_panel=_PANEL
         ),
     ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(help="Who may ask for them: 0.0.0.0 lets other machines.", rich_help_panel=_PANEL)
+    ] = "127.0.0.1",
     alarms_only: Annotated[
         bool, typer.Option("--alarms-only", help="Tell only rows that alarm, at once or when settled, and events.")
     ] = False,
@@ -85,7 +88,8 @@ def watch(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: service.runner.stop())
     signal.signal(signal.SIGHUP, lambda *_: service.reload())
-    service.run(metrics_port, ready=lambda: progress("ready"))
+    metrics = None if metrics_port is None else (metrics_host, metrics_port)
+    service.run(metrics, ready=lambda: progress("ready"))
     _conclude(service)
 
 

@@ -71,11 +71,11 @@ class Service:
         )
         self._looked = time.monotonic()
 
-    def run(self, metrics_port: int | None, *, ready: Callable[[], None]) -> None:
-        """Work until the source ends or the runner is stopped."""
+    def run(self, metrics_address: tuple[str, int] | None, *, ready: Callable[[], None]) -> None:
+        """Work until the source ends or the runner is stopped; counters are served at the address."""
         _log_as_json()
         runner = self.runner
-        metrics = None if metrics_port is None else MetricsServer(metrics_port, self._values)
+        metrics = None if metrics_address is None else MetricsServer(metrics_address, self._values)
         try:
             runner.open()
             ready()

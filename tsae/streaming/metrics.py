@@ -1,4 +1,4 @@
-"""Counters of a running stream as Prometheus text, on a port of this machine."""
+"""Counters of a running stream as Prometheus text."""
 
 from __future__ import annotations
 
@@ -30,9 +30,12 @@ def as_text(values: Mapping[str, float]) -> str:
 
 
 class MetricsServer:
-    """Answers `GET /metrics`; `heartbeat_seconds` is the time since the stream last worked."""
+    """Answers `GET /metrics`; `heartbeat_seconds` is the time since the stream last worked.
 
-    def __init__(self, port: int, values: Callable[[], Mapping[str, float]], *, host: str = "127.0.0.1") -> None:
+    `address` has the host, by name or number, and the port to listen on.
+    """
+
+    def __init__(self, address: tuple[str, int], values: Callable[[], Mapping[str, float]]) -> None:
         self.last_beat = time.monotonic()
         server = self
 
@@ -51,9 +54,10 @@ class MetricsServer:
                 pass
 
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = ThreadingHTTPServer(address, Handler)
         except OSError as error:
-            raise OutputError(f"cannot listen on port {port}: {error.strerror}; choose another one") from error
+            host, port = address
+            raise OutputError(f"cannot listen on {host}, port {port}: {error.strerror}; choose others") from error
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()

@@ -118,7 +118,8 @@ class StreamScorer:
             A mapping from channel to value, or the values `(n_channels,)` in the order of `channels`, in the units of
             training; `None` and NaN are missing.
         timestamp
-            Its time, as a datetime or ISO string: of every row of an entity, or of none.
+            Its time, as a datetime or ISO string: of every row of an entity, or of none. The first one ends the
+            segment of the rows without.
         entity
             The machine it is from, if there are several.
 
@@ -276,10 +277,6 @@ class StreamScorer:
                 found[name] = zone if lane is None else int(zones[lane]) or zone
                 if lane is None or not zones[lane]:
                     fresh[name] = zone
-                    if lane is not None and fleet.n_rows(lane):
-                        raise DataError(
-                            "the rows before had none, so `timestamp` must be given for every row or for none"
-                        )
             if found[name] != zone:
                 raise DataError(
                     "some `timestamp` carry a time zone and some do not; pass all of them with a zone, or none"
