@@ -41,7 +41,7 @@ class _Views(NamedTuple):
     sums: list[NDArray[np.float32]]
 
 
-class _Judge(NamedTuple):
+class _RowMember(NamedTuple):
     """What is asked of a member for each row."""
 
     whole: Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -57,7 +57,7 @@ class _Judge(NamedTuple):
     """One over the number of windows that cover a row, by its number modulo the stride."""
 
     @classmethod
-    def of(cls, lane_member: LaneMember) -> _Judge:
+    def of(cls, lane_member: LaneMember) -> _RowMember:
         member = lane_member.member
         weights = np.full(member.n_last, 1 / member.n_last, np.float32)
         shares = [np.float32(1 / count) for count in lane_member.inner_counts()]
@@ -65,10 +65,10 @@ class _Judge(NamedTuple):
         return cls(whole, latest, member.window_size, member.n_last, member.stride, weights, shares)
 
 
-class _Judges(NamedTuple):
+class _RowMembers(NamedTuple):
     """Those of all members, and where they put what they find."""
 
-    judges: list[_Judge]
+    members: list[_RowMember]
     errors: NDArray[np.float32]
     """`(n_chains, n_network_channels)`."""
     rows: list[NDArray[np.float32]]
@@ -116,13 +116,13 @@ class LaneRow:
         self._version = arrays.version
 
     @cached_property
-    def _judges(self) -> _Judges:
+    def _row_members(self) -> _RowMembers:
         errors = np.empty(self._relative.shape, np.float32)
-        return _Judges([_Judge.of(member) for member in self._members], errors, list(errors))
+        return _RowMembers([_RowMember.of(member) for member in self._members], errors, list(errors))
 
     def __getstate__(self) -> dict[str, Any]:
         """What is copied or pickled: neither what executes networks nor views of arrays."""
-        return {name: value for name, value in vars(self).items() if name != "_judges"} | {"_views": {}}
+        return {name: value for name, value in vars(self).items() if name != "_row_members"} | {"_views": {}}
 
     def step(self, lane: int, values: FloatArray) -> RowStep | None:
         """Take a row `(n_channels,)` of a lane that has missed nothing for long; `None` if this row does."""
@@ -153,10 +153,10 @@ class LaneRow:
 
     def _relative_errors(self, views: _Views, origin: int, row: int, analog: FloatArray) -> FloatArray:
         """Errors of all chains in usual errors, `(n_chains, n_network_channels)`."""
-        (judges, all_found, found), n_members = self._judges, len(self._members)
+        (members, all_found, found), n_members = self._row_members, len(self._members)
         stop = origin + len(views.window) - self._arrays.spare
         views.window[stop - 1] = analog
-        for number, (whole, latest, size, n_last, stride, last, shares) in enumerate(judges):
+        for number, (whole, latest, size, n_last, stride, last, shares) in enumerate(members):
             window = views.window[stop - size : stop]
             if not views.sums:
                 last.dot(latest(window), found[number])
