@@ -7,7 +7,8 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,22 +74,22 @@ class Service:
 
     def run(self, metrics_address: tuple[str, int] | None, *, ready: Callable[[], None]) -> None:
         """Work until the source ends or the runner is stopped; counters are served at the address."""
-        _log_as_json()
         runner = self.runner
-        metrics = None if metrics_address is None else MetricsServer(metrics_address, self._values)
-        try:
-            runner.open()
-            ready()
-            while not runner.stopped and runner.step(0.5):
+        with _logs_as_json():
+            metrics = None if metrics_address is None else MetricsServer(metrics_address, self._values)
+            try:
+                runner.open()
+                ready()
+                while not runner.stopped and runner.step(0.5):
+                    if metrics is not None:
+                        metrics.beat()
+                    self._look_at_model()
+                if not runner.failed and (not runner.stopped or self._options.state is None):
+                    runner.settle()
+            finally:
+                runner.close()
                 if metrics is not None:
-                    metrics.beat()
-                self._look_at_model()
-            if not runner.failed and (not runner.stopped or self._options.state is None):
-                runner.settle()
-        finally:
-            runner.close()
-            if metrics is not None:
-                metrics.close()
+                    metrics.close()
 
     def furthest_moved(self) -> tuple[str, float] | None:
         """The entity whose threshold has followed its scores furthest, and by how much; `None` if none has."""
@@ -155,12 +156,15 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(facts)
 
 
-def _log_as_json() -> None:
+@contextmanager
+def _logs_as_json() -> Iterator[None]:
     """Warnings of the toolkit on standard error, one JSON object a line."""
     logger = logging.getLogger("tsae")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
+    before, does_propagate = logger.handlers, logger.propagate
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter())
-    logger.addHandler(handler)
-    logger.propagate = False
+    logger.handlers, logger.propagate = [handler], False
+    try:
+        yield
+    finally:
+        logger.handlers, logger.propagate = before, does_propagate
