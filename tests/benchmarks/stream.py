@@ -68,15 +68,15 @@ def measure(name: str, path: Path, **parameters: Any) -> None:
         return stream.update(next(ahead))
 
     blocks = [(seconds(update, 250), seconds(call, 250)) for _ in range(8)]  # in turn: the machine has other work
-    single, bare = (np.concatenate(each) for each in zip(*blocks, strict=True))
-    rows_in_turn = [(seconds(update, 1), seconds(call, 1)) for _ in range(2000)]
-    between = np.concatenate([each for _, each in rows_in_turn])
-    for what, quantile in (("median", 0.5), ("99th percentile", 0.99)):
-        one, network, cold = (1e6 * float(np.quantile(each, quantile)) for each in (single, bare, between))
-        print(
-            f"{name}: update, {what}: {one:.0f} µs, bare calls {network:.0f} µs, {one / network:.1f} times; after a "
-            f"row, which takes the processor's cache, {cold:.0f} µs, {one / cold:.1f} times"
-        )
+    row_by_row = [
+        (seconds(update, 1), seconds(call, 1)) for _ in range(2000)
+    ]  # each finds the cache as the other left it
+    for how, pairs in (("bare calls in a row", blocks), ("a bare call after each row", row_by_row)):
+        single, bare = (np.concatenate(each) for each in zip(*pairs, strict=True))
+        for what, quantile in (("median", 0.5), ("99th percentile", 0.99)):
+            one, network = (1e6 * float(np.quantile(each, quantile)) for each in (single, bare))
+            print(f"{name}: update, {what}: {one:.0f} µs, {how} {network:.0f} µs, {one / network:.1f} times")
+    single = np.concatenate([each for each, _ in blocks])
     blocks_of_rows(name, path, rows, 1e6 * float(single.mean()))
 
 
