@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,15 @@ def payloads(source: FollowedFile) -> list[bytes]:
     return out
 
 
+def left_after(path: Path, expected: list[bytes]) -> Any:
+    """Where a source ends that reads these lines from a file's start, and is closed."""
+    source = FollowedFile(path)
+    assert payloads(source) == expected
+    position = source.position()
+    source.close()
+    return position
+
+
 def test_a_file_that_is_rotated_is_read_to_its_end_before_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("a\n1\n")
@@ -68,10 +78,7 @@ def test_a_file_that_is_cut_is_read_from_its_start(tmp_path: Path) -> None:
 def test_a_restart_goes_on_behind_the_last_whole_line_unless_the_file_is_another_one(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("a\n1\n2")
-    first = FollowedFile(path)
-    assert payloads(first) == [b"a", b"1"]
-    position = first.position()
-    first.close()
+    position = left_after(path, [b"a", b"1"])
     with path.open("a") as file:
         file.write("2\n")
     second = FollowedFile(path)
@@ -90,10 +97,7 @@ def test_a_restart_goes_on_behind_the_last_whole_line_unless_the_file_is_another
 def test_a_file_that_was_rotated_while_nobody_followed_it_is_read_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("a\n1\n")
-    first = FollowedFile(path)
-    assert payloads(first) == [b"a", b"1"]
-    position = first.position()
-    first.close()
+    position = left_after(path, [b"a", b"1"])
     with path.open("a") as file:
         file.write("2\n")
     path.rename(tmp_path / "rows-20261124.csv")
