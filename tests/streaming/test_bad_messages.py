@@ -161,8 +161,8 @@ def test_a_stop_does_not_wait_for_the_next_try(detector: AnomalyDetector, tmp_pa
 
     tries: list[int] = []
     runner, _ = runner_of(detector, [GOOD], Down(tmp_path / "out"))
-    pause = runner._sleep
-    runner._sleep = lambda seconds: pause(1e9 if len(tries) == 2 else 0.0)
+    pause = runner._pause
+    runner._pause = lambda seconds: pause(1e9 if len(tries) == 2 else 0.0)
     worked_through(runner)
     assert tries == [1, 1, 1]
     assert runner.failed
@@ -202,7 +202,7 @@ def test_results_wait_for_space_and_stand_in_the_file_once(
             if len(pauses) == 3:
                 free()
 
-        runner._sleep = sleep
+        runner._pause = sleep
         worked_through(runner)
     assert pauses == [0.1, 0.2, 0.4]
     assert f"cannot write {str(out)!r}: File too large; free space; trying again in 0.1 s" in caplog.text
@@ -221,7 +221,7 @@ def test_a_state_waits_for_space_and_is_whole(detector: AnomalyDetector, tmp_pat
             tries.append(state.read_bytes())
             free()
 
-        runner._sleep = sleep
+        runner._pause = sleep
         runner.run()
         runner.close()
     assert tries == [before]

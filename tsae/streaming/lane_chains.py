@@ -83,7 +83,6 @@ class LaneChains:
             for number, average in enumerate(plan.averages):
                 stop = self.length - plan.wait
                 kernels[stop - len(average.kernel) : stop, number] = average.kernel
-        self._averaged = np.empty((len(self._plans), 1, self._n_filters))
         self._tails = LogTails(
             [
                 [*plan.scale.tails, *plan.scale.tails[:1] * (self._n_filters - len(plan.averages))]
@@ -145,8 +144,7 @@ class LaneChains:
         """Views of a single row from its means `(n_chains,)`, put down in its lane's ring of them."""
         stop = origin + self.length
         ring[:, stop - 1] = means
-        np.matmul(ring[:, None, origin:stop], self._kernels, self._averaged)
-        views: list[float] = self._tails.single(self._averaged.ravel()).tolist()
+        views: list[float] = self._tails(np.matmul(ring[:, None, origin:stop], self._kernels)).ravel().tolist()
         return views
 
     def flush(self, lane: int, errors: Sequence[FloatArray], apart: FloatArray) -> FloatArray:

@@ -104,7 +104,6 @@ class LaneRow:
     ) -> None:
         self._arrays, self._chains, self._members = arrays, chains, members
         self._sums = [member.name for member in members]
-        self._sees_all = len(scaler.network_channels) == len(scaler.role)
         self._network, self._apart = network, apart
         self._now, self._settled = RowScorer(now), RowScorer(settled)
         self._mean, self._scale = scaler.mean, scaler.scale
@@ -183,11 +182,7 @@ class LaneRow:
         if n_members > 1:
             shares = shares / n_members
         for number, delay in enumerate(self._chains.error_delays):
-            own = views.errors[newest - delay]
-            if self._sees_all:
-                own += shares[number]
-            else:
-                own[self._network] += shares[number]
+            views.errors[newest - delay, self._network] += shares[number]
         if not views.sums:
             self._arrays["newest_shares"][lane] = shares
 

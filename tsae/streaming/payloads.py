@@ -6,7 +6,7 @@ import csv
 import json
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -304,8 +304,8 @@ class _RolesOfColumns:
     def _refuse_absent_time(self, texts: Mapping[str, str]) -> None:
         if self._options.timestamp is False:
             return
-        for header, text in texts.items():
-            if header.strip().lower() in _TIME_NAMES and header not in self._channels and not text.strip():
+        for header in _named_as_times(texts):
+            if header not in self._channels and not texts[header].strip():
                 raise DataError(
                     f"column {header!r} is empty where the time should be; repair the sender, or state with "
                     "`--no-timestamp` that the rows carry none"
@@ -315,7 +315,7 @@ class _RolesOfColumns:
         """The column of the time, if it has one of the usual names and holds ISO times; `None` if that is not clear."""
         if self._options.timestamp is not None or self._options.timestamp_format is not None:
             return None
-        named = [header for header in texts if header.strip().lower() in _TIME_NAMES]
+        named = _named_as_times(texts)
         return named if len(named) == 1 and _is_iso(texts[named[0]]) else None
 
     def _timestamp(self, time: str, time_format: TimeFormat | None) -> Any:
@@ -342,6 +342,11 @@ def _text(payload: bytes) -> str:
     except UnicodeDecodeError:
         text = payload.decode("cp1252", errors="replace")
     return text.removeprefix("\ufeff").strip("\r\n")
+
+
+def _named_as_times(headers: Iterable[str]) -> list[str]:
+    """Those that name a time in the usual way."""
+    return [header for header in headers if header.strip().lower() in _TIME_NAMES]
 
 
 def _is_iso(time: str) -> bool:

@@ -70,7 +70,7 @@ class Runner:
     ) -> None:
         self.scorer, self.source, self.sinks, self._reader = scorer, source, sinks, reader
         self._options = options or RunnerOptions()
-        self._report, self._sleep = report or _log_report, self._pause
+        self._report = report or _log_report
         self._files = None if self._options.state is None else StateFiles(self._options.state)
         self._snapshot = 0  # number of the last one
         self._rows_at_snapshot, self._time_of_snapshot = 0, time.monotonic()
@@ -306,7 +306,7 @@ class Runner:
                     raise
                 self.n_retries += 1
                 _logger.warning("%s; trying again in %.1f s", error, pause)
-                self._sleep(pause)
+                self._pause(pause)
                 pause = min(_LONGEST_PAUSE, 2 * pause)
 
     def _pause(self, seconds: float) -> None:

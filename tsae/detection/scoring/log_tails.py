@@ -29,7 +29,6 @@ class LogTails:
         shape = (len(tails), 1, len(tails[0]))
         self._floors = np.array([tail.floor for tail in flat]).reshape(shape)
         self._apart = _APART * np.arange(len(flat)).reshape(shape)
-        self._all_floors, self._all_apart = self._floors.ravel(), self._apart.ravel()
         curves = [tail.curve for tail in flat]
         starts = [np.append(knots[0] - FAR, knots) for knots, _ in curves]  # −log p is 0 there, whatever stands before
         self._knots = np.concatenate([knots + _APART * place for place, knots in enumerate(starts)])
@@ -40,12 +39,4 @@ class LogTails:
         x = np.log(scores + self._floors)
         x += self._apart
         nats: FloatArray = np.interp(x, self._knots, self._nats)
-        return nats
-
-    def single(self, scores: FloatArray) -> FloatArray:
-        """The same of one score for each tail, `(n_groups · n_tails,)`, in fewer steps; overwrites the scores."""
-        scores += self._all_floors
-        np.log(scores, scores)
-        scores += self._all_apart
-        nats: FloatArray = np.interp(scores, self._knots, self._nats)
         return nats

@@ -149,8 +149,8 @@ class _Session:
 
     def __call__(self, **inputs: Array) -> Array:
         n_windows = len(next(iter(inputs.values())))
-        parts = [
-            self._run({name: array[first : first + _WINDOWS_AT_ONCE] for name, array in inputs.items()})
+        parts: list[Array] = [
+            self.session.run(None, {name: array[first : first + _WINDOWS_AT_ONCE] for name, array in inputs.items()})[0]
             for first in range(0, n_windows, _WINDOWS_AT_ONCE)
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -187,7 +187,3 @@ class _Session:
             options.add_free_dimension_override_by_name(BATCH, n_windows)
         options.add_external_initializers([f"network.{name}" for name in self._graph.arrays], self._arrays)
         return self._onnxruntime.InferenceSession(self._graph.model, options, providers=["CPUExecutionProvider"])
-
-    def _run(self, inputs: Mapping[str, Array]) -> Array:
-        found: Array = self.session.run(None, inputs)[0]
-        return found

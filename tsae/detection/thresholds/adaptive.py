@@ -220,7 +220,7 @@ class AdaptiveThreshold:
             n_gone = int(n_learned[last])
             at.value[lane], at.feedback[lane] = values[last + 1], faded[last]
             at.n_counted[lane] = n_queued[renewals[last]] - n_gone
-            self._remember_one(lane, queue[:n_gone])
+            self._remember(lane, queue[:n_gone])
             n_left = int(renewals[last]) + _STEP
         waiting = queue[n_gone : n_queued[n_taken]]
         at.waiting[lane, : len(waiting)] = waiting
@@ -258,6 +258,7 @@ class AdaptiveThreshold:
         at.left[lanes] = _STEP
 
     def _renew_one(self, lane: int) -> None:
+        """The same for a single lane in plain numbers, which cost less than arrays of one."""
         self._learn_waiting_one(lane)
         at = self._lanes()
         at.value[lane] = self._tail.levels(at.memory[lane : lane + 1], at.feedback[lane : lane + 1])[0]
@@ -298,7 +299,7 @@ class AdaptiveThreshold:
         is_new_normal = at.n_alarm[lane] > self.guards.memory
         if is_new_normal or at.n_alarm[lane] <= self.guards.learned:
             learned = score if is_new_normal else min(score, entry + self.guards.winsor)
-            self._remember_one(lane, np.array([learned]))
+            self._remember(lane, np.array([learned]))
 
     def _learn_waiting(self, lanes: LaneNumbers) -> None:
         """Count the quiet rows, and learn those that have waited long enough."""
@@ -317,17 +318,18 @@ class AdaptiveThreshold:
         at.n_waiting[lanes] = at.n_counted[lanes] = n_waiting - n_learned
 
     def _learn_waiting_one(self, lane: int) -> None:
+        """The same for a single lane."""
         at, guards = self._lanes(), self.guards
         n_waiting = int(at.n_waiting[lane])
         n_learned = max(n_waiting - guards.delay, 0)
         lowered = guards.feedback * self.target.rate * (n_waiting - int(at.n_counted[lane]))
         at.feedback[lane] = max(float(at.feedback[lane]) - lowered, guards.lowest)
         waiting = at.waiting[lane]
-        self._remember_one(lane, waiting[:n_learned])
+        self._remember(lane, waiting[:n_learned])
         at.n_waiting[lane] = at.n_counted[lane] = n_left = n_waiting - n_learned
         waiting[:n_left] = waiting[n_learned:n_waiting]
 
-    def _remember_one(self, lane: int, scores: FloatArray) -> None:
+    def _remember(self, lane: int, scores: FloatArray) -> None:
         """Learn scores `(n,)`, which may be more than the memory holds."""
         at = self._lanes()
         memory, first = at.memory[lane], int(at.next[lane])
