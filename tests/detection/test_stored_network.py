@@ -7,6 +7,7 @@ import torch
 from tsae.detection.scoring.models import ReconstructionModel
 from tsae.detection.scoring.stored_network import StoredNetwork
 from tsae.detection.scoring.torch_network import TorchNetwork
+from tsae.errors import ModelFileError
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import principal_path
 from tsae.nn.options import NetworkOptions
@@ -30,6 +31,14 @@ def test_it_rebuilds_windows_as_torch_does(architecture, n_channels, linear):
         errors = [single(window).copy() for window in windows[:3].numpy()]
         expected = ReconstructionModel(fitted).errors(windows[:3].numpy(), n_last=len(errors[0]))
         np.testing.assert_allclose(errors, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_arrays_of_another_network_are_told() -> None:
+    shape, options = (12, 3), NetworkOptions(architecture="conv", latent_dim=4)
+    state = TorchNetwork(build_autoencoder(options, shape), shape).state()
+    before = {name: array.squeeze(2) if array.ndim == 4 else array for name, array in state.items()}
+    with pytest.raises(ModelFileError, match="the model's arrays fit no network of this version of tsae; fit again"):
+        StoredNetwork(options, shape, before, {}).encode(np.zeros((1, *shape), dtype=np.float32))
 
 
 def test_graphs_hold_no_array_a_second_time():

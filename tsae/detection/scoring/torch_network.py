@@ -13,6 +13,7 @@ from tsae.detection.parameters.judge import Judge
 from tsae.detection.scoring.graph import graphs_of
 from tsae.detection.scoring.judging import entry_errors
 from tsae.detection.scoring.models import Graph, LinearBlocks, MaskedModel, singly
+from tsae.errors import ModelFileError
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath
@@ -82,10 +83,19 @@ def masked_model(network: MaskedAutoEncoder) -> MaskedModel:
 
 
 def rebuild_autoencoder(options: NetworkOptions, shape: tuple[int, ...], state: dict[str, torch.Tensor]) -> AutoEncoder:
-    """The autoencoder that had this state; `shape` is that of one input. Draws from torch's global generator."""
+    """The autoencoder that had this state; `shape` is that of one input. Draws from torch's global generator.
+
+    Raises
+    ------
+    ModelFileError
+        If it was another version's, which built its networks otherwise.
+    """
     path = None
     if "linear_path.components" in state:
         path = LinearPath(state["linear_path.components"], state["linear_path.centre"], input_shape=shape)
     network = build_autoencoder(options, shape, linear_path=path)
-    network.load_state_dict(state)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise ModelFileError("the model's arrays fit no network of this version of tsae; fit again") from error
     return network
