@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from tsae import AnomalyDetector, StreamScorer
-from tsae.detection.scoring.models import MaskedModel
+from tsae.detection.scoring.models import MaskedModel, ReconstructionModel
 from tsae.detection.scoring.stored_network import StoredNetwork
 from tsae.detection.stream_model import StreamModel
 
@@ -53,8 +54,15 @@ def bare_calls(model: StreamModel) -> Callable[[int], object]:
     return lambda _: [call() for call in calls]
 
 
+def eager_calls(model: StreamModel) -> Callable[[int], object]:
+    """What torch takes for a window of each member that rebuilds it."""
+    members = [each for each in model.score_model.members if isinstance(each.model, ReconstructionModel)]
+    calls = [partial(each.model.network.module, torch.zeros(1, each.window_size, N_CHANNELS)) for each in members]
+    return lambda _: [call() for call in calls]
+
+
 def measure(name: str, path: Path, **parameters: Any) -> None:
-    rows = readings(5000)
+    rows = readings(5500)
     AnomalyDetector(max_steps=20, random_state=0, **parameters).fit(rows[:3000]).save(path)
     model = StreamModel.load(path)
     call = bare_calls(model)
@@ -77,6 +85,10 @@ def measure(name: str, path: Path, **parameters: Any) -> None:
             one, network = (1e6 * float(np.quantile(each, quantile)) for each in (single, bare))
             print(f"{name}: update, {what}: {one:.0f} µs, {how} {network:.0f} µs, {one / network:.1f} times")
     single = np.concatenate([each for each, _ in blocks])
+    with torch.inference_mode():
+        turns = [(seconds(update, 50), seconds(eager_calls(model), 50)) for _ in range(10)]
+    ours, eager = (1e6 * float(np.median(np.concatenate(each))) for each in zip(*turns, strict=True))
+    print(f"{name}: update, median: {ours:.0f} µs, torch for each network that rebuilds {eager:.0f} µs")
     blocks_of_rows(name, path, rows, 1e6 * float(single.mean()))
 
 
@@ -111,6 +123,7 @@ def blocks_of_rows(name: str, path: Path, rows: np.ndarray, alone: float) -> Non
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         for name in ("dense", "conv"):
             measure(name, Path(folder) / f"{name}.tsae", architecture=name, window_size=WINDOW)
