@@ -10,16 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tsae.alarms.events.event import Event
+    from tsae.alarms.events.rules import EventRules
     from tsae.detection.detector import AnomalyDetector
-    from tsae.detection.events.event import Event
-    from tsae.detection.events.rules import EventRules
-    from tsae.detection.exporting.export import export_onnx
     from tsae.detection.images.detector import ImageAnomalyDetector
     from tsae.detection.images.result import ImageDetection
     from tsae.detection.parameters.recipes import recipe
     from tsae.detection.result import Detection
     from tsae.detection.saving import load
     from tsae.evaluation.image_sets import ImageSet, image_dataset
+    from tsae.export.export import export_onnx
     from tsae.series.bundled import bundled_dataset
     from tsae.series.reading import read_table
     from tsae.series.table import SensorTable
@@ -49,15 +49,15 @@ __all__ = [
 _HOME = {
     "AnomalyDetector": "tsae.detection.detector",
     "Detection": "tsae.detection.result",
-    "Event": "tsae.detection.events.event",
-    "EventRules": "tsae.detection.events.rules",
+    "Event": "tsae.alarms.events.event",
+    "EventRules": "tsae.alarms.events.rules",
     "ImageAnomalyDetector": "tsae.detection.images.detector",
     "ImageDetection": "tsae.detection.images.result",
     "ImageSet": "tsae.evaluation.image_sets",
     "SensorTable": "tsae.series.table",
     "StreamScorer": "tsae.streaming.scorer",
     "bundled_dataset": "tsae.series.bundled",
-    "export_onnx": "tsae.detection.exporting.export",
+    "export_onnx": "tsae.export.export",
     "image_dataset": "tsae.evaluation.image_sets",
     "load": "tsae.detection.saving",
     "read_table": "tsae.series.reading",

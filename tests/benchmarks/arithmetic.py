@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import nn
 
-from tsae.detection.scoring.engine import ScoreModel
-from tsae.detection.scoring.member import Member
-from tsae.detection.scoring.models import MaskedModel
-from tsae.detection.scoring.torch_network import TorchNetwork
+from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.dense import DenseDecoder, DenseEncoder
+from tsae.scoring.engine import ScoreModel
+from tsae.scoring.member import Member
+from tsae.scoring.window_models import MaskedModel
 
 __all__ = ["operations"]
 

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from tests.benchmarks.series_scores import by_turns
-from tsae.detection.distributions import Reference, fit_reference
-from tsae.detection.drift import drift_between
+from tsae.alarms.distributions import Reference, fit_reference
+from tsae.alarms.drift import drift_between
 from tsae.evaluation.catalogue import find_series, read_series
 
 N_ROWS = 2000

@@ -30,8 +30,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tests.benchmarks.series_scores import Array, Flags, Scores, asked, read_scores
-from tsae.detection.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold, parse_budget
-from tsae.detection.thresholds.clusters import MERGE_GAP
+from tsae.alarms.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold, parse_budget
+from tsae.alarms.thresholds.clusters import MERGE_GAP
 
 BUDGETS = {"1%": 4, "0.1%": 4, "5 per 10000 rows": 4, "1 per 10000 rows": 0}
 """And the least false alarms that are expected of a series that counts."""

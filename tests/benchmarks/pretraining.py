@@ -23,7 +23,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from tsae.detection.fitting.pretraining import pretrain
+from tsae.fitting.pretraining import pretrain
 from tsae.nn.build import build_autoencoder
 from tsae.nn.options import NetworkOptions
 from tsae.nn.rbm import UnitKind

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae import AnomalyDetector
-from tsae.detection.scoring.calibration import fit_log_tail
-from tsae.detection.scoring.constants import ConstantWatch
-from tsae.detection.scoring.filters import MovingAverage, smoothing_kernels
-from tsae.detection.scoring.member import Member, channel_mean
+from tsae.scoring.calibration import fit_log_tail
+from tsae.scoring.constants import ConstantWatch
+from tsae.scoring.filters import MovingAverage, smoothing_kernels
+from tsae.scoring.member import Member, channel_mean
 from tsae.series.filling import ForwardFill
 
 Array = NDArray[np.float64]

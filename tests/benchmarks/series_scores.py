@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from tsae import AnomalyDetector
-from tsae.detection.scoring.whole_series import score_grid
 from tsae.evaluation.catalogue import SeriesFiles, find_series, read_series
+from tsae.scoring.whole_series import score_grid
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 
 from tsae import AnomalyDetector, StreamScorer
-from tsae.detection.scoring.models import MaskedModel, ReconstructionModel
-from tsae.detection.scoring.stored_network import StoredNetwork
-from tsae.detection.stream_model import StreamModel
+from tsae.model.fitted import StreamModel
+from tsae.networks.stored_network import StoredNetwork
+from tsae.scoring.window_models import MaskedModel, ReconstructionModel
 
 N_CHANNELS, WINDOW, N_ENTITIES, N_BEFORE, N_ROUNDS = 8, 64, 1000, 250, 48
 

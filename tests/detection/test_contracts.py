@@ -15,7 +15,7 @@ import torch
 import tsae
 from tests.detection.plants import COMPOSITIONS, N_TRAINING, SHORT_LAGS, Composition, fitted, readings, today
 from tsae import AnomalyDetector
-from tsae.detection.scoring.engine import SegmentScorer
+from tsae.scoring.engine import SegmentScorer
 
 every_composition = pytest.mark.parametrize("composition", COMPOSITIONS, ids=str)
 every_lag = pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tsae import AnomalyDetector, ImageAnomalyDetector
 from tsae.detection.images.options import image_options
 from tsae.detection.parameters.recipes import RECIPES, recipe
 from tsae.detection.parameters.series import series_options
-from tsae.detection.scoring.engine import SegmentScorer
+from tsae.scoring.engine import SegmentScorer
 from tsae.training.batches import Batch
 from tsae.training.objectives import reconstruction_loss
 

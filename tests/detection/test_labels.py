@@ -13,13 +13,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import fbeta_score, roc_auc_score
 
 import tsae
+from tests.alarms.thresholds_reference import peaks
 from tests.detection.plants import readings
-from tests.detection.thresholds_reference import peaks
 from tsae import AnomalyDetector, ImageAnomalyDetector
+from tsae.alarms.thresholds.clusters import MERGE_GAP
 from tsae.detection.labels.tuning import cheapest_threshold, tune_threshold
-from tsae.detection.scoring.classifier import fit_label_classifier, honest_terms
-from tsae.detection.thresholds.clusters import MERGE_GAP
 from tsae.errors import DataError, ParameterError
+from tsae.fitting.classifier import fit_label_classifier, honest_terms
 
 Array = np.ndarray
 SETTINGS = {"window_size": 8, "preset": "alone", "max_steps": 20, "random_state": 0}

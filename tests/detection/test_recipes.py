@@ -8,8 +8,8 @@ from tests.detection.pictures import pictures
 from tests.detection.plants import readings
 from tsae import AnomalyDetector, ImageAnomalyDetector
 from tsae.detection.parameters.recipes import RECIPES, recipe
-from tsae.detection.scoring.models import ReconstructionModel
 from tsae.errors import ParameterError
+from tsae.scoring.window_models import ReconstructionModel
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -12,8 +12,8 @@ from sklearn.exceptions import NotFittedError
 from tests.detection.plants import COMPOSITIONS, Composition, fitted, readings, today
 from tsae import AnomalyDetector, ImageAnomalyDetector
 from tsae.detection.codes.cloud import fit_cloud
-from tsae.detection.scoring.rebuilding import towards
 from tsae.errors import DataError, ParameterError
+from tsae.scoring.rebuilding import towards
 from tsae.series.synthetic import make_series
 
 GAUSSIAN = [composition for composition in COMPOSITIONS if composition.bottleneck == "gaussian"]

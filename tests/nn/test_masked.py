@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from tsae.detection.scoring.stored_network import StoredNetwork
-from tsae.detection.scoring.torch_network import TorchNetwork, masked_model
+from tsae.fitting.build import masked_model
+from tsae.networks.stored_network import StoredNetwork
+from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.build import build_autoencoder
 from tsae.nn.layers import linear_by_group
 from tsae.nn.masked import MaskedAutoEncoder, fit_block_predictor

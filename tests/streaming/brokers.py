@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tsae.detection.stream_model import StreamModel
+from tsae.model.fitted import StreamModel
 from tsae.streaming.scorer import StreamScorer
 
 _MOST_UNDER_WAY = 10_000  # there are 65,535 message numbers

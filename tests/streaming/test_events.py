@@ -12,9 +12,9 @@ import pytest
 
 from tests.streaming.reference import CHANNELS, plant, troubled
 from tsae import AnomalyDetector, StreamScorer
-from tsae.detection.events.event import Event
-from tsae.detection.events.explain import is_told
-from tsae.detection.events.rules import EventRules
+from tsae.alarms.events.event import Event
+from tsae.alarms.events.explain import is_told
+from tsae.alarms.events.rules import EventRules
 from tsae.streaming.event_watch import EventChange
 from tsae.streaming.records import dropped_record, event_records, row_records
 from tsae.streaming.scorer import StreamScores

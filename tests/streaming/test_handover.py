@@ -14,7 +14,7 @@ import pytest
 from tests.streaming.brokers import Watch, records_in, records_so_far, wait_for
 from tests.streaming.reference import CHANNELS, of_file, plant, scores_of
 from tsae import AnomalyDetector, StreamScorer, load
-from tsae.detection.stream_model import StreamModel
+from tsae.model.fitted import StreamModel
 from tsae.series.options import ReadOptions
 from tsae.streaming.answers import StreamScores
 from tsae.streaming.handover import hand_over, n_with_full_windows

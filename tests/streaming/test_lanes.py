@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.detection.plants import COMPOSITIONS, Composition, fitted, readings, today
-from tsae.detection.scoring.engine import SegmentScorer
+from tsae.scoring.engine import SegmentScorer
 from tsae.streaming.lanes import Lanes
 
 LAGS = (10_000, 0, 5)

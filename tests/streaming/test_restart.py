@@ -17,8 +17,8 @@ from tests.streaming.brokers import Mosquitto, Watch, publish, records_in, recor
 from tests.streaming.reference import plant
 from tests.streaming.test_handover import SMALL, answered, put_in_place
 from tsae import AnomalyDetector, StreamScorer
-from tsae.detection.stream_model import StreamModel
 from tsae.errors import DataError
+from tsae.model.fitted import StreamModel
 from tsae.streaming.answers import StreamScores
 from tsae.streaming.handover import hand_over
 from tsae.streaming.records import Record, event_records, row_records

@@ -10,7 +10,7 @@ from torch.distributions import Bernoulli, Normal
 from torch.distributions import kl_divergence as torch_kl_divergence
 
 from tests.training.networks import WINDOW, network, normal_log_density, windows
-from tsae.detection.scoring.torch_network import masked_model
+from tsae.fitting.build import masked_model
 from tsae.nn.autoencoder import Latent, Reconstruction
 from tsae.nn.build import build_autoencoder
 from tsae.nn.masked import MaskedAutoEncoder, fit_block_predictor

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from tsae.detection.events.event import Event
+    from tsae.alarms.events.event import Event
 
 __all__ = ["demo"]
 

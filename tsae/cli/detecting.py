@@ -11,13 +11,13 @@ from tsae.cli.inputs import exclusion_masks
 from tsae.cli.paths import check_outputs, check_scores
 
 if TYPE_CHECKING:
+    from tsae.alarms.drift import Drift
+    from tsae.alarms.events.event import Event
+    from tsae.alarms.events.rules import EventRules
     from tsae.cli.options import Reading
     from tsae.cli.scores_file import TakeRows
     from tsae.detection.detecting import DetectedRows, DetectionRun
     from tsae.detection.detector import AnomalyDetector
-    from tsae.detection.drift import Drift
-    from tsae.detection.events.event import Event
-    from tsae.detection.events.rules import EventRules
     from tsae.detection.result import Detection
     from tsae.series.table import SensorTable
 

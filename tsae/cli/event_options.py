@@ -10,7 +10,7 @@ import typer
 from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
-    from tsae.detection.events.rules import EventRules
+    from tsae.alarms.events.rules import EventRules
 
 __all__ = ["EventOptions"]
 
@@ -56,7 +56,7 @@ class EventOptions:
         ParameterError
             If an option is not what it should be.
         """
-        from tsae.detection.events.rules import EventRules
+        from tsae.alarms.events.rules import EventRules
 
         stated = {name: value for name, value in vars(self).items() if value is not None}
         for name in _TIMES:

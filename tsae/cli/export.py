@@ -28,7 +28,7 @@ def export(
     states), and gives the score of the last one at lag 0, the same without smoothing, its label, and the error of each
     sensor. The metadata of the graph name channels, units, period and threshold.
     """
-    from tsae.detection.exporting.export import export_onnx
+    from tsae.export.export import export_onnx
 
     check_outputs([graph], [model])
     detector = table_detector(model)

@@ -149,7 +149,7 @@ def _left_out(detector: AnomalyDetector) -> dict[str, str]:
 
 def _followed(detector: AnomalyDetector) -> dict[str, str]:
     """Where the threshold of rows in time order begins, which follows their scores."""
-    from tsae.detection.thresholds import adaptive_threshold
+    from tsae.alarms.thresholds import adaptive_threshold
 
     learned = detector.thresholds_
     adaptive = adaptive_threshold(learned, learned.judged_of(detector.calibration_))

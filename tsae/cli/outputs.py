@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsae.detection.events.event import Event
+from tsae.alarms.events.event import Event
 from tsae.detection.images.result import ImageDetection
 from tsae.store import open_atomically
 

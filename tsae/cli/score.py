@@ -20,8 +20,8 @@ from tsae.cli.pictures.sources import is_folder, refuse_options, stated_options
 from tsae.cli.tables import events_table
 
 if TYPE_CHECKING:
+    from tsae.alarms.events.event import Event
     from tsae.detection.detector import AnomalyDetector
-    from tsae.detection.events.event import Event
 
 __all__ = ["Targets", "detect", "score", "write_results"]
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from tsae.alarms.events.rules import severities
 from tsae.detection.detecting import DetectedRows
-from tsae.detection.events.rules import severities
 from tsae.store import open_atomically
 
 __all__ = ["TakeRows", "scores_file", "scores_frame"]

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tsae.cli.event_options import EventOptions
 from tsae.cli.paths import check_apart
-from tsae.detection.stream_model import StreamModel
 from tsae.errors import TsaeError
+from tsae.model.fitted import StreamModel
 from tsae.series.options import ReadOptions
 from tsae.store import check_writable
 from tsae.streaming.connect import file_of, sink_of, source_of

@@ -10,20 +10,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsae.detection.distributions import DistributionWatch, Reference
-from tsae.detection.drift import Drift, drift_of, score_reference, watch_latest
-from tsae.detection.events.event import Event
-from tsae.detection.events.evidence import RowBlock, TrackedEvent
-from tsae.detection.events.explain import EventFinder, Labels, PeakView
-from tsae.detection.events.peak import peak_rows, view_peak
-from tsae.detection.events.rules import EventRules
-from tsae.detection.events.tracking import join_levels
+from tsae.alarms.distributions import DistributionWatch, Reference
+from tsae.alarms.drift import Drift, drift_of, score_reference, watch_latest
+from tsae.alarms.events.event import Event
+from tsae.alarms.events.evidence import RowBlock, TrackedEvent
+from tsae.alarms.events.explain import EventFinder, Labels, PeakView
+from tsae.alarms.events.peak import peak_rows, view_peak
+from tsae.alarms.events.rules import EventRules
+from tsae.alarms.events.tracking import join_levels
+from tsae.alarms.thresholds import StandingThreshold, ThresholdSet, adaptive_threshold
 from tsae.detection.inputs import Entity
 from tsae.detection.result import Detection
-from tsae.detection.scoring.calibration import fit_log_tail
-from tsae.detection.scoring.engine import ScoreModel
-from tsae.detection.scoring.whole_series import CalibrationScores, grid_parts
-from tsae.detection.thresholds import StandingThreshold, ThresholdSet, adaptive_threshold
+from tsae.scoring.calibration import fit_log_tail
+from tsae.scoring.engine import ScoreModel
+from tsae.scoring.whole_series import CalibrationScores, grid_parts
 from tsae.series.grid import GridSeries
 
 __all__ = ["DetectedRows", "DetectionRun", "DetectorFacts"]

@@ -13,17 +13,25 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from tsae.alarms.distributions import fit_reference
+from tsae.alarms.events.rules import EventRules
 from tsae.detection.codes.series_uses import SeriesUses
 from tsae.detection.detecting import DetectionRun, DetectorFacts
-from tsae.detection.distributions import fit_reference
-from tsae.detection.events.rules import EventRules
-from tsae.detection.inputs import Entity, check_period, checked_entities, data_hash, lay_out
+from tsae.detection.inputs import (
+    Entity,
+    check_period,
+    checked_entities,
+    data_hash,
+    lay_out,
+    without_suspicious_rows,
+)
 from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
 from tsae.detection.labels.series import tuned_thresholds, with_label_classifier, without_anomalies
 from tsae.detection.parameters.series import series_options
 from tsae.detection.recalibration import SeriesThresholds
-from tsae.detection.scoring.training_rows import used_spans
-from tsae.detection.scoring.whole_series import held_out_scores, score_grid
+from tsae.fitting.calibration import held_out_scores
+from tsae.fitting.training_rows import used_spans
+from tsae.scoring.whole_series import score_grid
 from tsae.series.clock import infer_clock
 from tsae.series.grid import GridSeries
 
@@ -250,7 +258,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, BaseEstimator)
             one that does best on labelled and held-out rows, unless `threshold` states a number.
         """
         from tsae.detection.codes.study import study_windows
-        from tsae.detection.fitting.build import fit_model  # loads Lightning, which scoring does without
+        from tsae.fitting.build import fit_model  # loads Lightning, which scoring does without
 
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = series_options(self.get_params(), seed=seed)
@@ -264,8 +272,6 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, BaseEstimator)
         normal = [without_anomalies(entity, part) for entity, part in zip(entities, known, strict=True)]
         self.rejected_: list[list[list[int]]] = [[] for _ in entities]
         if self.robust:
-            from tsae.detection.fitting.screening import without_suspicious_rows
-
             normal, self.rejected_ = without_suspicious_rows(normal, self._grid)
         spans = used_spans([self._grid(part) for part in normal], [part.excluded for part in normal], self.held_out)
         self.model_, self.fit_reports_ = fit_model(spans, options, random_state=seed)

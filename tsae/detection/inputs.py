@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from tsae.errors import DataError
 from tsae.series.clock import Clock, grid_steps, infer_clock, timestamps_ns
 from tsae.series.grid import GridSeries, on_grid
 
-__all__ = ["Entity", "check_period", "checked_entities", "data_hash", "lay_out"]
+__all__ = ["Entity", "check_period", "checked_entities", "data_hash", "lay_out", "without_suspicious_rows"]
 
 _LARGEST = 1e150  # beyond, squares overflow; no sensor measures it, but some mark faults with 1.8e308
 
@@ -179,3 +179,19 @@ def data_hash(entities: Sequence[Entity]) -> str:
         for first in range(0, len(entity.values), 65_536):
             digest.update(np.ascontiguousarray(entity.values[first : first + 65_536]).data)
     return digest.hexdigest()
+
+
+def without_suspicious_rows(
+    entities: Sequence[Entity], lay_out: Callable[[Entity], GridSeries]
+) -> tuple[list[Entity], list[list[list[int]]]]:
+    """The entities with their suspicious rows excluded too, and the first and last row of what was added."""
+    from tsae.fitting.screening import suspicious_rows  # loads torch, which scoring does without
+
+    suspicious = suspicious_rows([lay_out(entity) for entity in entities], [entity.excluded for entity in entities])
+    cleaned, rejected = [], []
+    for entity, rows in zip(entities, suspicious, strict=True):
+        mask = rows if entity.excluded is None else rows | entity.excluded
+        cleaned.append(replace(entity, excluded=mask if mask.any() else None))
+        edges = np.flatnonzero(np.diff(rows.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+        rejected.append([[int(first), int(stop) - 1] for first, stop in edges])
+    return cleaned, rejected

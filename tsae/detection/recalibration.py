@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from tsae.alarms.thresholds import Threshold, ThresholdSet, check_threshold, known_scores, learn_thresholds
+from tsae.checks import plain
 from tsae.detection.inputs import Entity
 from tsae.detection.labels.checks import chosen_learner, labels_of_parts
 from tsae.detection.labels.series import tuned_thresholds, without_anomalies
 from tsae.detection.labels.tuning import LabelTuning
-from tsae.detection.plain_values import plain
-from tsae.detection.scoring.whole_series import CalibrationScores, score_grid
 from tsae.detection.series_estimator import SeriesEstimator
-from tsae.detection.thresholds import Threshold, ThresholdSet, check_threshold, known_scores, learn_thresholds
+from tsae.scoring.whole_series import CalibrationScores, score_grid
 
 __all__ = ["SeriesThresholds"]
 

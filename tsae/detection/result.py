@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsae.detection.drift import Drift
-from tsae.detection.events.event import Event
-from tsae.detection.events.rules import severities
+from tsae.alarms.drift import Drift
+from tsae.alarms.events.event import Event
+from tsae.alarms.events.rules import severities
 
 __all__ = ["Detection"]
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tsae.alarms.thresholds import Threshold, ThresholdSet
 from tsae.detection.detector import AnomalyDetector
-from tsae.detection.packing.options import (
+from tsae.detection.packing import (
     Arrays,
     fit_report,
     pack_codes,
@@ -18,15 +19,14 @@ from tsae.detection.packing.options import (
     plain_parameters,
     unpack_codes,
 )
-from tsae.detection.packing.score_model import (
+from tsae.model.packing import (
     pack_reference,
     pack_score_model,
     reading_parts,
     unpack_reference,
     unpack_score_model,
 )
-from tsae.detection.scoring.whole_series import CalibrationScores
-from tsae.detection.thresholds import Threshold, ThresholdSet
+from tsae.scoring.whole_series import CalibrationScores
 from tsae.store import read_model, write_model
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.inputs import Entity
-from tsae.detection.scoring.engine import ScoreModel
+from tsae.scoring.engine import ScoreModel
 from tsae.series.grid import GridSeries
 
 __all__ = ["SeriesEstimator"]

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from tsae.detection.parameters.plan import PRESETS
 from tsae.detection.parameters.recipes import RECIPES, recipe
 from tsae.errors import ParameterError
 from tsae.evaluation.baselines import PcaWindows, RandomScore, ZScore
+from tsae.fitting.plan import PRESETS
 
 __all__ = ["ModelSpec", "parse_model"]
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from numbers import Integral
 from typing import Any
 
-from tsae.detection.drift import Drift
-from tsae.detection.events.event import Event, SensorShare
+from tsae.alarms.drift import Drift
+from tsae.alarms.events.event import Event, SensorShare
 
 __all__ = [
     "amount",

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.drift import Drift
+from tsae.alarms.drift import Drift
 from tsae.streaming.answers import StreamScores
 from tsae.streaming.drift_watch import DriftNotice
 from tsae.streaming.event_watch import EventChange

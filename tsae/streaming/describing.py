@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tsae.detection.events.event import Event
-from tsae.detection.events.evidence import Moment, TrackedEvent
-from tsae.detection.events.explain import Labels, PeakView, as_event
-from tsae.detection.events.peak import PeakRows, view_peak
-from tsae.detection.scoring.calibration import LogTail
-from tsae.detection.stream_model import StreamModel
+from tsae.alarms.events.event import Event
+from tsae.alarms.events.evidence import Moment, TrackedEvent
+from tsae.alarms.events.explain import Labels, PeakView, as_event
+from tsae.alarms.events.peak import PeakRows, view_peak
+from tsae.model.fitted import StreamModel
+from tsae.scoring.calibration import LogTail
 from tsae.streaming.clock import EntityClock
 
 __all__ = ["EventWriter"]

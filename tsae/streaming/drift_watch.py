@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.distributions import BLOCK, DistributionWatch, Reference
-from tsae.detection.drift import Drift, drifts_of
-from tsae.detection.lane_arrays import LaneArrays
-from tsae.detection.stream_model import StreamModel
-from tsae.detection.thresholds import FollowingThreshold
+from tsae.alarms.distributions import BLOCK, DistributionWatch, Reference
+from tsae.alarms.drift import Drift, drifts_of
+from tsae.alarms.thresholds import FollowingThreshold
+from tsae.model.fitted import StreamModel
+from tsae.scoring.rings import LaneArrays
 
 __all__ = ["DriftNotice", "DriftWatch"]
 
@@ -35,7 +35,7 @@ class DriftWatch:
     Parameters
     ----------
     scores
-        Scores of calibration rows, from `tsae.detection.drift.score_reference`.
+        Scores of calibration rows, from `tsae.alarms.drift.score_reference`.
     settled
         The thresholds of settled scores.
     arrays

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.events.event import Event
-from tsae.detection.events.evidence import RowBlock, TrackedEvent
-from tsae.detection.events.explain import is_told
-from tsae.detection.events.peak import PeakRows
-from tsae.detection.events.rules import EventRules, severity
-from tsae.detection.events.tracking import EventTracker
+from tsae.alarms.events.event import Event
+from tsae.alarms.events.evidence import RowBlock, TrackedEvent
+from tsae.alarms.events.explain import is_told
+from tsae.alarms.events.peak import PeakRows
+from tsae.alarms.events.rules import EventRules, severity
+from tsae.alarms.events.tracking import EventTracker
 from tsae.streaming.recent import RecentRows
 
 __all__ = ["EventChange", "EventWatch"]

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.drift import Drift, score_reference
-from tsae.detection.events.peak import peak_reach
-from tsae.detection.events.rules import EventRules
-from tsae.detection.events.tracking import join_levels
-from tsae.detection.lane_arrays import LaneArrays
-from tsae.detection.stream_model import StreamModel
+from tsae.alarms.drift import Drift, score_reference
+from tsae.alarms.events.peak import peak_reach
+from tsae.alarms.events.rules import EventRules
+from tsae.alarms.events.tracking import join_levels
+from tsae.model.fitted import StreamModel
+from tsae.scoring.rings import LaneArrays
 from tsae.streaming.answers import StreamScores
 from tsae.streaming.clock import EntityClock, StreamCounts
 from tsae.streaming.collecting import Collector

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from tsae.detection.lane_arrays import LaneArrays
-from tsae.detection.scoring.filters import MovingAverage
-from tsae.detection.scoring.log_tails import LogTails
-from tsae.detection.scoring.member import Member, MemberScale, channel_mean, immediate_averages, settled_averages
+from tsae.scoring.filters import MovingAverage
+from tsae.scoring.log_tails import LogTails
+from tsae.scoring.member import Member, MemberScale, channel_mean, immediate_averages, settled_averages
+from tsae.scoring.rings import LaneArrays
 from tsae.streaming.lane_scores import Places
 
 __all__ = ["LaneChains"]
@@ -33,7 +33,7 @@ class _Plan(NamedTuple):
 class LaneChains:
     """Two chains for each member: one of immediate errors, one that settled scores are made of.
 
-    Relative errors → mean over channels → moving averages → −log p, see `tsae.detection.scoring.chain.Chain`. Chains
+    Relative errors → mean over channels → moving averages → −log p, see `tsae.scoring.chain.Chain`. Chains
     stand side by side in the same arrays, `n_chains` = twice the members, the immediate ones first. The views of the
     other half are all those of one row: where a member's could be known earlier, its filters reach further back.
 

@@ -7,12 +7,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.lane_arrays import LaneArrays
-from tsae.detection.scoring.constants import MEMORY as CONSTANT_MEMORY
-from tsae.detection.scoring.switch_habits import MEMORY as HABIT_MEMORY
-from tsae.detection.scoring.switch_habits import unusual
-from tsae.detection.scoring.switches import MEMORY as SWITCH_MEMORY
-from tsae.detection.scoring.switches import SwitchModel, clipped, errors_of, features_of, surprise_of, term_of
+from tsae.scoring.constants import MEMORY as CONSTANT_MEMORY
+from tsae.scoring.rings import LaneArrays
+from tsae.scoring.switch_habits import MEMORY as HABIT_MEMORY
+from tsae.scoring.switch_habits import unusual
+from tsae.scoring.switches import MEMORY as SWITCH_MEMORY
+from tsae.scoring.switches import SwitchModel, clipped, errors_of, features_of, surprise_of, term_of
 from tsae.series.channels import ChannelScaler
 
 __all__ = ["LaneConstants", "LaneSwitches"]
@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 
 
 class LaneConstants:
-    """See `tsae.detection.scoring.constants.ConstantWatch`."""
+    """See `tsae.scoring.constants.ConstantWatch`."""
 
     def __init__(self, scaler: ChannelScaler, arrays: LaneArrays) -> None:
         self.channels = scaler.constant_channels
@@ -45,7 +45,7 @@ class LaneConstants:
 
 
 class LaneSwitches:
-    """See `tsae.detection.scoring.switches.SwitchWatch`."""
+    """See `tsae.scoring.switches.SwitchWatch`."""
 
     def __init__(self, scaler: ChannelScaler, model: SwitchModel | None, arrays: LaneArrays) -> None:
         self.channels, self._model, self._arrays = scaler.switch_channels, model, arrays
@@ -72,7 +72,7 @@ class LaneSwitches:
         return errors, term_of(self._model, errors)
 
     def _unusual(self, part: Any, values: FloatArray) -> FloatArray:
-        """See `tsae.detection.scoring.switch_habits.HabitWatch`."""
+        """See `tsae.scoring.switch_habits.HabitWatch`."""
         before = self._arrays["switches.state"][part]
         is_first = self._arrays["switches.stay"][part] == 0
         now = np.where(np.isnan(values), np.maximum(before, 0), np.nan_to_num(values) > 0.5).astype(np.int8)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.lane_arrays import LaneArrays
-from tsae.detection.scoring.member import Member
+from tsae.scoring.member import Member
+from tsae.scoring.rings import LaneArrays
 
 __all__ = ["LaneMember"]
 
@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 
 
 class LaneMember:
-    """See `tsae.detection.scoring.rows.RowErrors` for what is computed.
+    """See `tsae.scoring.rows.RowErrors` for what is computed.
 
     A row's settled error is taken when the last window that can cover it is complete, `window_size - 1` rows later.
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.lane_arrays import LaneArrays
+from tsae.scoring.rings import LaneArrays
 from tsae.series.channels import ChannelScaler
 from tsae.streaming.lane_chains import LaneChains
 from tsae.streaming.lane_member import LaneMember

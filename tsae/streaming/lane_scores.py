@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.scoring.combination import combined, combined_row, with_switches
+from tsae.scoring.combination import combined, combined_row, with_switches
 
 __all__ = ["Flushed", "Places", "RowScorer", "RowStep", "Step", "joined", "scores_of"]
 

@@ -1,6 +1,6 @@
 """Many entities scored side by side: state of fixed size for each, one row of each at a time.
 
-The same numbers as `tsae.detection.scoring.engine` gives for one segment: both share everything that has no memory;
+The same numbers as `tsae.scoring.engine` gives for one segment: both share everything that has no memory;
 what has one stands here as arrays whose first axis is the entity's *lane*. A segment is numbered from its row 0; the
 newest row is t.
 
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.lane_arrays import LaneArrays, as_slice
-from tsae.detection.scoring.engine import ScoreModel
+from tsae.scoring.engine import ScoreModel
+from tsae.scoring.rings import LaneArrays, as_slice
 from tsae.streaming.lane_chains import LaneChains
 from tsae.streaming.lane_inputs import LaneConstants, LaneSwitches
 from tsae.streaming.lane_member import LaneMember

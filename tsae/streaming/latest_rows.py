@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.lane_arrays import BoundArrays, LaneArrays
+from tsae.scoring.rings import BoundArrays, LaneArrays
 
 __all__ = ["UNNUMBERED", "LatestRows"]
 

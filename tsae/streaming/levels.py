@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.lane_arrays import LaneArrays
-from tsae.detection.stream_model import StreamModel
-from tsae.detection.thresholds import FollowingThreshold, StandingThreshold, adaptive_threshold
+from tsae.alarms.thresholds import FollowingThreshold, StandingThreshold, adaptive_threshold
+from tsae.model.fitted import StreamModel
+from tsae.scoring.rings import LaneArrays
 
 __all__ = ["Levels", "furthest_moved", "judged_kinds", "make_levels"]
 

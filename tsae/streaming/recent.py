@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.events.evidence import TrackedEvent
-from tsae.detection.events.peak import PeakRows
+from tsae.alarms.events.evidence import TrackedEvent
+from tsae.alarms.events.peak import PeakRows
 from tsae.streaming.latest_rows import LatestRows
 
 __all__ = ["RecentRows"]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tsae.detection.events.event import SensorShare
+from tsae.alarms.events.event import SensorShare
 from tsae.streaming.answers import StreamScores
 from tsae.streaming.drift_watch import DriftNotice
 from tsae.streaming.event_watch import EventChange

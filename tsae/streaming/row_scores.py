@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, cast, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.events.rules import severity
-from tsae.detection.scoring.calibration import LogTail
+from tsae.alarms.events.rules import severity
+from tsae.scoring.calibration import LogTail
 
 __all__ = ["RowScore", "RowScores", "ScoreColumns", "objects"]
 

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tsae.detection.stream_model import StreamModel
 from tsae.errors import DataError, OutputError
+from tsae.model.fitted import StreamModel
 from tsae.streaming.handover import check_channels, hand_over, n_with_full_windows
 from tsae.streaming.payloads import HeaderError, MessageReader, StreamRow
 from tsae.streaming.records import Record, alarms_of, drift_records, dropped_record, event_records, row_records

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.drift import Drift
-from tsae.detection.events.rules import EventRules
-from tsae.detection.stream_model import StreamModel
+from tsae.alarms.drift import Drift
+from tsae.alarms.events.rules import EventRules
 from tsae.errors import DataError, ParameterError
+from tsae.model.fitted import StreamModel
 from tsae.streaming.answers import StreamScores
 from tsae.streaming.batch import Batch, take_in_turns
 from tsae.streaming.clock import Arrival, StreamCounts

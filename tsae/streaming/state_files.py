@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tsae.detection.stream_model import StreamModel
 from tsae.errors import DataError, ModelFileError, OutputError
+from tsae.model.fitted import StreamModel
 from tsae.store import write_atomically
 from tsae.streaming.journal import Journal
 from tsae.streaming.scorer import StreamScorer

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tsae.detection.codes.bottleneck import Advice, advise, far_off, principal_directions, study_bottleneck
 from tsae.detection.codes.window_samples import Run, sample_windows
 from tsae.detection.inputs import Entity, lay_out
-from tsae.detection.parameters.plan import plan_members
+from tsae.fitting.plan import plan_members
 from tsae.series.channels import fit_channels
 from tsae.series.clock import infer_clock
 

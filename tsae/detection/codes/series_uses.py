@@ -10,17 +10,10 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from tsae.detection.codes.uses import CodesMixin, noise_by_channel
-from tsae.detection.scoring.rebuilding import expected_values
-from tsae.detection.scoring.whole_series import (
-    cleaned_values,
-    code_length,
-    row_codes,
-    score_grid,
-    windows_of,
-    with_noise,
-)
 from tsae.detection.series_estimator import SeriesEstimator
 from tsae.errors import DataError
+from tsae.scoring.rebuilding import cleaned_values, code_length, expected_values, row_codes, windows_of, with_noise
+from tsae.scoring.whole_series import score_grid
 
 __all__ = ["SeriesUses"]
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from tsae.detection.codes.bottleneck import far_off, study_bottleneck
 from tsae.detection.codes.cloud import CodeCloud, CodeFacts, Compression, fit_cloud
 from tsae.detection.codes.window_samples import Inputs, Run, sample_windows
-from tsae.detection.scoring.engine import ScoreModel
-from tsae.detection.scoring.member import Member
-from tsae.detection.scoring.rebuilding import row_reconstruction
-from tsae.detection.scoring.torch_network import TorchNetwork
-from tsae.detection.scoring.training_rows import Span
+from tsae.fitting.training_rows import Span
+from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.autoencoder import AutoEncoder
+from tsae.scoring.engine import ScoreModel
+from tsae.scoring.member import Member
+from tsae.scoring.rebuilding import row_reconstruction
 from tsae.series.filling import ForwardFill
 
 if TYPE_CHECKING:

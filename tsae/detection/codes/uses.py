@@ -11,9 +11,9 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from tsae.checks import plain
 from tsae.detection.codes.bottleneck import Advice, advise
 from tsae.detection.codes.cloud import CodeFacts, Compression
-from tsae.detection.plain_values import plain
 from tsae.errors import DataError, ParameterError
 
 __all__ = ["CodesMixin", "noise_by_channel"]

@@ -10,18 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tsae.detection.fitting.pretraining import deep_options, pretrain
 from tsae.detection.images.heat import fit_heat_scale
 from tsae.detection.images.model import ImageLevels, ImageModel
 from tsae.detection.images.network import ImageNetwork
 from tsae.detection.images.options import ImageOptions
-from tsae.detection.scoring.calibration import fit_log_tail
 from tsae.errors import DataError
+from tsae.fitting.pretraining import deep_options, pretrain
 from tsae.images.arrays import ImageScale
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
 from tsae.nn.options import NetworkOptions
+from tsae.scoring.calibration import fit_log_tail
 from tsae.training.batches import ArraySource
 from tsae.training.fit import fit_network
 from tsae.training.objectives import reconstruction_loss

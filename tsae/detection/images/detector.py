@@ -13,6 +13,8 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from tsae.alarms.thresholds import Threshold, fixed_threshold, learn_threshold
+from tsae.checks import plain
 from tsae.detection.codes.study import study_images
 from tsae.detection.codes.uses import CodesMixin, noise_by_channel
 from tsae.detection.images.build import fit_image_model, split_images
@@ -20,8 +22,6 @@ from tsae.detection.images.labels import labelled_scores, with_image_classifier
 from tsae.detection.images.options import check_image_budget, image_options
 from tsae.detection.images.result import ImageDetection, image_detection
 from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
-from tsae.detection.plain_values import plain
-from tsae.detection.thresholds import Threshold, fixed_threshold, learn_threshold
 from tsae.errors import DataError
 from tsae.images.arrays import check_images
 from tsae.images.folder import images_of, table_of

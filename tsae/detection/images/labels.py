@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tsae.detection.images.model import ImageModel
 from tsae.detection.labels.checks import refuse_without_anomalies
-from tsae.detection.scoring.classifier import fit_label_classifier, honest_terms
+from tsae.fitting.classifier import fit_label_classifier, honest_terms
 
 __all__ = ["labelled_scores", "with_image_classifier"]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tsae.detection.images.heat import HeatScale
 from tsae.detection.images.network import ImageNetwork
-from tsae.detection.scoring.calibration import LogTail
-from tsae.detection.scoring.classifier import LabelClassifier, feature_table
+from tsae.scoring.calibration import LogTail
+from tsae.scoring.classifier import LabelClassifier, feature_table
 
 __all__ = ["ImageLevels", "ImageModel"]
 

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tsae.detection.parameters.judge import Judge
-from tsae.detection.scoring.judging import entry_errors, rebuilt_values
-from tsae.detection.scoring.rebuilding import towards
 from tsae.images.arrays import ImageScale
+from tsae.networks.criterion import Judge
+from tsae.networks.entry_errors import entry_errors, rebuilt_values
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.options import NetworkOptions
+from tsae.scoring.rebuilding import towards
 
 __all__ = ["ImageNetwork"]
 

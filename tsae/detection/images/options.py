@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from tsae.alarms.thresholds import check_threshold, parse_budget
 from tsae.detection.parameters.checks import shared_parameters
-from tsae.detection.parameters.judge import Judge
 from tsae.detection.parameters.parts import check_parts, judge_of, kl_weight_of, network_of, training_of
-from tsae.detection.thresholds import check_threshold, parse_budget
 from tsae.errors import ParameterError
+from tsae.networks.criterion import Judge
 from tsae.nn.options import NetworkOptions
 from tsae.training.options import TrainingOptions
 

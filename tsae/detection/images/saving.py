@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tsae.alarms.thresholds import Threshold
 from tsae.detection.images.detector import ImageAnomalyDetector
 from tsae.detection.images.heat import HeatScale
 from tsae.detection.images.model import ImageLevels, ImageModel
 from tsae.detection.images.network import ImageNetwork
-from tsae.detection.packing.options import (
+from tsae.detection.packing import (
     Arrays,
     fit_report,
     pack_codes,
@@ -21,13 +22,12 @@ from tsae.detection.packing.options import (
     plain_parameters,
     unpack_codes,
 )
-from tsae.detection.parameters.judge import Judge
-from tsae.detection.scoring.calibration import LogTail
-from tsae.detection.scoring.classifier import labelled_arrays, labelled_of
-from tsae.detection.scoring.torch_network import rebuild_autoencoder
-from tsae.detection.thresholds import Threshold
 from tsae.images.arrays import ImageScale
+from tsae.networks.criterion import Judge
+from tsae.networks.torch_network import rebuild_autoencoder
 from tsae.nn.options import NetworkOptions
+from tsae.scoring.calibration import LogTail
+from tsae.scoring.classifier import labelled_arrays, labelled_of
 from tsae.store import write_model
 
 __all__ = ["save_image_detector", "unpack_image_detector"]

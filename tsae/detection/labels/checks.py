@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.alarms.thresholds import LABEL_METHODS
 from tsae.detection.labels.tuning import LabelTuning
-from tsae.detection.thresholds import LABEL_METHODS
 from tsae.errors import DataError, ParameterError
 
 __all__ = [

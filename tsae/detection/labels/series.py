@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.alarms.thresholds import ThresholdSet
 from tsae.detection.inputs import Entity
 from tsae.detection.labels.checks import refuse_without_anomalies
 from tsae.detection.labels.tuning import LabelTuning
-from tsae.detection.scoring.classifier import fit_label_classifier, honest_terms
-from tsae.detection.scoring.engine import ScoreModel
-from tsae.detection.scoring.whole_series import CalibrationScores, row_features, score_grid
-from tsae.detection.thresholds import ThresholdSet
+from tsae.fitting.classifier import fit_label_classifier, honest_terms
+from tsae.scoring.engine import ScoreModel
+from tsae.scoring.whole_series import CalibrationScores, row_features, score_grid
 from tsae.series.grid import GridSeries
 
 __all__ = ["tuned_thresholds", "with_label_classifier", "without_anomalies"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.detection.thresholds import Threshold
-from tsae.detection.thresholds.clusters import cluster_peaks
+from tsae.alarms.thresholds import Threshold
+from tsae.alarms.thresholds.clusters import cluster_peaks
 
 __all__ = ["LabelTuning", "cheapest_threshold", "tune_threshold"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tsae.detection.parameters.plan import SHORTEST_WINDOW
-from tsae.detection.plain_values import is_number, plain
+from tsae.checks import is_number, plain
 from tsae.errors import ParameterError
+from tsae.fitting.plan import SHORTEST_WINDOW
 
 __all__ = ["checked_parameters", "shared_parameters"]
 

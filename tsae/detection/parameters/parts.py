@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, cast
 
-from tsae.detection.parameters.judge import JUDGE_KINDS, Judge, JudgeKind
-from tsae.detection.plain_values import is_number
-from tsae.detection.thresholds import check_threshold
+from tsae.alarms.thresholds import check_threshold
+from tsae.checks import is_number
 from tsae.errors import ParameterError
+from tsae.networks.criterion import JUDGE_KINDS, Judge, JudgeKind
 from tsae.nn.options import NetworkOptions
 from tsae.nn.rbm_options import RBMOptions
 from tsae.training.options import TrainingOptions

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tsae.detection.parameters.checks import checked_parameters
-from tsae.detection.parameters.options import ModelOptions
 from tsae.detection.parameters.parts import check_parts, judge_of, kl_weight_of, network_of, training_of
 from tsae.errors import ParameterError
+from tsae.fitting.options import ModelOptions
 
 __all__ = ["series_options"]
 

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scipy.stats import genpareto
+
+from tests.alarms.thresholds_reference import adaptive_thresholds, peaks
+from tsae.alarms.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold
+from tsae.alarms.thresholds.clusters import MERGE_GAP, cluster_peaks, lowest_threshold
+from tsae.alarms.thresholds.guards import Guards, guards_for
+from tsae.alarms.thresholds.tail import fit_pareto
+from tsae.errors import DataError
+from tsae.scoring.rings import LaneArrays
+
+EXPONENTIAL = np.random.default_rng(0).exponential(size=12_000)
+RARE = Target(1e-4, "episodes")
+TARGETS = [Target(0.01), Target(0.001), Target(5e-4, "episodes"), RARE]
+
+
+def with_trouble(seed: int, n_rows: int = 900) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    scores = rng.exponential(size=n_rows)
+    scores[300:360] += 9
+    scores[500:] += 3
+    return scores
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+def test_adaptive_thresholds_equal_those_put_together_row_by_row(target):
+    guards = Guards(120, 0.1, 0.4, 300.0, -1.0, 2.0, 0.5, held=20, learned=9, delay=5, counted=4, quiet=6)
+    calibration, scores = with_trouble(1, 250), with_trouble(2)
+    scores[700:705] = np.nan
+    adaptive = AdaptiveThreshold(calibration, target, guards)
+    twin = adaptive_thresholds(
+        scores.tolist(), calibration.tolist(), target.rate, adaptive.row_rate, target.counts == "episodes", guards
+    )
+    np.testing.assert_allclose(adaptive.thresholds(scores), twin, rtol=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts=st.lists(st.integers(0, 900), max_size=6), target=st.sampled_from(TARGETS))
+def test_blocks_and_a_restored_state_change_nothing(cuts, target):
+    scores = with_trouble(3)
+    whole = AdaptiveThreshold(EXPONENTIAL[:500], target).thresholds(scores)
+    adaptive, parts = AdaptiveThreshold(EXPONENTIAL[:500], target), []
+    for part in np.split(scores, sorted(cuts)):
+        parts.append(adaptive.thresholds(part))
+        state = adaptive.arrays.state()
+        adaptive = AdaptiveThreshold(EXPONENTIAL[:500], target)
+        adaptive.arrays.restore(state)
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize("target", TARGETS[1:3], ids=str)
+def test_lanes_side_by_side_are_what_each_is_alone(target):
+    scores = np.stack([with_trouble(seed) for seed in range(5)])
+    scores[1, 40:60] = scores[2, 650:] = np.nan
+    arrays = LaneArrays()
+    together = AdaptiveThreshold(EXPONENTIAL[:500], target, arrays=arrays, name="settled.")
+    lanes = np.array([arrays.open() for _ in scores])
+    rng, rows, found = np.random.default_rng(0), np.zeros(5, dtype=int), [[] for _ in scores]
+    while (rows < scores.shape[1]).any():  # some lanes are ahead of others
+        now = rng.permutation(lanes[(rows < scores.shape[1]) & (rng.random(5) < 0.8)])
+        if len(now) == 1:
+            answers = [together.next(scores[now[0], rows[now[0]]], int(now[0]))]
+        else:
+            answers = together.next_of(now, scores[now, rows[now]])
+        for lane, answer in zip(now.tolist(), answers, strict=True):
+            found[lane].append(answer)
+        rows[now] += 1
+    alone = [AdaptiveThreshold(EXPONENTIAL[:500], target).thresholds(each) for each in scores]
+    np.testing.assert_array_equal(found, alone)
+
+
+def test_no_threshold_depends_on_its_own_row_or_later_ones():
+    scores = with_trouble(4)
+    changed = scores.copy()
+    changed[640:] = 99
+    one, other = (AdaptiveThreshold(EXPONENTIAL[:500], TARGETS[0]).thresholds(each) for each in (scores, changed))
+    np.testing.assert_array_equal(one[:641], other[:641])
+    assert (one[641:] != other[641:]).any()
+
+
+@pytest.mark.parametrize("target", TARGETS[:2], ids=str)
+def test_a_new_normal_is_followed_and_a_short_anomaly_is_not(target):
+    calibration, later = EXPONENTIAL[:2000], EXPONENTIAL[2000:] + np.linspace(0, 6, 10_000)
+    rate = (later > AdaptiveThreshold(calibration, target).thresholds(later)).mean()
+    static = (later > learn_threshold(calibration, method="pot", false_alarm_rate=target.rate).value).mean()
+    assert rate < 3 * target.rate < static
+    anomaly = EXPONENTIAL[2000:4000].copy()
+    anomaly[1000:1200] += 20
+    adaptive = AdaptiveThreshold(calibration, target)
+    assert (anomaly > adaptive.thresholds(anomaly))[1000:1200].mean() > 0.5
+
+
+def test_a_level_that_stays_becomes_the_new_normal():
+    scores = EXPONENTIAL[2000:].copy() + 30
+    flagged = scores > AdaptiveThreshold(EXPONENTIAL[:2000], Target(0.01)).thresholds(scores)
+    assert flagged[:100].all()
+    assert flagged[-3000:].mean() < 0.05
+
+
+def test_a_score_that_hovers_about_the_threshold_is_one_alarm():
+    adaptive = AdaptiveThreshold(EXPONENTIAL[:2000], Target(5e-4, "episodes"))
+    hovering = adaptive.first + np.where(np.arange(40) % 12 < 2, 0.1, -0.5)
+    scores = np.concatenate([EXPONENTIAL[2000:2100].clip(max=3), hovering])
+    begun = len(cluster_peaks(scores, adaptive.first))
+    flagged = scores > adaptive.thresholds(scores)
+    assert begun == 4
+    assert flagged[100:].all()
+
+
+@pytest.mark.parametrize("target", [RARE, Target(1e-4)], ids=str)
+def test_a_budget_that_is_spent_at_once_does_not_blind_it(target):
+    scores = EXPONENTIAL[2000:6000].copy()
+    begins = np.arange(100, 4000, 300)
+    for row in begins:
+        scores[row : row + 20] = 14
+    adaptive = AdaptiveThreshold(EXPONENTIAL[:2000], target)
+    flagged = scores > adaptive.thresholds(scores)
+    assert flagged[begins].all()
+    assert adaptive.value() < adaptive.first + 2
+
+
+def test_a_stretch_that_leads_up_to_an_alarm_is_not_learned():
+    ramp = np.linspace(0, 30, 300)
+    guards = Guards(500, 0.05, 0.0, 1e9, 0.0, 0.0, 1.0, learned=0, delay=300)
+    adaptive = AdaptiveThreshold(EXPONENTIAL[:500], Target(0.01), guards)
+    adaptive.thresholds(ramp)
+    np.testing.assert_array_equal(adaptive.arrays["memory"][0], EXPONENTIAL[:500])
+
+
+def test_rows_without_a_score_are_not_learned():
+    one, other = (AdaptiveThreshold(EXPONENTIAL[:500], TARGETS[0]) for _ in range(2))
+    one.thresholds(np.full(160, np.nan))
+    assert one.arrays["memory"][0].tolist() == other.arrays["memory"][0].tolist()
+
+
+def test_without_scores_there_is_nothing_to_begin_with():
+    with pytest.raises(DataError, match="no calibration row has a score"):
+        AdaptiveThreshold(np.full(3, np.nan), Target(0.01))
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]), max_size=60), st.sampled_from([0.0, 1.0, 2.5]))
+def test_runs_have_the_peaks_that_a_loop_finds(scores, threshold):
+    assert cluster_peaks(np.array(scores), threshold).tolist() == peaks(scores, threshold, MERGE_GAP)
+
+
+@given(st.lists(st.floats(0, 9), min_size=1, max_size=60, unique=True), st.integers(0, 4))
+@example([7.5, 7.0, 8.0, 1.5, 2.5, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 0.5, 6.0], 2)  # a row within a run joins nothing
+def test_the_lowest_threshold_keeps_to_the_number_of_episodes(scores, allowed):
+    found = lowest_threshold(np.array(scores), allowed)
+    levels = sorted(scores, reverse=True)[: len(scores) // 2 + 1]
+    counts = {level: len(peaks(scores, level, MERGE_GAP)) for level in levels}
+    too_many = [level for level, count in counts.items() if count > allowed]
+    if too_many:
+        assert found == levels[levels.index(max(too_many)) - 1]
+    else:
+        assert found == max(level for level, count in counts.items() if count == max(counts.values()))
+
+
+def test_scores_that_hardly_move_do_not_flag_everything():
+    slow = np.sin(np.arange(4000) / 300) + np.arange(4000) * 1e-6
+    for method in ("quantile", "conformal"):
+        learned = learn_threshold(slow, method=method, false_alarm_rate="50 per 10000 rows")
+        assert (slow > learned.value).mean() < 0.5
+
+
+@pytest.mark.parametrize("shape", [-0.4, 0.0, 0.3])
+def test_the_pareto_fit_equals_scipys(shape):
+    excesses = genpareto.rvs(shape, scale=2.0, size=400, random_state=0)
+    ours = fit_pareto(excesses)
+    theirs, _, scale = genpareto.fit(excesses, floc=0)
+
+    def likelihood(shape: float, scale: float) -> float:
+        return float(genpareto.logpdf(excesses, shape, scale=scale).sum())
+
+    assert likelihood(ours.shape, ours.scale) >= likelihood(theirs, scale) - 0.05
+    assert ours.quantile(1e-3) == pytest.approx(genpareto.isf(1e-3, ours.shape, scale=ours.scale), rel=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("budget", ["1%", "20 per 10000 rows"])
+def test_learners_can_be_exchanged(method, budget):
+    learned = learn_threshold(EXPONENTIAL, method=method, false_alarm_rate=budget)
+    assert learned.method == method
+    assert learned.n_clusters > 100
+    if method != "mad":
+        found = learned.value
+        n_found = (found < EXPONENTIAL).sum() if budget == "1%" else len(cluster_peaks(EXPONENTIAL, found))
+        wanted = 120 if budget == "1%" else 24
+        assert 0.6 * wanted <= n_found <= 1.4 * wanted
+
+
+def test_mad_is_that_of_a_gaussian():
+    scores = np.random.default_rng(1).normal(5, 2, size=50_000)
+    assert learn_threshold(scores, method="mad", false_alarm_rate=0.01).value == pytest.approx(5 + 2.326 * 2, rel=0.02)
+
+
+def test_conformal_thresholds_hold_on_average_whatever_the_distribution():
+    rng = np.random.default_rng(2)
+    rates = []
+    for _ in range(300):
+        scores = rng.pareto(1.5, size=99)
+        value = learn_threshold(scores, method="conformal", false_alarm_rate=0.05).value
+        assert value == np.sort(scores)[-5]
+        rates.append((rng.pareto(1.5, size=200) > value).mean())
+    assert 0.04 < np.mean(rates) < 0.055
+
+
+def test_conformal_says_when_there_is_no_guarantee():
+    learned = learn_threshold(EXPONENTIAL[:500], method="conformal", false_alarm_rate=0.001)
+    assert "no conformal guarantee" in learned.note
+    assert np.isfinite(learned.value)
+
+
+def test_guards_depend_on_what_the_budget_counts_and_allows():
+    assert guards_for(Target(0.01)).memory != guards_for(Target(1e-3, "episodes")).memory
+    assert guards_for(RARE).learned == guards_for(Target(1e-4)).learned == 0 < guards_for(Target(0.01)).learned

@@ -1,0 +1,84 @@
+"""Events: stretches of anomalous rows, each with its peak, its severity and the sensors behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tsae.alarms.events.rules import severity_band
+
+__all__ = ["Event", "SensorShare"]
+
+_LEAST_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class SensorShare:
+    """One sensor's part in an event."""
+
+    sensor: str
+    share: float
+    """Part of the event that the sensor is to blame for, in [0, 1]; the shares of all sensors sum to one."""
+    expected: float | None
+    """What should have been measured at the peak, in the sensor's unit; `None` if there is no expectation. Of a sensor
+    to blame: what the others, and its own values outside the event, let expect; of others: what the model rebuilt."""
+    actual: float | None
+    """What was measured at the peak, in the sensor's unit."""
+    unit: str = ""
+
+    @property
+    def direction(self) -> str:
+        """Whether it lay "above" or "below" what was expected at the peak; empty if that is not known."""
+        if self.expected is None or self.actual is None or self.expected == self.actual:
+            return ""
+        return "above" if self.actual > self.expected else "below"
+
+
+@dataclass(frozen=True)
+class Event:
+    """A stretch of anomalous rows.
+
+    Times are timestamps where the table has them and row numbers otherwise (in a stream `numpy.datetime64`, in UTC if
+    its times carry a zone). `start` and `stop` are the first and
+    the last row (inclusive) with an error of at least about a quarter of the event's largest: scores are smoothed, so
+    that rows up to about a window beside the cause alarm too.
+    """
+
+    event_id: str
+    """Entity and first alarming row: an event has the same one while it goes on and once it has ended."""
+    start: Any
+    stop: Any
+    n_rows: int
+    duration: float | None
+    """Seconds from `start` to `stop` plus one sampling period; `None` without a clock."""
+    peak: Any
+    """The row of the largest error; there expected and actual values are compared."""
+    peak_score: float
+    """The largest score of the event."""
+    p_value: float
+    """Tail probability of that score: about the share of normal rows that score higher, in (0, 1]."""
+    severity: float
+    """0–100, the same for every model: 50 at the threshold, towards 100 far above it."""
+    sensors: tuple[SensorShare, ...]
+    """Ranked, the most responsible first."""
+    pattern: tuple[tuple[str, Any], ...] = ()
+    """Sensors and when the error of each first was out of the ordinary, in this order; those where it never was, and
+    those with a share below 2 %, are left out."""
+    entity: str = ""
+    ended: bool = True
+    """Whether the event is over; one that goes on in a stream may still change."""
+
+    @property
+    def involved(self) -> tuple[SensorShare, ...]:
+        """Of `sensors` those with a share of at least 1 %, and the first one in any case."""
+        return self.sensors[:1] + tuple(each for each in self.sensors[1:] if each.share >= _LEAST_SHARE)
+
+    @property
+    def band(self) -> str:
+        """The severity in one word: "slight", "clear" or "severe"."""
+        return severity_band(self.severity)
+
+    @property
+    def direction(self) -> str:
+        """Whether the first sensor lay "above" or "below" what was expected at the peak; empty if not known."""
+        return self.sensors[0].direction if self.sensors else ""

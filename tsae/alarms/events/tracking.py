@@ -1,0 +1,245 @@
+"""From scores to events, row by row: the same for a file, which is tracked from its first row to its last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsae.alarms.events.evidence import Evidence, Moment, RowBlock, TrackedEvent
+from tsae.alarms.events.rules import EventRules
+from tsae.series.channels import ChannelScaler
+
+__all__ = ["EventTracker", "Tracked", "join_levels"]
+
+FloatArray = NDArray[np.float64]
+_JOINS = 10.0  # usual errors; about one in a thousand squared normal numbers is larger
+_SWITCH_JOINS = 1.0  # a switch's error counts in the largest of training
+
+
+class Tracked(NamedTuple):
+    """What one call brought."""
+
+    closed: tuple[TrackedEvent, ...]
+    """Events that ended, in time order; none changes any more."""
+    open: TrackedEvent | None
+    """The event that goes on, as far as it is known; `None` if there is none, or it is too short to be told."""
+
+
+def join_levels(scaler: ChannelScaler) -> FloatArray:
+    """The error from which a channel counts as part of an event, `(n_channels,)`."""
+    levels = np.full(len(scaler.role), _JOINS)
+    levels[scaler.switch_channels] = _SWITCH_JOINS
+    return levels
+
+
+class EventTracker:
+    """Finds events in settled scores that come block by block, one segment after the other.
+
+    A row is flagged if its score exceeds its threshold. An event begins when `enter_rows` of the last `enter_within`
+    rows are flagged, with the first of these; it goes on while scores exceed `exit_ratio` of the threshold, and over
+    quiet stretches of at most `merge_gap` rows that the next beginning ends. It ends with its last alarming row, and at
+    the end of its segment; a blocked row ends it too. Then no event begins for `cool_down` rows, if it was long enough
+    to be told.
+
+    Cutting the rows into blocks in another way changes nothing. Memory does not grow with rows or events.
+
+    Parameters
+    ----------
+    rules
+        What makes an event.
+    joins
+        Error from which a channel counts as part of an event, `(n_channels,)`, in usual errors.
+
+    Examples
+    --------
+    >>> tracker = EventTracker(EventRules(merge_gap=1), np.array([10.0]))
+    >>> scores = np.array([0.0, 5.0, 0.0, 5.0, 0.0])
+    >>> rows = RowBlock(np.arange(5), scores, np.full(5, 3.0), 10 * scores[:, None] + 1, np.zeros(5, dtype=bool))
+    >>> tracker.push(rows).open.start.row
+    1
+    >>> (event,) = tracker.end_segment().closed
+    >>> event.start.row, event.stop.row
+    (1, 3)
+    """
+
+    def __init__(self, rules: EventRules, joins: FloatArray) -> None:
+        self.rules = rules
+        self._joins = np.asarray(joins, dtype=np.float64)
+        self._n_rows = 0  # rows taken so far; the next row's number
+        self._active = False  # whether the last row was alarming
+        self._last_alarm = self._quiet_until = -1
+        self._n_absorbed = 0  # rows before it are part of the evidence, or of no event
+        self._evidence: Evidence | None = None
+        self._kept = self._empty()  # the last rows, as far as they may still become part of an event
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next row would meet a tracker that might as well be a new one."""
+        remembers = self._active or self._evidence is not None or self._quiet_until >= self._n_rows
+        return not remembers and not len(self._kept.scores)
+
+    @property
+    def peak(self) -> Moment | None:
+        """The row of the largest error of the event that goes on, told or not; `None` if there is none."""
+        return None if self._evidence is None else self._evidence.peak
+
+    def push(self, block: RowBlock) -> Tracked:
+        """Take the next rows of the segment."""
+        first = self._n_rows - len(self._kept.scores)
+        joined: list[Any] = [np.concatenate(parts) for parts in zip(self._kept, block, strict=True)]
+        rows = RowBlock(*joined)
+        row, self._n_rows = self._n_rows, self._n_rows + len(block.scores)
+        closed: list[TrackedEvent] = []
+        signals = _Signals(rows, self.rules, first)
+        signals.silence(self._quiet_until)
+        while row < self._n_rows:
+            row = self._leave(signals, row) if self._active else self._enter(signals, row, closed)
+        if self._active:
+            self._last_alarm = self._n_rows - 1
+            self._absorb(signals)
+        self._keep(signals)
+        return Tracked(tuple(closed), self._told())
+
+    def end_segment(self) -> Tracked:
+        """End the segment and with it an event that was still open."""
+        event = self._close()
+        self._active, self._kept = False, self._empty()
+        return Tracked(() if event is None else (event,), None)
+
+    def state(self) -> dict[str, Any]:
+        """Everything it remembers, as plain numbers, arrays and dictionaries of them."""
+        return {
+            "n_rows": self._n_rows,
+            "active": self._active,
+            "last_alarm": self._last_alarm,
+            "quiet_until": self._quiet_until,
+            "n_absorbed": self._n_absorbed,
+            "evidence": None if self._evidence is None else self._evidence.state(),
+            "kept": self._kept._asdict(),
+        }
+
+    @classmethod
+    def from_state(cls, rules: EventRules, joins: FloatArray, state: Mapping[str, Any]) -> EventTracker:
+        """The tracker that had this `state()`; arrays may have become lists."""
+        tracker = cls(rules, joins)
+        tracker._n_rows, tracker._active = int(state["n_rows"]), bool(state["active"])
+        tracker._last_alarm, tracker._quiet_until = int(state["last_alarm"]), int(state["quiet_until"])
+        tracker._n_absorbed = int(state["n_absorbed"])
+        tracker._evidence = None if state["evidence"] is None else Evidence.from_state(state["evidence"])
+        like = tracker._empty()._asdict()
+        kept = state["kept"]
+        parts: dict[str, Any] = {name: np.asarray(kept[name], dtype=empty.dtype) for name, empty in like.items()}
+        parts["errors"] = parts["errors"].reshape(-1, len(tracker._joins))
+        tracker._kept = RowBlock(**parts)
+        return tracker
+
+    def _leave(self, signals: _Signals, row: int) -> int:
+        """From an alarming row to the next one that is not."""
+        quiet = signals.next_quiet(row)
+        self._last_alarm = min(quiet, self._n_rows) - 1
+        if quiet < self._n_rows:
+            self._active = False
+            self._absorb(signals)
+        return quiet
+
+    def _enter(self, signals: _Signals, row: int, closed: list[TrackedEvent]) -> int:
+        """From a quiet row to the next one with which an event begins or goes on, closing what ended before it."""
+        entry = signals.next_entry(row)
+        if self._evidence is not None:
+            end = min(self._last_alarm + self.rules.merge_gap + 1, signals.next_blocked(row))
+            if end < min(entry, self._n_rows):
+                event = self._close()
+                closed += [] if event is None else [event]
+                signals.silence(self._quiet_until)
+                return max(row, end + 1)
+        if entry < self._n_rows:
+            self._active, self._last_alarm = True, entry
+            if self._evidence is None:
+                begin = signals.first_of_entry(entry)
+                self._evidence = Evidence(Moment(begin, signals.time(begin)), self._joins)
+                self._n_absorbed = begin
+            return entry + 1
+        return self._n_rows
+
+    def _absorb(self, signals: _Signals) -> None:
+        if self._evidence is not None:
+            self._evidence.absorb(self._n_absorbed, signals.between(self._n_absorbed, self._last_alarm + 1))
+            self._n_absorbed = self._last_alarm + 1
+
+    def _told(self) -> TrackedEvent | None:
+        evidence = self._evidence
+        if evidence is None or self._last_alarm - evidence.first.row + 1 < self.rules.min_duration:
+            return None
+        return evidence.summary()
+
+    def _close(self) -> TrackedEvent | None:
+        event, self._evidence = self._told(), None
+        self._quiet_until = max(self._quiet_until, self._last_alarm)  # its rows begin no other event
+        if event is not None:
+            self._quiet_until += self.rules.cool_down
+        return event
+
+    def _keep(self, signals: _Signals) -> None:
+        n_pending = 0 if self._evidence is None else self._n_rows - self._last_alarm - 1
+        n_kept = min(max(n_pending, self.rules.enter_within - 1), len(signals.rows.scores))
+        kept: list[Any] = [part[len(part) - n_kept :].copy() for part in signals.rows]
+        self._kept = RowBlock(*kept)
+
+    def _empty(self) -> RowBlock:
+        nothing = np.zeros(0)
+        errors = np.zeros((0, len(self._joins)))
+        return RowBlock(np.zeros(0, dtype=np.int64), nothing, nothing, errors, np.zeros(0, dtype=bool))
+
+
+class _Signals:
+    """Where in a block events may begin and end; rows go by their numbers, `first` is that of the block's first."""
+
+    def __init__(self, rows: RowBlock, rules: EventRules, first: int) -> None:
+        self.rows, self._rules, self._first = rows, rules, first
+        self._stop = first + len(rows.scores)
+        self._flagged = (rows.scores > rows.thresholds) & ~rows.blocked
+        leave = rows.thresholds - (1 - rules.exit_ratio) * np.abs(rows.thresholds)
+        self._quiet = np.flatnonzero(~(rows.scores > leave) | rows.blocked) + first
+        self._blocked = np.flatnonzero(rows.blocked) + first
+        self._find_entries()
+
+    def silence(self, until: int) -> None:
+        """Let no row up to this one begin an event."""
+        if until >= self._first and self._flagged[: until + 1 - self._first].any():
+            self._flagged[: until + 1 - self._first] = False
+            self._find_entries()
+
+    def next_entry(self, row: int) -> int:
+        return self._next(self._entries, row)
+
+    def next_quiet(self, row: int) -> int:
+        return self._next(self._quiet, row)
+
+    def next_blocked(self, row: int) -> int:
+        return self._next(self._blocked, row)
+
+    def first_of_entry(self, entry: int) -> int:
+        """The first flagged row among the last `enter_within` ones."""
+        earliest = max(self._first, entry + 1 - self._rules.enter_within)
+        return earliest + int(np.argmax(self._flagged[earliest - self._first : entry + 1 - self._first]))
+
+    def time(self, row: int) -> int:
+        return int(self.rows.times[row - self._first])
+
+    def between(self, start: int, stop: int) -> RowBlock:
+        return self.rows.rows(start - self._first, stop - self._first)
+
+    def _find_entries(self) -> None:
+        entering = self._flagged
+        within = self._rules.enter_within
+        if within > 1:
+            counts = np.concatenate([np.zeros(within, dtype=np.int64), np.cumsum(self._flagged)])
+            entering = self._flagged & (counts[within:] - counts[:-within] >= self._rules.enter_rows)
+        self._entries = np.flatnonzero(entering) + self._first
+
+    def _next(self, rows: NDArray[np.intp], row: int) -> int:
+        place = int(np.searchsorted(rows, row))
+        return int(rows[place]) if place < len(rows) else self._stop

@@ -1,0 +1,38 @@
+"""Thresholds: how many false alarms are acceptable, and the score that keeps to it."""
+
+from tsae.alarms.thresholds.adaptive import AdaptiveThreshold
+from tsae.alarms.thresholds.budget import Budget, parse_budget
+from tsae.alarms.thresholds.learning import (
+    LABEL_METHODS,
+    METHODS,
+    check_threshold,
+    fixed_threshold,
+    learn_threshold,
+)
+from tsae.alarms.thresholds.standing import StandingThreshold
+from tsae.alarms.thresholds.threshold import Target, Threshold, known_scores
+from tsae.alarms.thresholds.threshold_set import (
+    FollowingThreshold,
+    ThresholdSet,
+    adaptive_threshold,
+    learn_thresholds,
+)
+
+__all__ = [
+    "LABEL_METHODS",
+    "METHODS",
+    "AdaptiveThreshold",
+    "Budget",
+    "FollowingThreshold",
+    "StandingThreshold",
+    "Target",
+    "Threshold",
+    "ThresholdSet",
+    "adaptive_threshold",
+    "check_threshold",
+    "fixed_threshold",
+    "known_scores",
+    "learn_threshold",
+    "learn_thresholds",
+    "parse_budget",
+]

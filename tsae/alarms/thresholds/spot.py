@@ -1,0 +1,167 @@
+"""SPOT and DSPOT: a Pareto tail that goes on learning from the rows it does not flag."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsae.alarms.thresholds.clusters import MERGE_GAP, cluster_peaks
+from tsae.alarms.thresholds.quantile import Quantile
+from tsae.alarms.thresholds.tail import fit_pareto
+from tsae.alarms.thresholds.threshold import Target, known_scores
+
+__all__ = ["Spot", "SpotThreshold"]
+
+FloatArray = NDArray[np.float64]
+_TAIL = {"rows": 0.02, "episodes": 0.1}  # least share of the calibration scores above the tail's start
+_TIMES_RATE = 2.0  # the tail is at least so much wider than a budget of rows
+_FEWEST_EXCESSES = 20
+_MOST_PEAKS = 500  # the latest; the source keeps all, its authors' library libspot keeps 200
+
+
+@dataclass(frozen=True)
+class Spot:
+    """SPOT, and with a `depth` DSPOT (Siffer et al., "Anomaly detection in streams with extreme value theory", KDD
+    2017).
+
+    What is learned at once is the source's initial threshold; `follow` goes on from there, row by row. As in the
+    source, rows that are flagged are never learned: after a jump beyond the threshold it stays where it is and flags
+    everything, and the tail, cut at the threshold again and again, shrinks, so that a budget is overrun the more the
+    coarser it is (on independent scores about twice at 0.1 to 2 % of 20,000 rows).
+    """
+
+    depth: int = 0
+    """Latest unflagged rows whose mean is taken off the scores before (DSPOT); 0 takes nothing off (SPOT)."""
+
+    def learn(self, scores: FloatArray, target: Target) -> tuple[float, str]:
+        """As `ThresholdLearner.learn`; the quantile where the budget reaches below the tail."""
+        follower = self.follow(scores, target)
+        if target.rate >= follower.share:
+            return Quantile().learn(scores, target)
+        return follower.value, "their tail was extrapolated" if len(scores) * target.rate < 1 else ""
+
+    def follow(self, scores: FloatArray, target: Target) -> SpotThreshold:
+        """The threshold of the rows after these."""
+        return SpotThreshold(scores, target, depth=self.depth)
+
+
+class SpotThreshold:
+    """Thresholds of rows in time order, each from scores of earlier rows only.
+
+    Of a budget of episodes, a run of rows above the start of the tail is one peak. Handing rows in one by one or in
+    blocks is the same, and memory does not grow.
+
+    Parameters
+    ----------
+    calibration
+        Scores of normal rows `(n,)` in time order, that the tail is first fitted to; NaN is left out.
+    target
+        What to keep on normal rows.
+    depth
+        See `Spot`; at most half the calibration rows.
+
+    Examples
+    --------
+    >>> scores = np.random.default_rng(0).exponential(size=11000)
+    >>> spot = SpotThreshold(scores[:1000], Target(0.001))
+    >>> bool(0.0005 < (scores[1000:] > spot.thresholds(scores[1000:])).mean() < 0.002)
+    True
+    """
+
+    def __init__(self, calibration: FloatArray, target: Target, *, depth: int = 0) -> None:
+        known = known_scores(calibration)
+        self.target, self._depth = target, min(depth, len(known) // 2)
+        self._recent, self._oldest = known[len(known) - self._depth :].copy(), 0
+        self._mean = float(self._recent.mean()) if self._depth else 0.0
+        residuals = known[self._depth :] - _means_before(known, self._depth)
+        tail = max(_TAIL[target.counts], _TIMES_RATE * target.rate, _FEWEST_EXCESSES / len(residuals))
+        self._start = float(np.quantile(residuals, 1 - min(0.5, tail)))
+        is_runs = target.counts == "episodes"
+        peaks = cluster_peaks(residuals, self._start) if is_runs else residuals[residuals > self._start]
+        self._n_rows, self._n_peaks = len(residuals), len(peaks)
+        self._excesses = (peaks - self._start)[-_MOST_PEAKS:]
+        self._since, self._grows = MERGE_GAP + 1, False  # rows since the last one of a run; whether it has a peak
+        self._level = self._fitted()
+        self.first = self.value
+        """The threshold at the start."""
+
+    @property
+    def value(self) -> float:
+        """The threshold of the next row."""
+        return self._level + self._mean
+
+    @property
+    def share(self) -> float:
+        """Peaks a row."""
+        return self._n_peaks / self._n_rows
+
+    def thresholds(self, scores: FloatArray) -> FloatArray:
+        """Thresholds `(n,)` of the next rows, whose scores `(n,)` are learned afterwards."""
+        return np.array([self.next(score) for score in scores.tolist()], dtype=np.float64)
+
+    def next(self, score: float) -> float:
+        """The threshold of the next row, whose score is learned afterwards."""
+        threshold, residual = self.value, score - self._mean
+        if residual > self._level:
+            self._grows &= self._since <= MERGE_GAP
+            self._since = 0
+        elif residual == residual:
+            self._n_rows += 1
+            self._since += 1
+            if residual > self._start and self._take_peak(residual - self._start):
+                self._level = self._fitted()
+            if self._depth:
+                self._take_recent(score)
+        return threshold
+
+    def state(self) -> dict[str, FloatArray]:
+        """Everything that has been learned since the start, as plain arrays."""
+        counters = [self._n_rows, self._n_peaks, self._since, float(self._grows), self._oldest]
+        numbers = [*counters, self._start, self._level, self._mean, self.first]
+        arrays = {"excesses": self._excesses.copy(), "numbers": np.array(numbers, dtype=np.float64)}
+        return arrays | ({"recent": self._recent.copy()} if self._depth else {})
+
+    def restore(self, state: Mapping[str, FloatArray]) -> None:
+        """Go on from what `state` gave."""
+        self._excesses = np.array(state["excesses"], dtype=np.float64)
+        if self._depth:
+            self._recent = np.array(state["recent"], dtype=np.float64)
+        numbers = state["numbers"].tolist()
+        self._n_rows, self._n_peaks, self._since, grows, self._oldest = map(int, numbers[:5])
+        self._grows = bool(grows)
+        self._start, self._level, self._mean, self.first = numbers[5:]
+
+    def _take_peak(self, excess: float) -> bool:
+        """Whether it is a new peak, or a higher one of the run."""
+        in_run = self.target.counts == "episodes" and self._grows and self._since <= MERGE_GAP + 1
+        self._since, self._grows = 0, True
+        if in_run:
+            is_higher = excess > self._excesses[-1]
+            self._excesses[-1] = max(self._excesses[-1], excess)
+            return bool(is_higher)
+        self._excesses = np.append(self._excesses, excess)[-_MOST_PEAKS:]
+        self._n_peaks += 1
+        return True
+
+    def _take_recent(self, score: float) -> None:
+        self._mean += (score - float(self._recent[self._oldest])) / self._depth
+        self._recent[self._oldest] = score
+        self._oldest = (self._oldest + 1) % self._depth
+        if not self._oldest:
+            self._mean = float(self._recent.mean())  # sums of differences go astray in the end
+
+    def _fitted(self) -> float:
+        if not len(self._excesses):
+            return self._start
+        return self._start + fit_pareto(self._excesses).quantile(min(1.0, self.target.rate / self.share))
+
+
+def _means_before(scores: FloatArray, depth: int) -> FloatArray | float:
+    """Mean of the `depth` scores before each score but the first `depth` ones; 0 for none."""
+    if not depth:
+        return 0.0
+    sums = np.cumsum(np.concatenate([[0.0], scores]))
+    return np.asarray((sums[depth:-1] - sums[: -depth - 1]) / depth)

@@ -1,0 +1,62 @@
+"""Pieces of a model file that every kind of detector has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tsae.checks import plain
+from tsae.detection.codes.bottleneck import BottleneckFacts
+from tsae.detection.codes.cloud import CodeCloud, CodeFacts, Compression
+from tsae.training.report import FitReport
+
+__all__ = [
+    "Arrays",
+    "fit_report",
+    "pack_codes",
+    "package_versions",
+    "plain_parameters",
+    "unpack_codes",
+]
+
+Arrays = dict[str, NDArray[Any]]
+_PACKAGES = ("tsae", "torch", "pytorch-lightning", "numpy", "pandas", "scikit-learn")
+
+
+def package_versions() -> dict[str, str]:
+    """What a model was fitted with."""
+    return {name: version(name) for name in _PACKAGES}
+
+
+def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON knows them; a random generator cannot be kept and becomes `None`."""
+    values = {name: plain(value) for name, value in parameters.items()}
+    if not isinstance(values["random_state"], int):
+        values["random_state"] = None
+    return values
+
+
+def fit_report(facts: Mapping[str, Any]) -> FitReport:
+    """A report as it stood in a manifest."""
+    return FitReport(**{**facts, "history": tuple(map(tuple, facts["history"]))})
+
+
+def pack_codes(codes: CodeFacts, tensors: Arrays) -> dict[str, Any]:
+    """Put the arrays of what is known of codes into `tensors`; return what goes into the manifest."""
+    tensors |= {"codes.left": codes.left, "codes.left_by_row": codes.left_by_row}
+    if codes.cloud is not None:
+        tensors |= {f"codes.cloud.{name}": array for name, array in vars(codes.cloud).items()}
+    return {"compression": codes.compression._asdict(), "bottleneck": asdict(codes.bottleneck)}
+
+
+def unpack_codes(facts: Mapping[str, Any], tensors: Arrays) -> CodeFacts:
+    """What `pack_codes` has packed."""
+    cloud = None
+    if "codes.cloud.weights" in tensors:
+        cloud = CodeCloud(*(tensors[f"codes.cloud.{name}"] for name in ("weights", "means", "factors")))
+    left = tensors["codes.left"], tensors["codes.left_by_row"]
+    return CodeFacts(Compression(**facts["compression"]), *left, cloud, BottleneckFacts.of(facts["bottleneck"]))

@@ -1,1 +1,0 @@
-"""What a fitted detector knows as arrays and facts, as model files hold them."""

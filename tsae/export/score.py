@@ -1,0 +1,99 @@
+"""The score of the last row as a torch module that can be traced."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from tsae.export.inputs import ConstantGraph, ScalingGraph, SwitchGraph, as_tensor, longest_stay
+from tsae.export.members import MemberGraph, longest_average
+from tsae.model.fitted import StreamModel
+from tsae.scoring.combination import KNEE, NEUTRAL_SCORE
+from tsae.scoring.constants import MEMORY as CONSTANT_MEMORY
+from tsae.scoring.engine import ScoreModel
+from tsae.scoring.switches import MEMORY as SWITCH_MEMORY
+
+__all__ = ["ScoreGraph", "rows_needed"]
+
+
+def rows_needed(model: ScoreModel) -> int:
+    """Rows that the score of the last one depends on, itself included; of longer stays of switches see `inputs`."""
+    averaged = [longest_average(member) for member in model.members]
+    needed = [rows + member.window_size - 1 for rows, member in zip(averaged, model.members, strict=True)]
+    if model.scaler.constant_channels.size:
+        needed.append(max(averaged) + CONSTANT_MEMORY - 1)
+    if model.switches is not None:
+        needed += [2 * SWITCH_MEMORY - 1, longest_stay(model.switches.habits)]
+    return max(needed)
+
+
+class ScoreGraph(nn.Module):
+    """Rows `(batch, n_rows, n_channels)` → score, unsmoothed score and label of the last row, and its errors.
+
+    What `StreamScorer(lag=0)` answers for the last of these rows, with the learned threshold.
+    """
+
+    def __init__(self, model: StreamModel) -> None:
+        super().__init__()
+        score_model = model.score_model
+        scaler, n_rows = score_model.scaler, rows_needed(score_model)
+        counted = score_model.counted(full=False).tolist()
+        self.n_rows, self.n_channels = n_rows, len(scaler.role)
+        self.scaling = ScalingGraph(scaler)
+        self.members = [
+            MemberGraph(member, n_rows=n_rows, counts=counts)
+            for member, counts in zip(score_model.members, counted, strict=True)
+        ]
+        self.n_ends = max(longest_average(member) for member in score_model.members)
+        channels = scaler.network_channels, scaler.constant_channels, scaler.switch_channels
+        self.network, self.constant, self.switch = map(as_tensor, channels)
+        self.constants = ConstantGraph(n_rows, self.n_ends) if len(scaler.constant_channels) else None
+        self.switches = None if score_model.switches is None else SwitchGraph(score_model.switches, n_rows)
+        self.judges_smoothed = model.thresholds.judged == "smoothed"
+        self.threshold = model.thresholds.used_immediate.value
+        order = [*scaler.network_channels, *scaler.constant_channels, *scaler.switch_channels]
+        self.places = as_tensor(order).argsort()
+
+    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        scaled = self.scaling(rows)
+        network = scaled.of(self.network)
+        constant_errors = scaled.values[:, -self.n_ends :, :0]
+        if self.constants is not None:
+            constant_errors = self.constants(scaled.of(self.constant))
+        apart = constant_errors.sum(dim=2)
+        answers = [member(network, apart) for member in self.members]
+        views = [found for (found, _), member in zip(answers, self.members, strict=True) if member.counts]
+        switch_errors, term = self._switched(network.filled, rows)
+        smoothed, unsmoothed = (
+            (combined(torch.cat([view[:, part] for view in views], dim=1)).square() + term.square()).sqrt()
+            for part in (slice(-1), slice(-1, None))
+        )
+        label = (smoothed if self.judges_smoothed else unsmoothed) > self.threshold
+        own = torch.stack([relative for _, relative in answers]).mean(dim=0)
+        errors = torch.cat([own, constant_errors[:, -1], switch_errors], dim=1).index_select(1, self.places)
+        missing = torch.isnan(rows[:, -1])
+        return smoothed, unsmoothed, label, torch.where(missing, torch.full_like(errors, math.nan), errors)
+
+    def _switched(self, analog: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        raw = rows.index_select(2, self.switch)
+        if self.switches is None:
+            nothing = torch.full_like(raw[:, -1], math.nan).float()
+            return nothing, torch.zeros_like(rows[:, -1, 0]).float()
+        errors, term = self.switches(analog, raw)
+        return errors, term
+
+
+def combined(views: Tensor) -> Tensor:
+    """Scores `(batch,)` from views `(batch, n_views)` in −log p; see `tsae.scoring.combination.combined`."""
+    known = ~torch.isnan(views)
+    values = torch.where(known, views, torch.full_like(views, -1.0))
+    bent = torch.where(values > KNEE, KNEE * (1 + (values.clamp_min(KNEE) / KNEE).log()), values)
+    falling = bent.sort(dim=1, descending=True).values
+    n_known = known.long().sum(dim=1)
+    n_used = (n_known + 1) // 2
+    used = torch.arange(views.shape[1]) < n_used[:, None]
+    total = torch.where(used, falling, torch.zeros_like(falling)).sum(dim=1)
+    mean = total / n_used.clamp_min(1)
+    return torch.where(n_known > 0, mean, torch.full_like(mean, NEUTRAL_SCORE))

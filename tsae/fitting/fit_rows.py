@@ -1,0 +1,77 @@
+"""Training rows as networks learn from them: scaled, filled, in one tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tsae.fitting.training_rows import Span
+from tsae.scoring.constants import ConstantWatch
+from tsae.series.channels import ChannelScaler
+from tsae.series.filling import ForwardFill
+
+__all__ = ["FitRows", "lay_out_rows", "window_starts"]
+
+FloatArray = NDArray[np.float64]
+_ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class FitRows:
+    """Training rows of all entities in one array, scaled and filled, and how they are split."""
+
+    values: Tensor
+    """float32 `(n_grid, n_network_channels)` without NaN."""
+    observed: Tensor | None
+    """Boolean, same shape; `None` when nothing is missing."""
+    apart: FloatArray
+    """Summed errors of the constant channels, `(n_grid,)`."""
+    switches: FloatArray
+    """Values of the switches, `(n_grid, n_switches)`, NaN where missing."""
+    segments: tuple[tuple[int, int, int], ...]
+    """Start, first held-out row, and stop of every segment: rows before the middle one train the network."""
+
+    @property
+    def n_held_out(self) -> int:
+        """How many rows are held out."""
+        return sum(stop - split for _, split, stop in self.segments)
+
+
+def lay_out_rows(spans: Sequence[Span], scaler: ChannelScaler) -> FitRows:
+    """Scale and fill the training rows into one array."""
+    network, constant, switch = scaler.network_channels, scaler.constant_channels, scaler.switch_channels
+    n_rows = sum(len(span.values) for span in spans)
+    values = np.empty((n_rows, len(network)), dtype=np.float32)
+    observed = None
+    apart_sum = np.empty(n_rows)
+    switches = np.empty((n_rows, len(switch)))
+    segments, start = [], 0
+    for span in spans:
+        stop = start + len(span.values)
+        fill, watch = ForwardFill(), ConstantWatch()
+        for first in range(0, len(span.values), _ROWS_AT_ONCE):
+            block = span.values[first : first + _ROWS_AT_ONCE]
+            rows = slice(start + first, start + first + len(block))
+            scaled = scaler.scaled(block)
+            values[rows], seen = fill.push(scaled[:, network])
+            if observed is None and not seen.all():
+                observed = np.ones(values.shape, dtype=bool)
+            if observed is not None:
+                observed[rows] = seen
+            apart_sum[rows] = np.nansum(watch.push(scaled[:, constant]), axis=1)
+            switches[rows] = block[:, switch]
+        segments.append((start, stop - span.n_held_out, stop))
+        start = stop
+    mask = None if observed is None else torch.from_numpy(observed)
+    return FitRows(torch.from_numpy(values), mask, apart_sum, switches, tuple(segments))
+
+
+def window_starts(spans: list[tuple[int, int]], window_size: int) -> Tensor:
+    """First rows of all windows inside the spans (start, stop), int64 `(n_windows,)`."""
+    starts = [torch.arange(start, stop - window_size + 1) for start, stop in spans if stop - start >= window_size]
+    return torch.cat(starts) if starts else torch.empty(0, dtype=torch.int64)

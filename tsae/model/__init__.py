@@ -1,0 +1,1 @@
+"""What a fitted detector knows, and how a model file keeps it."""

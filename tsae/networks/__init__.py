@@ -1,0 +1,1 @@
+"""How a fitted network is executed: by ONNX Runtime, or by torch."""
