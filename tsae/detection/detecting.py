@@ -21,8 +21,8 @@ from tsae.alarms.events.tracking import join_levels
 from tsae.alarms.thresholds import StandingThreshold, ThresholdSet, adaptive_threshold
 from tsae.detection.inputs import Entity
 from tsae.detection.result import Detection
-from tsae.scoring.calibration import fit_log_tail
-from tsae.scoring.engine import ScoreModel
+from tsae.scoring.ensemble import Ensemble
+from tsae.scoring.tails import fit_log_tail
 from tsae.scoring.whole_series import CalibrationScores, grid_parts
 from tsae.series.grid import GridSeries
 
@@ -35,7 +35,7 @@ FloatArray = NDArray[np.float64]
 class DetectorFacts:
     """What a fitted detector knows that its detections need."""
 
-    model: ScoreModel
+    model: Ensemble
     lag: int
     thresholds: ThresholdSet
     calibration: CalibrationScores

@@ -49,6 +49,7 @@ def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> No
         "thresholds": [asdict(threshold) for threshold in detector.thresholds_],
         "fit_reports": [asdict(report) for report in detector.fit_reports_],
         "members": pack_score_model(detector.model_, tensors),
+        "formula": asdict(detector.model_.formula),
         "codes": pack_codes(detector.codes_, tensors),
         "packages": package_versions(),
     }

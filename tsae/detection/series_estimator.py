@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.detection.inputs import Entity
-from tsae.scoring.engine import ScoreModel
+from tsae.scoring.ensemble import Ensemble
 from tsae.series.grid import GridSeries
 
 __all__ = ["SeriesEstimator"]
@@ -18,7 +18,7 @@ __all__ = ["SeriesEstimator"]
 class SeriesEstimator:
     """An estimator that checks tables and lays them out."""
 
-    model_: ScoreModel
+    model_: Ensemble
     n_features_in_: int
     lag_: int
 

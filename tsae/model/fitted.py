@@ -16,8 +16,8 @@ from tsae.alarms.distributions import Reference
 from tsae.alarms.thresholds import Threshold, ThresholdSet
 from tsae.errors import ParameterError
 from tsae.model.packing import reading_parts, unpack_reference, unpack_score_model
-from tsae.scoring.calibration import LogTail, fit_log_tail
-from tsae.scoring.engine import ScoreModel
+from tsae.scoring.ensemble import Ensemble
+from tsae.scoring.tails import LogTail, fit_log_tail
 from tsae.store import parse_model, read_file
 
 __all__ = ["StreamModel"]
@@ -36,7 +36,7 @@ class StreamModel:
     tsae.errors.ModelFileError: cannot read model 'missing.tsae': No such file or directory; check the path
     """
 
-    score_model: ScoreModel
+    score_model: Ensemble
     lag: int
     """Rows a settled score waits for."""
     thresholds: ThresholdSet
@@ -54,7 +54,7 @@ class StreamModel:
     """The model file; empty if it came from none."""
 
     def __post_init__(self) -> None:
-        if self.score_model.labelled is not None:
+        if self.score_model.classifier is not None:
             raise ParameterError(
                 "`label_classifier` (=True) joins the scores of whole tables only; fit with label_classifier=False to "
                 "score a stream"
@@ -78,7 +78,7 @@ class StreamModel:
             from sklearn.utils.validation import check_is_fitted
 
             check_is_fitted(detector, "model_")
-        if not isinstance(getattr(detector, "model_", None), ScoreModel):
+        if not isinstance(getattr(detector, "model_", None), Ensemble):
             raise ParameterError(f"`detector` (={type(detector).__name__}) scores no series; pass an AnomalyDetector")
         return cls(
             score_model=detector.model_,

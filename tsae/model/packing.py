@@ -18,12 +18,13 @@ from tsae.networks.network import Graph
 from tsae.networks.stored_network import StoredNetwork
 from tsae.nn.options import NetworkOptions
 from tsae.scoring.blame import BlameModel
-from tsae.scoring.calibration import LogTail
 from tsae.scoring.classifier import labelled_arrays, labelled_of
-from tsae.scoring.engine import ScoreModel
+from tsae.scoring.ensemble import Ensemble
+from tsae.scoring.formula import Formula
 from tsae.scoring.member import Member, MemberScale
-from tsae.scoring.switch_habits import SwitchHabits
-from tsae.scoring.switches import SwitchModel
+from tsae.scoring.smoothing import immediate_kernels, settled_kernels
+from tsae.scoring.switches import SwitchHabits, SwitchModel
+from tsae.scoring.tails import LogTail
 from tsae.scoring.window_models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
 from tsae.series.channels import ChannelScaler
 
@@ -42,7 +43,7 @@ def reading_parts(path: str | os.PathLike[str]) -> Iterator[None]:
         raise ModelFileError(f"model file {str(path)!r} lacks a part ({error}); fit again") from error
 
 
-def pack_score_model(model: ScoreModel, tensors: Arrays) -> list[dict[str, Any]]:
+def pack_score_model(model: Ensemble, tensors: Arrays) -> list[dict[str, Any]]:
     """Put a model's arrays into `tensors`; return what the manifest says of its members."""
     scaler = model.scaler
     tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
@@ -51,11 +52,11 @@ def pack_score_model(model: ScoreModel, tensors: Arrays) -> list[dict[str, Any]]
         tensors |= {f"switches.{name}": array for name, array in parts.items() if name != "habits"}
     blame = {name: np.zeros(0) for name in _BLAME} if model.blame is None else vars(model.blame)
     tensors |= {f"blame.{name}": blame[name] for name in _BLAME}
-    tensors |= labelled_arrays(model.labelled)
+    tensors |= labelled_arrays(model.classifier)
     return [_pack_member(member, f"members.{number}.", tensors) for number, member in enumerate(model.members)]
 
 
-def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> ScoreModel:
+def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> Ensemble:
     """The model that `pack_score_model` has taken apart."""
     scaler = ChannelScaler(tensors["scaler.mean"], tensors["scaler.scale"], tensors["scaler.role"])
     members = [
@@ -68,7 +69,15 @@ def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> ScoreModel:
         switches = SwitchModel(**parts, habits=habits)
     blame = BlameModel(**{name: tensors[f"blame.{name}"] for name in _BLAME})
     known = blame if blame.precision.size else None
-    return ScoreModel(scaler, tuple(members), switches, blame=known, labelled=labelled_of(tensors))
+    formula = _formula(manifest.get("formula", {}))
+    return Ensemble(scaler, tuple(members), switches, known, labelled_of(tensors), formula)
+
+
+def _formula(facts: dict[str, Any]) -> Formula:
+    """Constants that the file was fitted with; files of the first format keep none and are of version 1."""
+    if facts.get("version", 1) > Formula().version:
+        raise ModelFileError("the model scores by a later version of the formula; use a newer tsae")
+    return Formula(**facts)
 
 
 def pack_reference(reference: Reference) -> Arrays:
@@ -94,6 +103,7 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
     tails = {}
     for kind, scale in (("settled", member.settled), ("immediate", member.immediate)):
         tensors[f"{prefix}{kind}.levels"] = scale.levels
+        tensors[f"{prefix}{kind}.kernels"] = scale.kernels
         tensors[f"{prefix}{kind}.knots"] = np.stack([tail.knots for tail in scale.tails])
         tails[kind] = [{"floor": tail.floor, "excess": tail.excess} for tail in scale.tails]
     return {
@@ -112,7 +122,8 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
 def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Member:
     options = NetworkOptions(**facts["network"])
     settled, immediate = (
-        _unpack_scale(facts["tails"][kind], f"{prefix}{kind}.", tensors) for kind in ("settled", "immediate")
+        _unpack_scale(facts["tails"][kind], f"{prefix}{kind}.", tensors, kernels(facts["window_size"]))
+        for kind, kernels in (("settled", settled_kernels), ("immediate", immediate_kernels))
     )
     shape = (facts["window_size"], len(settled.levels))
     state = {name: tensors[f"{prefix}network.{name}"] for name in facts["state"]}
@@ -138,6 +149,15 @@ def _unpack_masked(
     return MaskedModel(linear, StoredNetwork(options, shape, inner, graphs, block) if inner else None)
 
 
-def _unpack_scale(tails: list[dict[str, float]], prefix: str, tensors: Arrays) -> MemberScale:
+def _unpack_scale(
+    tails: list[dict[str, float]], prefix: str, tensors: Arrays, first_format: tuple[NDArray[np.float64], int]
+) -> MemberScale:
+    """Take a scale apart; files of the first format keep no kernels, which were those of `first_format`."""
+    kernels, lookahead = first_format
     pairs = zip(tensors[f"{prefix}knots"], tails, strict=True)
-    return MemberScale(tensors[f"{prefix}levels"], tuple(LogTail(knots=knots, **tail) for knots, tail in pairs))
+    return MemberScale(
+        tensors[f"{prefix}levels"],
+        tuple(LogTail(knots=knots, **tail) for knots, tail in pairs),
+        tensors.get(f"{prefix}kernels", kernels),
+        lookahead,
+    )

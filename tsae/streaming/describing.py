@@ -12,7 +12,7 @@ from tsae.alarms.events.evidence import Moment, TrackedEvent
 from tsae.alarms.events.explain import Labels, PeakView, as_event
 from tsae.alarms.events.peak import PeakRows, view_peak
 from tsae.model.fitted import StreamModel
-from tsae.scoring.calibration import LogTail
+from tsae.scoring.tails import LogTail
 from tsae.streaming.clock import EntityClock
 
 __all__ = ["EventWriter"]

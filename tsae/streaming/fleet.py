@@ -18,7 +18,8 @@ from tsae.alarms.events.peak import peak_reach
 from tsae.alarms.events.rules import EventRules
 from tsae.alarms.events.tracking import join_levels
 from tsae.model.fitted import StreamModel
-from tsae.scoring.rings import LaneArrays
+from tsae.scoring.rings import Rings
+from tsae.scoring.scorer import Scorer, Step
 from tsae.streaming.answers import StreamScores
 from tsae.streaming.clock import EntityClock, StreamCounts
 from tsae.streaming.collecting import Collector
@@ -27,8 +28,6 @@ from tsae.streaming.drift_watch import DriftWatch
 from tsae.streaming.entity import Entity
 from tsae.streaming.event_watch import EventChange, EventWatch
 from tsae.streaming.handed_in import FILLED, Rows
-from tsae.streaming.lane_scores import Step
-from tsae.streaming.lanes import Lanes
 from tsae.streaming.latest_rows import UNNUMBERED, LatestRows
 from tsae.streaming.levels import judged_kinds, make_levels
 from tsae.streaming.recent import RecentRows
@@ -64,9 +63,9 @@ class Fleet:
 
     Attributes
     ----------
-    lanes : Lanes
-        The networks' memory of each entity's segment; `lanes.arrays` also hold its latest rows.
-    lasting : LaneArrays
+    lanes : Scorer
+        The networks' memory of each entity's segment; `lanes.rings` also hold its latest rows.
+    lasting : Rings
         What outlives segments.
     entities : list of Entity
         By lane.
@@ -84,7 +83,7 @@ class Fleet:
         self._judges_smoothed = model.thresholds.judged == "smoothed"
         self.warm_up = max(member.window_size for member in model.score_model.members) - 1
         self.counts = StreamCounts()
-        self.lanes, self.lasting = Lanes(model.score_model, lag=lag), LaneArrays()
+        self.lanes, self.lasting = Scorer(model.score_model, lag=lag), Rings()
         self.levels = make_levels(model, kinds, self.lasting, adapt=adapt)
         scores = score_reference(model.calibration[kinds["settled"]])
         self.drift = DriftWatch(model, scores, self.levels.settled, self.lasting)
@@ -96,7 +95,7 @@ class Fleet:
         n_pending = max(rules.merge_gap, rules.enter_within) + 1  # settled rows, each after a bridged gap
         waiting = self.lanes.delay + n_pending * (model.max_fill + 1)
         self.rows = LatestRows(
-            self.lanes.arrays,
+            self.lanes.rings,
             len(model.channels),
             delay=self.lanes.delay,
             length=self._reach + max(self._reach, waiting) + 1,
@@ -133,7 +132,7 @@ class Fleet:
     def take_one(self, lane: int, values: FloatArray, time: int | None, stamp: Any, out: Collector) -> RowScore:
         """Take the next row of one lane, `(n_channels,)`; return its immediate score."""
         is_warm = self.lanes.n_rows(lane) >= self.warm_up
-        step = self.lanes.step_one(lane, values)
+        step = self.lanes.push_row(lane, values)
         number = self.n_rows(lane)
         self.lasting["n_rows"][lane] = number + 1
         self.counts.n_rows += 1
@@ -166,8 +165,8 @@ class Fleet:
         is_all = bool(is_row.all())
         n_rows = self.lasting["n_rows"]
         numbers = n_rows[lanes] if is_all else np.where(is_row, n_rows[lanes], UNNUMBERED)
-        is_warm = self.lanes.arrays["n_rows"][lanes] >= self.warm_up
-        step = self.lanes.step(lanes, rows.values[places])
+        is_warm = self.lanes.rings["n_rows"][lanes] >= self.warm_up
+        step = self.lanes.push(lanes, rows.values[places][:, None])
         self.rows.put_each(lanes, rows.values[places], numbers, rows.times_of(places, numbers), rows.stamps[places])
         chosen = slice(None) if is_all else np.flatnonzero(is_row)
         n_rows[lanes[chosen]] += 1
@@ -179,7 +178,7 @@ class Fleet:
     def take_context(self, lanes: LaneNumbers, values: FloatArray) -> None:
         """Take a row of each lane `(m, n_channels)` that only stands before those to be scored."""
         unknown = np.full(len(lanes), UNNUMBERED)
-        self.lanes.step(lanes, values)
+        self.lanes.push(lanes, values[:, None])
         self.rows.put_each(lanes, values, unknown, unknown, np.full(len(lanes), None))
 
     def end(self, lane: int, out: Collector) -> None:

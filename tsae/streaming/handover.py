@@ -58,7 +58,7 @@ def hand_over(before: StreamScorer, after: StreamScorer) -> StreamScores:
 
 def n_with_full_windows(scorer: StreamScorer) -> int:
     """Entities whose next row has a full window of every member."""
-    n_rows = scorer.fleet.lanes.arrays["n_rows"][: len(scorer.fleet.entities)]
+    n_rows = scorer.fleet.lanes.rings["n_rows"][: len(scorer.fleet.entities)]
     return int((n_rows >= scorer.warm_up).sum())
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tsae.alarms.thresholds import FollowingThreshold, StandingThreshold, adaptive_threshold
 from tsae.model.fitted import StreamModel
-from tsae.scoring.rings import LaneArrays
+from tsae.scoring.rings import Rings
 
 __all__ = ["Levels", "furthest_moved", "judged_kinds", "make_levels"]
 
@@ -37,7 +37,7 @@ class Levels(NamedTuple):
     immediate: FollowingThreshold
 
 
-def make_levels(model: StreamModel, kinds: Mapping[str, str], arrays: LaneArrays, *, adapt: bool) -> Levels:
+def make_levels(model: StreamModel, kinds: Mapping[str, str], arrays: Rings, *, adapt: bool) -> Levels:
     """Fresh thresholds.
 
     Parameters

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.events.rules import severity
-from tsae.scoring.calibration import LogTail
+from tsae.scoring.tails import LogTail
 
 __all__ = ["RowScore", "RowScores", "ScoreColumns", "objects"]
 

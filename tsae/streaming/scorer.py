@@ -237,7 +237,7 @@ class StreamScorer:
     @property
     def n_waiting(self) -> int:
         """Rows of all entities that are not settled."""
-        n_rows = self.fleet.lanes.arrays["n_rows"][: len(self.fleet.entities)]
+        n_rows = self.fleet.lanes.rings["n_rows"][: len(self.fleet.entities)]
         return int(np.minimum(n_rows, self.fleet.lanes.delay).sum())
 
     def _drained(self, entities: Sequence[Entity], *, end: bool) -> StreamScores:

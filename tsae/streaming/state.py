@@ -25,7 +25,7 @@ __all__ = ["model_of_state", "read_state", "restore_scorer", "scorer_state", "wr
 
 Arrays = dict[str, NDArray[Any]]
 _KIND = "StreamState"
-_LAYOUT = 3  # of the state; others are refused
+_LAYOUT = 4  # of the state; others are refused
 _SEGMENTS, _LASTING = "segments.", "lasting."
 
 
@@ -105,7 +105,7 @@ def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
             }
         )
     of_entities, stacks = stacked(own)
-    arrays = {f"{_SEGMENTS}{name}": array for name, array in fleet.lanes.arrays.state().items()}
+    arrays = {f"{_SEGMENTS}{name}": array for name, array in fleet.lanes.rings.state().items()}
     arrays |= {f"{_LASTING}{name}": array for name, array in fleet.lasting.state().items()}
     facts = {"model": scorer.model.checksum, "lag": scorer.lag, "counts": asdict(scorer.counts), "entities": entities}
     return arrays | of_entities, facts | {"layout": _LAYOUT, "stacks": stacks}
@@ -127,7 +127,7 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
             "afresh"
         )
     fleet, of_entities = scorer.fleet, unstacked(arrays, facts["stacks"])
-    for prefix, part in ((_SEGMENTS, fleet.lanes.arrays), (_LASTING, fleet.lasting)):
+    for prefix, part in ((_SEGMENTS, fleet.lanes.rings), (_LASTING, fleet.lasting)):
         part.restore({name.removeprefix(prefix): each for name, each in arrays.items() if name.startswith(prefix)})
     for name, value in StreamCounts(**facts["counts"]).__dict__.items():
         setattr(scorer.counts, name, value)

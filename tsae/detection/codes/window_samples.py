@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.series.channels import ChannelScaler
-from tsae.series.filling import ForwardFill
+from tsae.series.filling import forward_filled
 
 __all__ = ["Inputs", "Run", "sample_windows"]
 
@@ -49,5 +49,5 @@ def sample_windows(scaler: ChannelScaler, runs: Sequence[Run], window_size: int)
         number = int(np.searchsorted(ends, place, side="right"))
         start = int(stops[number] - window_size + 1 - (ends[number] - place))
         scaled = scaler.scaled(runs[number].values[start : start + window_size])[:, network]
-        values[row], observed[row] = ForwardFill().push(scaled)
+        values[row], observed[row] = forward_filled(scaled)
     return Inputs(values, observed)

@@ -26,8 +26,8 @@ from tsae.images.arrays import ImageScale
 from tsae.networks.criterion import Judge
 from tsae.networks.torch_network import rebuild_autoencoder
 from tsae.nn.options import NetworkOptions
-from tsae.scoring.calibration import LogTail
 from tsae.scoring.classifier import labelled_arrays, labelled_of
+from tsae.scoring.tails import LogTail
 from tsae.store import write_model
 
 __all__ = ["save_image_detector", "unpack_image_detector"]

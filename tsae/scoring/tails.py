@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,13 +11,13 @@ from numpy.typing import NDArray
 
 from tsae.errors import DataError
 
-__all__ = ["FAR", "LogTail", "fit_log_tail"]
+__all__ = ["LogTail", "LogTails", "fit_log_tail"]
 
 FloatArray = NDArray[np.float64]
 _TAIL = 0.1
 _N_KNOTS = 256
-FAR = 700.0
-"""Log scores; that of no float is as far from another one."""
+_FAR = 700.0  # log scores; that of no float is as far from another one
+_APART = 4096.0  # between the logarithms of two tails; those of floats, and what is added behind the knots, are less
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,38 @@ class LogTail:
     def curve(self) -> tuple[FloatArray, FloatArray]:
         """Log scores and their −log p, each `(n_knots + 1,)`; straight between them."""
         nats = -np.log1p(-np.linspace(0, 1 - _TAIL, len(self.knots)))
-        return np.append(self.knots, self.knots[-1] + FAR), np.append(nats, nats[-1] + FAR / self.excess)
+        return np.append(self.knots, self.knots[-1] + _FAR), np.append(nats, nats[-1] + _FAR / self.excess)
 
     def p_value(self, score: float) -> float:
         """About the share of normal rows with a larger score, in (0, 1]."""
         return float(np.exp(-self(np.array([score]))[0]))
+
+
+class LogTails:
+    """Gives what `LogTail` gives, for a grid of tails whose curves stand one behind the other.
+
+    Parameters
+    ----------
+    tails
+        `n_groups` sequences of `n_tails` tails.
+    """
+
+    def __init__(self, tails: Sequence[Sequence[LogTail]]) -> None:
+        flat = [tail for group in tails for tail in group]
+        shape = (len(tails), 1, len(tails[0]))
+        self._floors = np.array([tail.floor for tail in flat]).reshape(shape)
+        self._apart = _APART * np.arange(len(flat)).reshape(shape)
+        curves = [tail.curve for tail in flat]
+        starts = [np.append(knots[0] - _FAR, knots) for knots, _ in curves]  # −log p is 0 there, whatever stands before
+        self._knots = np.concatenate([knots + _APART * place for place, knots in enumerate(starts)])
+        self._nats = np.concatenate([np.append(0.0, nats) for _, nats in curves])
+
+    def __call__(self, scores: FloatArray) -> FloatArray:
+        """Error scores `(n_groups, n, n_tails)`, none negative → −log p of the same shape; NaN stays NaN."""
+        x = np.log(scores + self._floors)
+        x += self._apart
+        nats: FloatArray = np.interp(x, self._knots, self._nats)
+        return nats
 
 
 def fit_log_tail(normal_scores: FloatArray) -> LogTail:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -8,11 +9,22 @@ from hypothesis import strategies as st
 
 from tests.scoring.reference import habit_surprise
 from tsae.fitting.switches import fit_habits
-from tsae.scoring.switch_habits import HabitWatch, SwitchHabits
+from tsae.scoring.formula import Formula
+from tsae.scoring.rings import Rings
+from tsae.scoring.switches import SwitchHabits, SwitchWatch
 
 
 def timer(n_rows: int, on: int, off: int) -> np.ndarray:
     return (np.arange(n_rows) % (on + off) < on).astype(float)
+
+
+def unusual(habits: SwitchHabits, values: np.ndarray, cuts: Sequence[int] = ()) -> np.ndarray:
+    """Surprise at the habits of switches in rows that come in blocks."""
+    rings = Rings(2000)
+    watch, lanes = SwitchWatch(rings, 0, values.shape[1], Formula()), np.array([rings.open()])
+    borders = [0, *sorted(cuts), len(values)]
+    blocks = [values[a:b] for a, b in pairwise(borders) if b > a]
+    return np.concatenate([watch.unusual(rings.advance(lanes, len(block)), habits, block) for block in blocks])
 
 
 @settings(max_examples=40)
@@ -26,9 +38,7 @@ def test_surprise_equals_a_loop_over_rows_whatever_the_blocks(seed, missing, cut
     values = (np.cumsum(rng.random((120, 2)) < 0.15, axis=0) % 2).astype(float)
     values[rng.random(values.shape) < missing] = np.nan
     habits = SwitchHabits(np.array([[4.0, 7.0], [3.0, np.inf]]), np.full((2, 2), 0.2), np.array([3.0, np.inf]))
-    watch = HabitWatch(habits)
-    borders = [0, *sorted(cuts), len(values)]
-    found = np.concatenate([watch.push(values[a:b]) for a, b in pairwise(borders)])
+    found = unusual(habits, values, cuts)
     np.testing.assert_allclose(found, habit_surprise(values, habits), atol=1e-12)
 
 
@@ -37,7 +47,7 @@ def test_a_timer_is_watched_and_what_a_person_switches_is_not():
     by_hand = (np.cumsum(rng.random(2000) < rng.choice([0.005, 0.3], 2000, p=[0.9, 0.1])) % 2).astype(float)
     by_hand[1000:] = (np.cumsum(rng.random(1000) < 0.01) % 2).astype(float)
     never = np.r_[np.zeros(1999), 1.0]
-    habits = fit_habits([np.column_stack([timer(2000, 8, 12), by_hand, never])], 3)
+    habits = fit_habits([np.column_stack([timer(2000, 8, 12), by_hand, never])], 3, Formula())
     assert habits.longest[0].tolist() == [12.0, 8.0]
     assert habits.most_changes[0] == 2
     assert np.isinf(habits.longest[1:]).all()
@@ -46,14 +56,14 @@ def test_a_timer_is_watched_and_what_a_person_switches_is_not():
 
 def test_a_stay_grows_more_surprising_and_rows_of_training_do_not_surprise():
     normal = timer(2000, 8, 12)[:, None]
-    habits = fit_habits([normal], 1)
-    assert (HabitWatch(habits).push(normal) == 0).all()
+    habits = fit_habits([normal], 1, Formula())
+    assert (unusual(habits, normal) == 0).all()
     stuck = normal.copy()
     stuck[100:160] = 1.0
-    found = HabitWatch(habits).push(stuck)[:, 0]
+    found = unusual(habits, stuck)[:, 0]
     assert (found[:108] == 0).all()
     assert (np.diff(found[108:150]) >= 0).all()
     assert found[150] == 9.2
     chatter = normal.copy()
     chatter[100:140, 0] = np.arange(40) % 2
-    assert HabitWatch(habits).push(chatter)[110:140].min() > 3
+    assert unusual(habits, chatter)[110:140].min() > 3

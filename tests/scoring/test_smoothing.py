@@ -1,14 +1,18 @@
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.scoring.reference import moving_average
-from tsae.scoring.filters import MovingAverage, smoothing_kernels, trailing_kernel
+from tsae.scoring.smoothing import (
+    immediate_kernels,
+    moving_averages,
+    settled_kernels,
+    smoothing_kernels,
+    trailing_kernel,
+)
 
 rows = st.lists(st.tuples(st.floats(0, 1e3), st.sampled_from([0.0, 0.5, 1.0])), max_size=40)
 
@@ -20,34 +24,26 @@ def kernels(draw: st.DrawFn) -> tuple[np.ndarray, int]:
     return kernel, draw(st.integers(0, len(kernel) - 1))
 
 
-@given(rows=rows, kernel=kernels(), cuts=st.lists(st.integers(0, 40), max_size=6))
-def test_moving_average_equals_a_loop_whatever_the_blocks(rows, kernel, cuts):
-    values, weights = np.array(rows).reshape(-1, 2).T
-    average = MovingAverage(*kernel)
-    borders = [0, *sorted(min(cut, len(values)) for cut in cuts), len(values)]
-    parts = [average.push(values[a:b], weights[a:b]) for a, b in pairwise(borders)]
-    expected = moving_average(values.tolist(), weights.tolist(), *kernel)
-    np.testing.assert_allclose(np.concatenate([*parts, average.flush()]), expected, rtol=1e-9, atol=1e-9)
-
-
 @given(rows=rows, kernel=kernels())
-def test_moving_average_waits_for_the_rows_it_looks_ahead_to_and_no_longer(rows, kernel):
-    average, n_out = MovingAverage(*kernel), 0
-    for n_in, (value, weight) in enumerate(rows, start=1):
-        n_out += len(average.push(np.array([value]), np.array([weight])))
-        assert n_out == max(0, n_in - kernel[1])
+def test_moving_averages_equal_a_loop(rows, kernel):
+    values, weights = np.array(rows).reshape(-1, 2).T
+    kernels, lookahead = np.stack([kernel[0], kernel[0][::-1]]), kernel[1]
+    found = moving_averages(values, weights, kernels, lookahead)
+    for column, each in zip(found.T, kernels, strict=True):
+        expected = moving_average(values.tolist(), weights.tolist(), each, lookahead)
+        np.testing.assert_allclose(column, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_missing_rows_carry_no_weight_even_if_they_hold_nan():
-    average = MovingAverage(np.ones(3), lookahead=1)
-    out = [*average.push(np.array([1.0, np.nan, 3.0]), np.array([1.0, 0.0, 1.0])), *average.flush()]
-    assert out == [1.0, 2.0, 3.0]
+    out = moving_averages(np.array([1.0, np.nan, 3.0]), np.array([1.0, 0.0, 1.0]), np.ones((1, 3)), lookahead=1)
+    assert out[:, 0].tolist() == [1.0, 2.0, 3.0]
 
 
-def test_a_flushed_average_starts_anew():
-    average = MovingAverage(np.ones(3), lookahead=1)
-    first = [*average.push(np.arange(4.0), np.ones(4)), *average.flush()]
-    assert [*average.push(np.arange(4.0), np.ones(4)), *average.flush()] == first
+@pytest.mark.parametrize("window_size", [4, 16, 100])
+def test_the_last_kernel_of_either_kind_does_not_smooth(window_size):
+    for kernels, lookahead in (settled_kernels(window_size), immediate_kernels(window_size)):
+        np.testing.assert_allclose(kernels.sum(axis=1), 1)
+        assert kernels[-1, kernels.shape[1] - 1 - lookahead] == 1
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 7])

@@ -5,9 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tsae.scoring.calibration import fit_log_tail
 from tsae.scoring.combination import combined, combined_row
-from tsae.scoring.log_tails import LogTails
+from tsae.scoring.tails import LogTails, fit_log_tail
 
 
 def test_tails_side_by_side_give_what_each_gives_alone() -> None:
@@ -24,4 +23,4 @@ def test_tails_side_by_side_give_what_each_gives_alone() -> None:
 
 @given(arrays(np.float64, st.integers(1, 9), elements=st.floats(0, 1e6) | st.just(np.nan)))
 def test_views_of_one_row_are_combined_like_those_of_many(views: np.ndarray) -> None:
-    np.testing.assert_allclose(combined_row(views.tolist()), combined([views[None]])[0], rtol=1e-12)
+    np.testing.assert_allclose(combined_row(views.tolist(), 20.0), combined(views[None].copy(), 20.0)[0], rtol=1e-12)

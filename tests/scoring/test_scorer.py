@@ -6,7 +6,8 @@ import pytest
 from tests.detection.plants import COMPOSITIONS, SHORT_LAGS, Composition, fitted, today
 from tests.scoring.reference import segment_errors, segment_scores
 from tsae.scoring.combination import NEUTRAL_SCORE
-from tsae.scoring.engine import SegmentScorer
+from tsae.scoring.whole_series import score_grid
+from tsae.series.grid import on_grid
 
 every_composition = pytest.mark.parametrize("composition", COMPOSITIONS, ids=str)
 
@@ -14,11 +15,8 @@ every_composition = pytest.mark.parametrize("composition", COMPOSITIONS, ids=str
 def scored(
     composition: Composition, values: np.ndarray, lag: int, smoothed: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    scorer = SegmentScorer(fitted(composition).model_, lag=lag)
-    parts = [scorer.push(values), scorer.flush()]
-    if not smoothed:
-        return np.concatenate([part.unsmoothed for part in parts]), np.empty(0)
-    return np.concatenate([part.settled for part in parts]), np.concatenate([part.errors for part in parts])
+    found = score_grid(fitted(composition).model_, on_grid(values), lag=lag, with_errors=True)
+    return (found.scores, found.errors) if smoothed else (found.unsmoothed, np.empty(0))
 
 
 @every_composition

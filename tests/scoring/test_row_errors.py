@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.scoring.reference import immediate_row_errors, settled_row_errors
-from tsae.scoring.rows import RowErrors, WindowErrors
+from tsae.scoring.inputs import FilledRows
+from tsae.scoring.rings import Rings
+from tsae.scoring.row_errors import RowErrors, WindowErrors, segment_errors
 
 
 def errors_of_windows(windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -40,15 +42,37 @@ def segments(draw: st.DrawFn) -> Segment:
     return rng.normal(size=(n_rows, n_channels)).astype(np.float32), observed
 
 
-def pushed(rows: RowErrors, segment: Segment, cuts: list[int]) -> tuple[npt.NDArray, npt.NDArray]:
-    """Settled and immediate errors of a segment that comes in blocks."""
+def in_blocks(
+    segment: Segment, cuts: list[int], size: int, stride: int, n_last: int | None, settled: bool = True
+) -> tuple[npt.NDArray, npt.NDArray]:
+    """Settled and immediate errors of a segment that comes in blocks, in the second of three lanes."""
     values, observed = segment
+    rings = Rings(64)
+    rows = FilledRows(rings, values.shape[1], length=size + 3, whole_after=10_000)
+    errors = RowErrors(
+        *(rings, rows, "some"),
+        window_errors=errors_of_windows if settled else None,
+        last_errors=None if n_last is None else last_errors(n_last),
+        n_last=n_last or 0,
+        window_size=size,
+        stride=stride,
+    )
+    for _ in range(3):
+        rings.open()
+    lanes = np.array([1])
     borders = [0, *sorted(min(cut, len(values)) for cut in cuts), len(values)]
-    outputs = [rows.push(values[a:b], observed[a:b]) for a, b in pairwise(borders)]
-    settled, immediate = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
-    if rows.settled:
-        settled = np.concatenate([settled, rows.flush()])
-    return settled, immediate
+    now, done = [], []
+    for a, b in pairwise(borders):
+        if a == b:
+            continue
+        place = rings.advance(lanes, b - a)
+        rows.take(lanes, place, values[a:b], observed[a:b])
+        immediate, known = errors.step(place, np.arange(a, b), whole=False)
+        now += [] if immediate is None else [immediate]
+        done += [] if known is None else [known[max(0, size - 1 - a) :]]
+    if settled:
+        done.append(errors.flush(1))
+    return np.concatenate(done or [values[:0]]), np.concatenate(now or [values[:0]])
 
 
 cuts = st.lists(st.integers(0, 30), max_size=6)
@@ -57,8 +81,7 @@ cuts = st.lists(st.integers(0, 30), max_size=6)
 @settings(max_examples=60)
 @given(segment=segments(), size=st.integers(4, 12), stride=st.sampled_from([1, 2, 3, 4]), cuts=cuts)
 def test_settled_errors_equal_a_loop_over_windows(segment, size, stride, cuts):
-    rows = RowErrors(errors_of_windows, window_size=size, stride=stride)
-    settled, immediate = pushed(rows, segment, cuts)
+    settled, immediate = in_blocks(segment, cuts, size, stride, None)
     np.testing.assert_allclose(settled, settled_row_errors(errors_of_one, *segment, size, stride), rtol=1e-4)
     assert len(immediate) == 0
 
@@ -67,30 +90,31 @@ def test_settled_errors_equal_a_loop_over_windows(segment, size, stride, cuts):
 @given(segment=segments(), size=st.integers(4, 12), data=st.data(), cuts=cuts)
 def test_immediate_errors_equal_a_loop_over_rows(segment, size, data, cuts):
     n_last = data.draw(st.integers(1, size))
-    rows = RowErrors(None, last_errors(n_last), window_size=size, stride=4)
-    settled, immediate = pushed(rows, segment, cuts)
+    settled, immediate = in_blocks(segment, cuts, size, 4, n_last, settled=False)
     np.testing.assert_allclose(immediate, immediate_row_errors(errors_of_one, *segment, size, n_last), rtol=1e-4)
     assert len(settled) == 0
 
 
 @given(segment=segments(), size=st.integers(4, 12), stride=st.sampled_from([1, 4]), cuts=cuts)
 def test_one_pass_gives_both_kinds(segment, size, stride, cuts):
-    both = RowErrors(errors_of_windows, last_errors(2), window_size=size, stride=stride)
-    settled, immediate = pushed(both, segment, cuts)
-    only_settled = RowErrors(errors_of_windows, window_size=size, stride=stride)
-    only_immediate = RowErrors(None, last_errors(2), window_size=size, stride=stride)
-    np.testing.assert_allclose(settled, pushed(only_settled, segment, [])[0], rtol=1e-4)
-    np.testing.assert_allclose(immediate, pushed(only_immediate, segment, [])[1], rtol=1e-4)
+    settled, immediate = in_blocks(segment, cuts, size, stride, 2)
+    np.testing.assert_allclose(settled, in_blocks(segment, [], size, stride, None)[0], rtol=1e-4)
+    np.testing.assert_allclose(immediate, in_blocks(segment, [], size, stride, 2, settled=False)[1], rtol=1e-4)
 
 
-@given(segment=segments(), size=st.integers(4, 12), stride=st.sampled_from([1, 4]))
-def test_a_row_is_settled_once_no_later_window_covers_it(segment, size, stride):
-    rows = RowErrors(errors_of_windows, window_size=size, stride=stride)
-    n_settled = 0
-    for row, (values, observed) in enumerate(zip(*segment, strict=True)):
-        n_settled += len(rows.push(values[None], observed[None])[0])
-        n_windows = max(0, row - size + 1) // stride + 1 if row >= size - 1 else 0
-        assert n_settled == n_windows * stride
+@settings(max_examples=30)
+@given(segment=segments(), size=st.integers(4, 12), stride=st.sampled_from([1, 3]))
+def test_a_whole_segment_at_once_is_the_same(segment, size, stride):
+    found = segment_errors(
+        *segment,
+        window_errors=errors_of_windows,
+        last_errors=last_errors(2),
+        n_last=2,
+        window_size=size,
+        stride=stride,
+    )
+    for ours, theirs in zip(found, in_blocks(segment, [3, 5], size, stride, 2), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
 
 @pytest.mark.parametrize("stride", [1, 4])
@@ -103,17 +127,22 @@ def test_batches_too_large_for_the_cache_are_split(stride):
         shapes.append(len(windows))
         return np.square(windows)
 
-    rows = RowErrors(window_errors, lambda windows: window_errors(windows)[:, -8:], window_size=64, stride=stride)
-    settled, immediate = pushed(rows, segment, [1500])
+    settled, immediate = segment_errors(
+        *segment,
+        window_errors=window_errors,
+        last_errors=lambda windows: window_errors(windows)[:, -8:],
+        n_last=8,
+        window_size=64,
+        stride=stride,
+    )
     assert max(shapes) * 64 * 64 * 4 <= 16 * 2**20
-    assert sum(shapes) >= 2600 + 2500 // stride
+    assert sum(shapes) >= 2600
     np.testing.assert_allclose(settled, segment[0] ** 2, rtol=1e-5)
     trailing = np.stack([np.mean(segment[0][max(0, row - 7) : row + 1] ** 2, axis=0) for row in range(2600)])
     np.testing.assert_allclose(immediate, trailing, rtol=1e-4)
 
 
-def test_a_block_without_rows_changes_nothing():
-    rows = RowErrors(errors_of_windows, last_errors(1), window_size=4)
+def test_a_segment_without_rows_has_no_errors():
     empty = np.empty((0, 2), np.float32), np.empty((0, 2), bool)
-    assert [part.shape for part in rows.push(*empty)] == [(0, 2), (0, 2)]
-    assert len(rows.flush()) == 0
+    settled, _ = segment_errors(*empty, window_errors=errors_of_windows, window_size=4)
+    assert settled.shape == (0, 2)
