@@ -69,7 +69,7 @@ def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> Ensemble:
         switches = SwitchModel(**parts, habits=habits)
     blame = BlameModel(**{name: tensors[f"blame.{name}"] for name in _BLAME})
     known = blame if blame.precision.size else None
-    formula = _formula(manifest.get("formula", {}))
+    formula = _formula(manifest["formula"] if manifest["format_version"] > 1 else {})
     return Ensemble(scaler, tuple(members), switches, known, labelled_of(tensors), formula)
 
 
