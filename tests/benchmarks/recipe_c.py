@@ -27,7 +27,7 @@ def recipe_c_scores(detector: AnomalyDetector, train: Array, test: Array) -> Arr
     """Scores of the test rows `(n_test,)`, higher = more anomalous, from tables `(n, n_channels)` without gaps."""
     n_held_out = max(1, round(detector.held_out * len(train)))
     views = []
-    for member in detector.model_.members:
+    for member in detector.model_.ensemble.members:
         normal, apart = row_errors(detector, member, train)
         normal, apart = normal[-n_held_out:], apart[-n_held_out:]
         levels = np.nanmean(normal, axis=0)
@@ -42,7 +42,7 @@ def recipe_c_scores(detector: AnomalyDetector, train: Array, test: Array) -> Arr
 
 def row_errors(detector: AnomalyDetector, member: Member, table: Array) -> tuple[Array, Array]:
     """Squared errors `(n, n_network_channels)` and the summed errors of the constant channels `(n,)`."""
-    scaler = detector.model_.scaler
+    scaler = detector.model_.ensemble.scaler
     scaled = scaler.scaled(table)
     filled, observed = ForwardFill().push(scaled[:, scaler.network_channels])
     rows = member.row_errors()

@@ -55,7 +55,7 @@ def fitted(line: str, data: str) -> Any:
 def network_of(detector: Any) -> torch.nn.Module:
     if isinstance(detector, ImageAnomalyDetector):
         return detector.model_.network.autoencoder
-    return detector.model_.longest.model.network.module
+    return detector.model_.ensemble.longest.model.network.module
 
 
 def loss_of(detector: Any, network: Any) -> Any:
@@ -101,7 +101,7 @@ def test_scores_are_reproducible_and_do_not_depend_on_batches(line, data):
         np.testing.assert_allclose(detector.score_samples(values[order]), scores[order], **CLOSE)
         np.testing.assert_allclose(detector.score_samples(values[4:5]), scores[4:5], **CLOSE)
         return
-    scorer = SegmentScorer(detector.model_, lag=detector.lag_)
+    scorer = SegmentScorer(detector.model_.ensemble, lag=detector.lag_)
     rows = [scorer.push(values[first : first + 7]) for first in range(0, len(values), 7)]
     in_blocks = np.concatenate([part.settled for part in [*rows, scorer.flush()]])
     np.testing.assert_allclose(-in_blocks, scores, **CLOSE)

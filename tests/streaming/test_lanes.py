@@ -14,7 +14,7 @@ LAGS = (10_000, 0, 5)
 
 @pytest.mark.parametrize("composition", COMPOSITIONS, ids=str)
 def test_rows_of_many_lanes_in_turn_are_scored_like_a_segment_at_once(composition: Composition) -> None:
-    model, values = fitted(composition).model_, today(composition, 75)
+    model, values = fitted(composition).model_.ensemble, today(composition, 75)
     lag = LAGS[COMPOSITIONS.index(composition) % 3]
     lanes = Lanes(model, lag=lag)
     first, _, third = (lanes.open() for _ in range(3))
@@ -43,7 +43,7 @@ def test_lanes_that_miss_nothing_for_long_are_scored_like_a_segment_at_once(
     composition: Composition, turn: int, is_full: bool
 ) -> None:
     lag, n_lanes = (10_000, 1 + turn) if is_full else (5, 2 - turn)  # each composition in two of four ways
-    model, values = fitted(composition).model_, readings(190, composition.channels, seed=3)
+    model, values = fitted(composition).model_.ensemble, readings(190, composition.channels, seed=3)
     values[150, 0] = np.nan  # of one lane only, so that the two part ways
     values[152:155] = np.nan
     lanes = Lanes(model, lag=lag)
@@ -69,7 +69,7 @@ def test_lanes_that_miss_nothing_for_long_are_scored_like_a_segment_at_once(
 @pytest.mark.parametrize("lag", LAGS)
 def test_a_segment_shorter_than_a_window_and_the_one_after_it(n_rows: int, lag: int) -> None:
     composition = COMPOSITIONS[12]
-    model, values = fitted(composition).model_, today(composition, 40)
+    model, values = fitted(composition).model_.ensemble, today(composition, 40)
     lanes = Lanes(model, lag=lag)
     lane = np.array([lanes.open()])
     for segment in (values[:n_rows], values[n_rows:]):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tsae.export.inputs import ConstantGraph, ScalingGraph, SwitchGraph, as_tensor, longest_stay
 from tsae.export.members import MemberGraph, longest_average
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel
 from tsae.scoring.combination import KNEE, NEUTRAL_SCORE
 from tsae.scoring.constants import MEMORY as CONSTANT_MEMORY
 from tsae.scoring.engine import ScoreModel
@@ -35,22 +35,22 @@ class ScoreGraph(nn.Module):
     What `StreamScorer(lag=0)` answers for the last of these rows, with the learned threshold.
     """
 
-    def __init__(self, model: StreamModel) -> None:
+    def __init__(self, model: FittedModel) -> None:
         super().__init__()
-        score_model = model.score_model
-        scaler, n_rows = score_model.scaler, rows_needed(score_model)
-        counted = score_model.counted(full=False).tolist()
+        ensemble = model.ensemble
+        scaler, n_rows = ensemble.scaler, rows_needed(ensemble)
+        counted = ensemble.counted(full=False).tolist()
         self.n_rows, self.n_channels = n_rows, len(scaler.role)
         self.scaling = ScalingGraph(scaler)
         self.members = [
             MemberGraph(member, n_rows=n_rows, counts=counts)
-            for member, counts in zip(score_model.members, counted, strict=True)
+            for member, counts in zip(ensemble.members, counted, strict=True)
         ]
-        self.n_ends = max(longest_average(member) for member in score_model.members)
+        self.n_ends = max(longest_average(member) for member in ensemble.members)
         channels = scaler.network_channels, scaler.constant_channels, scaler.switch_channels
         self.network, self.constant, self.switch = map(as_tensor, channels)
         self.constants = ConstantGraph(n_rows, self.n_ends) if len(scaler.constant_channels) else None
-        self.switches = None if score_model.switches is None else SwitchGraph(score_model.switches, n_rows)
+        self.switches = None if ensemble.switches is None else SwitchGraph(ensemble.switches, n_rows)
         self.judges_smoothed = model.thresholds.judged == "smoothed"
         self.threshold = model.thresholds.used_immediate.value
         order = [*scaler.network_channels, *scaler.constant_channels, *scaler.switch_channels]

@@ -1,9 +1,9 @@
-"""The score model to arrays and a manifest, and back; loads neither torch nor scikit-learn."""
+"""A fitted model to arrays and a manifest, and back; loads neither torch nor scikit-learn."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.distributions import Reference
+from tsae.alarms.thresholds import Threshold, ThresholdSet
 from tsae.errors import ModelFileError
 from tsae.networks.criterion import Judge
 from tsae.networks.network import Graph
@@ -24,26 +25,53 @@ from tsae.scoring.engine import ScoreModel
 from tsae.scoring.member import Member, MemberScale
 from tsae.scoring.switch_habits import SwitchHabits
 from tsae.scoring.switches import SwitchModel
+from tsae.scoring.whole_series import CalibrationScores
 from tsae.scoring.window_models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
 from tsae.series.channels import ChannelScaler
 
-__all__ = ["pack_reference", "pack_score_model", "reading_parts", "unpack_reference", "unpack_score_model"]
+__all__ = ["Arrays", "pack_parts", "reading_parts", "unpack_parts"]
 
 Arrays = dict[str, NDArray[Any]]
 _BLAME = ("centre", "precision", "usual")
+_PLAIN = ("period", "lag", "max_fill", "units", "data_hash")
+"""Fields of a `FittedModel` that a manifest keeps as they are."""
 
 
 @contextmanager
 def reading_parts(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Tell a file that lacks a part, or holds another one than expected, by its name."""
+    """Raise a `ModelFileError` that names the file if a part is missing or not as expected."""
     try:
         yield
     except (KeyError, TypeError, IndexError, AttributeError, RuntimeError, ValueError) as error:
         raise ModelFileError(f"model file {str(path)!r} lacks a part ({error}); fit again") from error
 
 
-def pack_score_model(model: ScoreModel, tensors: Arrays) -> list[dict[str, Any]]:
-    """Put a model's arrays into `tensors`; return what the manifest says of its members."""
+def pack_parts(parts: Mapping[str, Any], tensors: Arrays) -> dict[str, Any]:
+    """Put the arrays of a `FittedModel`, given as its fields by name, into `tensors`; return its part of a manifest."""
+    tensors |= {f"calibration.{name}": scores for name, scores in parts["calibration"]._asdict().items()}
+    tensors |= {f"inputs.{name}": array for name, array in vars(parts["inputs"]).items()}
+    return {
+        "channels": list(parts["channels"]),
+        "fitted": {f"{name}_": parts[name] for name in _PLAIN},
+        "thresholds": [asdict(threshold) for threshold in parts["thresholds"]],
+        "members": _pack_ensemble(parts["ensemble"], tensors),
+    }
+
+
+def unpack_parts(tensors: Arrays, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a `FittedModel`, by name, that `pack_parts` took apart."""
+    fitted = {"max_fill_": manifest["parameters"].get("max_fill")} | manifest["fitted"]  # as the first format has it
+    return {
+        "ensemble": _unpack_ensemble(tensors, manifest),
+        "thresholds": ThresholdSet(*(Threshold(**threshold) for threshold in manifest["thresholds"])),
+        "calibration": CalibrationScores(*(tensors[f"calibration.{name}"] for name in CalibrationScores._fields)),
+        "channels": manifest["channels"],
+        "inputs": Reference(**{part.name: tensors[f"inputs.{part.name}"] for part in fields(Reference)}),
+        **{name: fitted[f"{name}_"] for name in _PLAIN},
+    }
+
+
+def _pack_ensemble(model: ScoreModel, tensors: Arrays) -> list[dict[str, Any]]:
     scaler = model.scaler
     tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
     if model.switches is not None:
@@ -55,8 +83,7 @@ def pack_score_model(model: ScoreModel, tensors: Arrays) -> list[dict[str, Any]]
     return [_pack_member(member, f"members.{number}.", tensors) for number, member in enumerate(model.members)]
 
 
-def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> ScoreModel:
-    """The model that `pack_score_model` has taken apart."""
+def _unpack_ensemble(tensors: Arrays, manifest: Mapping[str, Any]) -> ScoreModel:
     scaler = ChannelScaler(tensors["scaler.mean"], tensors["scaler.scale"], tensors["scaler.role"])
     members = [
         _unpack_member(member, f"members.{number}.", tensors) for number, member in enumerate(manifest["members"])
@@ -69,16 +96,6 @@ def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> ScoreModel:
     blame = BlameModel(**{name: tensors[f"blame.{name}"] for name in _BLAME})
     known = blame if blame.precision.size else None
     return ScoreModel(scaler, tuple(members), switches, blame=known, labelled=labelled_of(tensors))
-
-
-def pack_reference(reference: Reference) -> Arrays:
-    """How the channels were distributed in training, as arrays."""
-    return {f"inputs.{name}": array for name, array in vars(reference).items()}
-
-
-def unpack_reference(tensors: Arrays) -> Reference:
-    """What `pack_reference` has taken apart."""
-    return Reference(**{field.name: tensors[f"inputs.{field.name}"] for field in fields(Reference)})
 
 
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
