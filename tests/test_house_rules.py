@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,26 @@ def test_public_names_can_be_imported_and_others_are_refused() -> None:
     assert set(tsae.__all__) <= set(dir(tsae))
     with pytest.raises(AttributeError, match="no attribute 'nonsense'; it exports AnomalyDetector"):
         _ = tsae.nonsense
+
+
+def imported_modules(module: Path, known: frozenset[str]) -> set[str]:
+    """Modules of the package that a file imports, also inside functions and for types only."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found & known
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    dotted = {".".join(module.relative_to(ROOT).with_suffix("").parts): module for module in MODULES}
+    named = {name.removesuffix(".__init__"): module for name, module in dotted.items()}
+    del named["tsae"]  # it imports everything, when asked for it
+    graph = {name: imported_modules(module, frozenset(named)) - {name} for name, module in named.items()}
+    graph = {name: {one for one in found if not name.startswith(f"{one}.")} for name, found in graph.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"files import each other in a circle: {' ← '.join(error.args[1])}")

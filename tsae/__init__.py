@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.images.detector import ImageAnomalyDetector
     from tsae.detection.images.result import ImageDetection
+    from tsae.detection.loading import load
     from tsae.detection.parameters.recipes import recipe
     from tsae.detection.result import Detection
-    from tsae.detection.saving import load
     from tsae.evaluation.image_sets import ImageSet, image_dataset
     from tsae.export.export import export_onnx
     from tsae.series.bundled import bundled_dataset
@@ -59,7 +59,7 @@ _HOME = {
     "bundled_dataset": "tsae.series.bundled",
     "export_onnx": "tsae.export.export",
     "image_dataset": "tsae.evaluation.image_sets",
-    "load": "tsae.detection.saving",
+    "load": "tsae.detection.loading",
     "read_table": "tsae.series.reading",
     "recipe": "tsae.detection.parameters.recipes",
 }

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from dataclasses import replace
 from importlib.resources import files
 
 import jsonschema
@@ -217,5 +218,5 @@ def test_excluded_rows_do_not_drift(detector):
     excluded = np.arange(len(frame)) >= 590
     assert detector.detect(frame, excluded=excluded).drift.sensors == ()
     changed = copy.copy(detector)
-    changed.inputs_ = fit_reference([drifting().to_numpy()])
+    changed.model_ = replace(detector.model_, inputs=fit_reference([drifting().to_numpy()]))
     assert changed.detect(frame[CHANNELS]).drift.sensors == ()

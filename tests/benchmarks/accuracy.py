@@ -49,7 +49,7 @@ def figures(files: SeriesFiles, seed: int, preset: str, architecture: str) -> li
         if lag is None:
             scores = recipe_c_scores(detector, series.train, series.test)
         else:
-            detector.lag_ = detector.model_.full_lag if lag == "auto" else min(int(lag), detector.model_.full_lag)
+            detector.model_ = detector.model_.at_lag(lag)
             scores = -detector.score_samples(series.test)
         rows.append(
             {

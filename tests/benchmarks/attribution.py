@@ -50,7 +50,7 @@ def rankings(
     detector: AnomalyDetector, table: Array, errors: Array, rebuilt: Array, event: Event
 ) -> dict[str, list[int]]:
     rows = slice(event.start, event.stop + 1)
-    scaled = (table - rebuilt)[rows] / detector.model_.scaler.scale
+    scaled = (table - rebuilt)[rows] / detector.model_.ensemble.scaler.scale
     excess = np.maximum(errors[rows] - 1, 0).sum(axis=0)
     return {
         "event": [int(each.sensor.removeprefix("x")) for each in event.sensors],

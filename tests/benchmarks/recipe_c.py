@@ -28,7 +28,7 @@ def recipe_c_scores(detector: AnomalyDetector, train: Array, test: Array) -> Arr
     """Scores of the test rows `(n_test,)`, higher = more anomalous, from tables `(n, n_channels)` without gaps."""
     n_held_out = max(1, round(detector.held_out * len(train)))
     views = []
-    for member in detector.model_.members:
+    for member in detector.model_.ensemble.members:
         normal, apart = row_errors(detector, member, train)
         normal, apart = normal[-n_held_out:], apart[-n_held_out:]
         levels = np.nanmean(normal, axis=0)
@@ -43,13 +43,13 @@ def recipe_c_scores(detector: AnomalyDetector, train: Array, test: Array) -> Arr
 
 def row_errors(detector: AnomalyDetector, member: Member, table: Array) -> tuple[Array, Array]:
     """Squared errors `(n, n_network_channels)` and the summed errors of the constant channels `(n,)`."""
-    scaler = detector.model_.scaler
+    scaler = detector.model_.ensemble.scaler
     scaled = scaler.scaled(table)
     filled, observed = forward_filled(scaled[:, scaler.network_channels])
     errors, _ = segment_errors(
         filled, observed, window_errors=member.model.errors, window_size=member.window_size, stride=member.stride
     )
-    rings, memory = Rings(len(table)), detector.model_.formula.constant_memory
+    rings, memory = Rings(len(table)), detector.model_.ensemble.formula.constant_memory
     watch = ConstantWatch(rings, len(scaler.constant_channels), memory)
     ((place, _),) = blocks_of_one(rings, len(table))
     apart = np.nansum(watch.step(place, scaled[:, scaler.constant_channels]), axis=1)

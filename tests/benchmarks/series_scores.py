@@ -43,7 +43,8 @@ def fitted_scores(files: SeriesFiles, path: Path, least_normal: int) -> bool:
     parts |= {f"held_out_{name}": part for name, part in detector.calibration_._asdict().items()}
     for name, table in (("train", series.train), ("test", series.test)):
         (entity,), _ = detector._checked(table)
-        found, at_once = (score_grid(detector.model_, detector._grid(entity), lag=lag) for lag in (detector.lag_, 0))
+        ensemble, grid = detector.model_.ensemble, detector._grid(entity)
+        found, at_once = (score_grid(ensemble, grid, lag=lag) for lag in (detector.lag_, 0))
         parts |= {f"{name}_settled": found.scores, f"{name}_unsmoothed": found.unsmoothed}
         parts |= {f"{name}_immediate": at_once.scores}
     unfinished = path.with_suffix(".part.npz")

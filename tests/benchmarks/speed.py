@@ -65,7 +65,7 @@ def dense_scoring(sizes: Sequence[int]) -> Iterator[Line]:
         frame = pd.DataFrame(table(n_rows, _N_CHANNELS))
         spent = seconds(partial(detector.score_samples, frame), repeats=3 if n_rows < 10**6 else 1)
         a_row[n_rows] = spent / n_rows
-        share = operations(detector.model_) * n_rows / spent / rate
+        share = operations(detector.model_.ensemble) * n_rows / spent / rate
         what = f"dense scoring, {n_rows:,} x {_N_CHANNELS}, window {_WINDOW}"
         against = f"{rate / 1e9:.0f} GFLOP/s of a matrix product"
         yield Line(what, f"{n_rows / spent:,.0f} rows/s", against, share, ">= 0.5")
@@ -84,7 +84,7 @@ def default_scoring(sizes: Sequence[int]) -> Iterator[Line]:
         with tempfile.TemporaryDirectory() as folder:
             detector.save(Path(folder, "model.tsae"))
             spent = seconds(partial(load(Path(folder, "model.tsae")).score_samples, frame)) / len(frame)
-        work = operations(detector.model_)
+        work = operations(detector.model_.ensemble)
         what = f"default scoring, {len(frame):,} x {n_channels}"
         against = f"{work / rate * 1e6:.1f} us a row of networks at {rate / 1e9:.0f} GFLOP/s"
         yield Line(what, f"{spent * 1e6:.1f} us a row", against, work / rate / spent, "")
@@ -96,7 +96,7 @@ def whole_series(sizes: Sequence[int]) -> Iterator[Line]:
     with tempfile.TemporaryDirectory() as folder:
         fitted(preset="alone", architecture="conv", window_size=_WINDOW).save(Path(folder, "model.tsae"))
         stored = load(Path(folder, "model.tsae"))
-        (member,) = stored.model_.members
+        (member,) = stored.model_.ensemble.members
         windows = sliding_window_view(frame.to_numpy(), _WINDOW, axis=0)[:1000].transpose(0, 2, 1).copy()
         errors = member.model.errors
         together = seconds(partial(stored.score_samples, frame)) / len(frame)

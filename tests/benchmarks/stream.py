@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from tsae import AnomalyDetector, StreamScorer
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel
 from tsae.networks.stored_network import StoredNetwork
 from tsae.scoring.window_models import MaskedModel, ReconstructionModel
 
@@ -40,11 +40,11 @@ def seconds(call: Callable[[int], object], n_calls: int) -> np.ndarray:
     return out
 
 
-def bare_calls(model: StreamModel) -> Callable[[int], object]:
+def bare_calls(model: FittedModel) -> Callable[[int], object]:
     """What the networks of all members alone take for one row: ONNX Runtime's own call, or a product of matrices."""
     rows = readings(WINDOW)
     calls: list[Callable[[], object]] = []
-    for member in model.score_model.members:
+    for member in model.ensemble.members:
         window = np.ascontiguousarray(rows[None, : member.window_size].astype(np.float32))
         if isinstance(member.model, MaskedModel):
             flat = window.reshape(1, -1)
@@ -54,9 +54,9 @@ def bare_calls(model: StreamModel) -> Callable[[int], object]:
     return lambda _: [call() for call in calls]
 
 
-def eager_calls(model: StreamModel) -> Callable[[int], object]:
+def eager_calls(model: FittedModel) -> Callable[[int], object]:
     """What torch takes for a window of each member that rebuilds it."""
-    members = [each for each in model.score_model.members if isinstance(each.model, ReconstructionModel)]
+    members = [each for each in model.ensemble.members if isinstance(each.model, ReconstructionModel)]
     calls = [partial(each.model.network.module, torch.zeros(1, each.window_size, N_CHANNELS)) for each in members]
     return lambda _: [call() for call in calls]
 
@@ -64,7 +64,7 @@ def eager_calls(model: StreamModel) -> Callable[[int], object]:
 def measure(name: str, path: Path, **parameters: Any) -> None:
     rows = readings(5500)
     AnomalyDetector(max_steps=20, random_state=0, **parameters).fit(rows[:3000]).save(path)
-    model = StreamModel.load(path)
+    model = FittedModel.load(path)
     call = bare_calls(model)
     stream = StreamScorer(model)
     listed = rows.tolist()
@@ -98,7 +98,7 @@ def blocks_of_rows(name: str, path: Path, rows: np.ndarray, alone: float) -> Non
     Means, as thresholds are taken anew every 16 rows; of 3 rounds, 48 in all, one is one by one. `alone` is what a row
     of a single entity takes, whose memory stays in the processor's cache.
     """
-    many = StreamScorer(StreamModel.load(path), max_entities=N_ENTITIES)
+    many = StreamScorer(FittedModel.load(path), max_entities=N_ENTITIES)
     names = [f"pump-{number}" for number in range(N_ENTITIES)]
     listed = rows.tolist()
     rounds = iter(range(N_BEFORE + N_ROUNDS))  # each entity is as many rows ahead as its number

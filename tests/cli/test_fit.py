@@ -99,7 +99,7 @@ def test_excluded_rows_are_not_learned(here: Path) -> None:
     result = tsae("fit", path, "--exclude", "maintenance.csv", *QUICK)
     assert result.exit_code == 0
     assert "100 of 600 rows are excluded" in result.stderr
-    assert package.load(here / "plant.tsae").model_.scaler.mean[1] < 4
+    assert package.load(here / "plant.tsae").model_.ensemble.scaler.mean[1] < 4
 
 
 def test_a_fleet_is_one_model(here: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from dataclasses import replace
 from itertools import repeat
 from typing import Any
 
@@ -28,13 +29,13 @@ CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 def at_lag(composition: Composition, lag: int | str) -> AnomalyDetector:
     """The detector as it is after a fit with another `lag`: only how long scores wait is different."""
     detector = copy.copy(fitted(composition))
-    detector.lag_ = detector.lag_ if lag == "auto" else lag
+    detector.model_ = detector.model_ if lag == "auto" else replace(detector.model_, lag=lag)
     return detector
 
 
 def in_blocks(detector: AnomalyDetector, values: np.ndarray, sizes: Any) -> tuple[np.ndarray, np.ndarray]:
     """Settled and immediate scores of rows that come in blocks of these sizes, over and over."""
-    scorer = Scorer(detector.model_, lag=detector.lag_)
+    scorer = Scorer(detector.model_.ensemble, lag=detector.lag_)
     lane, steps, first = np.array([scorer.open()]), [], 0
     while first < len(values):
         size = next(sizes)
@@ -70,7 +71,7 @@ def test_a_lag_changes_when_a_score_is_given_and_nothing_that_was_learned(lag):
 
 def test_a_lag_longer_than_useful_is_cut():
     longest = fitted(SMALL).lag_
-    assert fitted(SMALL, lag=10_000).lag_ == longest == fitted(SMALL).model_.full_lag
+    assert fitted(SMALL, lag=10_000).lag_ == longest == fitted(SMALL).model_.ensemble.full_lag
 
 
 @every_lag

@@ -55,7 +55,7 @@ def fitted(line: str, data: str) -> Any:
 def network_of(detector: Any) -> torch.nn.Module:
     if isinstance(detector, ImageAnomalyDetector):
         return detector.model_.network.autoencoder
-    return detector.model_.longest.model.network.module
+    return detector.model_.ensemble.longest.model.network.module
 
 
 def loss_of(detector: Any, network: Any) -> Any:
@@ -101,7 +101,7 @@ def test_scores_are_reproducible_and_do_not_depend_on_batches(line, data):
         np.testing.assert_allclose(detector.score_samples(values[order]), scores[order], **CLOSE)
         np.testing.assert_allclose(detector.score_samples(values[4:5]), scores[4:5], **CLOSE)
         return
-    scorer = Scorer(detector.model_, lag=detector.lag_)
+    scorer = Scorer(detector.model_.ensemble, lag=detector.lag_)
     lane = np.array([scorer.open()])
     steps = [scorer.push(lane, values[None, first : first + 7]) for first in range(0, len(values), 7)]
     settled = [step.settled[step.is_settled] for step in steps]

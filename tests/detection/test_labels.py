@@ -127,7 +127,7 @@ def test_the_dearer_a_missed_event_the_lower_the_threshold():
 def test_labels_tune_the_thresholds_unless_one_is_stated():
     table, labels = plant(0)
     tuned = detector()
-    assert tuned.learned_threshold_.method == tuned.learned_immediate_threshold_.method == "labels"
+    assert tuned.learned_threshold_.method == tuned.thresholds_.immediate.method == "labels"
     scores = np.concatenate([-tuned.score_samples(table), tuned.calibration_.settled])
     truth = np.concatenate([labels == 1, np.zeros(len(tuned.calibration_.settled), dtype=bool)])
     assert tuned.threshold_ == tune_threshold(scores, truth).value

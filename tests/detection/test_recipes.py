@@ -16,7 +16,8 @@ from tsae.scoring.window_models import ReconstructionModel
 def test_every_recipe_is_a_kind_of_its_own(name):
     assert all(RECIPES[name] != RECIPES[other] for other in RECIPES if other != name)
     series = AnomalyDetector(**recipe(name, max_steps=5, random_state=0)).fit(readings(150, "aa"))
-    assert all(member.options.architecture == RECIPES[name]["architecture"] for member in series.model_.members)
+    members = series.model_.ensemble.members
+    assert all(member.options.architecture == RECIPES[name]["architecture"] for member in members)
     assert series.predict(readings(30, "aa")).shape == (30,)
     images = ImageAnomalyDetector(**recipe(name, "images", max_steps=5, random_state=0)).fit(pictures("odd", 10))
     assert images.predict(pictures("odd", 3)).shape == (3,)
@@ -24,8 +25,8 @@ def test_every_recipe_is_a_kind_of_its_own(name):
 
 def test_a_kind_by_name_is_alone_behind_the_score():
     detector = AnomalyDetector(**recipe("undercomplete", max_steps=5, random_state=0)).fit(readings(150, "aa"))
-    assert [type(member.model) for member in detector.model_.members] == [ReconstructionModel] * 2
-    assert all(member.model.network.module.linear_path is None for member in detector.model_.members)
+    assert [type(member.model) for member in detector.model_.ensemble.members] == [ReconstructionModel] * 2
+    assert all(member.model.network.module.linear_path is None for member in detector.model_.ensemble.members)
 
 
 def test_overrides_win_and_recipes_stay():

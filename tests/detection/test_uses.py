@@ -112,9 +112,9 @@ def test_compression_is_measured_on_held_out_windows():
     later = waves()[N_TRAINING:] * 5 + 40
     windows = np.lib.stride_tricks.sliding_window_view(later, 16, axis=0).transpose(0, 2, 1)
     rebuilt = detector.decode(detector.encode(later)[15:])
-    error = np.square((rebuilt - windows) / detector.model_.scaler.scale).mean()
+    error = np.square((rebuilt - windows) / detector.model_.ensemble.scaler.scale).mean()
     assert rmse == pytest.approx(np.sqrt(error), rel=0.1)
-    variance = np.square((windows - windows.mean(axis=0)) / detector.model_.scaler.scale).mean()
+    variance = np.square((windows - windows.mean(axis=0)) / detector.model_.ensemble.scaler.scale).mean()
     assert unexplained == pytest.approx(error / variance, rel=0.1)
     assert learned(latent_dim=2).compression().unexplained > unexplained
 

@@ -97,9 +97,9 @@ def test_a_graph_answers_like_a_fresh_stream(composition: Composition, tmp_path:
 
 def test_masked_members_switches_and_constants_count(tmp_path: Path) -> None:
     detector = mixed()
-    assert any(isinstance(member.model, MaskedModel) for member in detector.model_.members)
-    assert detector.model_.switches is not None
-    assert np.isfinite(detector.model_.switches.habits.longest).all()
+    assert any(isinstance(member.model, MaskedModel) for member in detector.model_.ensemble.members)
+    assert detector.model_.ensemble.switches is not None
+    assert np.isfinite(detector.model_.ensemble.switches.habits.longest).all()
     values = mixed_today(export_onnx(detector, tmp_path / "m.onnx").n_rows + N_WINDOWS)
     answers = Answers(tmp_path / "m.onnx", values)
     assert_equal_to_streams(detector, answers)

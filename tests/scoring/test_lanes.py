@@ -42,7 +42,7 @@ def in_turn(model: Ensemble, values: np.ndarray, lag: int, sizes: list[int]) -> 
 
 @pytest.mark.parametrize("composition", COMPOSITIONS, ids=str)
 def test_blocks_of_one_lane_are_scored_like_a_segment_at_once(composition: Composition) -> None:
-    model, values = fitted(composition).model_, readings(260, composition.channels, seed=4)
+    model, values = fitted(composition).model_.ensemble, readings(260, composition.channels, seed=4)
     values[3:5] = values[130, 0] = np.nan
     lag = LAGS[(COMPOSITIONS.index(composition) + 1) % 3]
     found, whole = in_turn(model, values, lag, [1, 9, 2, 30, 64]), at_once(model, values, lag)
@@ -52,7 +52,7 @@ def test_blocks_of_one_lane_are_scored_like_a_segment_at_once(composition: Compo
 
 def test_rows_of_many_lanes_in_one_step_are_those_of_each_lane() -> None:
     composition = COMPOSITIONS[2]
-    model, values = fitted(composition).model_, today(composition, 60)
+    model, values = fitted(composition).model_.ensemble, today(composition, 60)
     scorer = Scorer(model, lag=10_000)
     lanes = np.array([scorer.open(), scorer.open()])
     step = scorer.push(lanes, np.stack([values[:40], values[10:50]]))
@@ -63,7 +63,7 @@ def test_rows_of_many_lanes_in_one_step_are_those_of_each_lane() -> None:
 
 @pytest.mark.parametrize("composition", COMPOSITIONS, ids=str)
 def test_rows_of_many_lanes_in_turn_are_scored_like_a_segment_at_once(composition: Composition) -> None:
-    model, values = fitted(composition).model_, today(composition, 75)
+    model, values = fitted(composition).model_.ensemble, today(composition, 75)
     lag = LAGS[COMPOSITIONS.index(composition) % 3]
     lanes = Scorer(model, lag=lag)
     first, _, third = (lanes.open() for _ in range(3))
@@ -90,7 +90,7 @@ def test_lanes_that_miss_nothing_for_long_are_scored_like_a_segment_at_once(
     composition: Composition, turn: int, is_full: bool
 ) -> None:
     lag, n_lanes = (10_000, 1 + turn) if is_full else (5, 2 - turn)  # each composition in two of four ways
-    model, values = fitted(composition).model_, readings(190, composition.channels, seed=3)
+    model, values = fitted(composition).model_.ensemble, readings(190, composition.channels, seed=3)
     values[150, 0] = np.nan  # of one lane only, so that the two part ways
     values[152:155] = np.nan
     lanes = Scorer(model, lag=lag)
@@ -114,7 +114,7 @@ def test_lanes_that_miss_nothing_for_long_are_scored_like_a_segment_at_once(
 @pytest.mark.parametrize("lag", LAGS)
 def test_a_segment_shorter_than_a_window_and_the_one_after_it(n_rows: int, lag: int) -> None:
     composition = COMPOSITIONS[12]
-    model, values = fitted(composition).model_, today(composition, 40)
+    model, values = fitted(composition).model_.ensemble, today(composition, 40)
     lanes = Scorer(model, lag=lag)
     lane = np.array([lanes.open()])
     for segment in (values[:n_rows], values[n_rows:]):

@@ -15,13 +15,13 @@ every_composition = pytest.mark.parametrize("composition", COMPOSITIONS, ids=str
 def scored(
     composition: Composition, values: np.ndarray, lag: int, smoothed: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    found = score_grid(fitted(composition).model_, on_grid(values), lag=lag, with_errors=True)
+    found = score_grid(fitted(composition).model_.ensemble, on_grid(values), lag=lag, with_errors=True)
     return (found.scores, found.errors) if smoothed else (found.unsmoothed, np.empty(0))
 
 
 @every_composition
 def test_settled_scores_and_errors_equal_those_put_together_row_by_row(composition):
-    model, values = fitted(composition).model_, today(composition)
+    model, values = fitted(composition).model_.ensemble, today(composition)
     scores, errors = scored(composition, values, model.full_lag)
     np.testing.assert_allclose(scores, segment_scores(model, values, lag=model.full_lag), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(errors, segment_errors(model, values), rtol=1e-3, atol=1e-4)
@@ -29,14 +29,14 @@ def test_settled_scores_and_errors_equal_those_put_together_row_by_row(compositi
 
 @pytest.mark.parametrize(("composition", "lag"), SHORT_LAGS, ids=str)
 def test_scores_at_a_short_lag_equal_those_put_together_row_by_row(composition, lag):
-    model, values = fitted(composition).model_, today(composition, 60)
+    model, values = fitted(composition).model_.ensemble, today(composition, 60)
     scores, _ = scored(composition, values, lag)
     np.testing.assert_allclose(scores, segment_scores(model, values, lag=lag), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(("composition", "lag"), [*((each, 10_000) for each in COMPOSITIONS), *SHORT_LAGS], ids=str)
 def test_unsmoothed_scores_equal_those_put_together_row_by_row(composition, lag):
-    model, values = fitted(composition).model_, today(composition, 60)
+    model, values = fitted(composition).model_.ensemble, today(composition, 60)
     scores, _ = scored(composition, values, lag, smoothed=False)
     np.testing.assert_allclose(scores, segment_scores(model, values, lag=lag, smoothed=False), rtol=1e-3, atol=1e-4)
 
@@ -44,7 +44,7 @@ def test_unsmoothed_scores_equal_those_put_together_row_by_row(composition, lag)
 @every_composition
 @pytest.mark.parametrize("n_rows", [1, 2, 7])
 def test_a_segment_shorter_than_a_window_is_scored_the_same_way(composition, n_rows):
-    model, values = fitted(composition).model_, today(composition)[5 : 5 + n_rows]
+    model, values = fitted(composition).model_.ensemble, today(composition)[5 : 5 + n_rows]
     for lag in (0, 5, model.full_lag):
         scores, _ = scored(composition, values, lag)
         np.testing.assert_allclose(scores, segment_scores(model, values, lag=lag), rtol=1e-3, atol=1e-4)

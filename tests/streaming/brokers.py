@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel
 from tsae.streaming.scorer import StreamScorer
 
 _MOST_UNDER_WAY = 10_000  # there are 65,535 message numbers
@@ -169,7 +169,7 @@ def rows_for(
 
 def uninterrupted(model: Path, rows: list[tuple[str, dict[str, Any]]]) -> dict[str, dict[int, float]]:
     """Settled scores by entity and row, of one scorer that nothing happens to; rows that still wait are left out."""
-    loaded = StreamModel.load(model)
+    loaded = FittedModel.load(model)
     scorer = StreamScorer(loaded)
     out: dict[str, dict[int, float]] = {}
     for start in range(0, len(rows), 1000):

@@ -88,9 +88,10 @@ def test_events_of_a_stream_are_those_of_the_file(
 ) -> None:
     as_file = copy.copy(detector)
     if lag is not None:  # a file at this lag: its settled scores are immediate ones, some rows later
-        as_file.lag_ = lag
-        as_file.thresholds_ = as_file.thresholds_._replace(settled=as_file.thresholds_.immediate)
-        as_file.calibration_ = as_file.calibration_._replace(settled=as_file.calibration_.immediate)
+        model = detector.model_
+        thresholds = model.thresholds._replace(settled=model.thresholds.immediate)
+        calibration = model.calibration._replace(settled=model.calibration.immediate)
+        as_file.model_ = model.at_lag(lag).with_thresholds(thresholds, calibration)
     expected = as_file.detect(faults(), rules=RULES[rules]).events
     scorer = StreamScorer(detector, lag=lag, rules=RULES[rules])
     found = closed(run(scorer, faults(), n_at_once, restart=n_at_once > 1))

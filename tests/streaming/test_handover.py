@@ -14,7 +14,7 @@ import pytest
 from tests.streaming.brokers import Watch, records_in, records_so_far, wait_for
 from tests.streaming.reference import CHANNELS, of_file, plant, scores_of
 from tsae import AnomalyDetector, StreamScorer, load
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel
 from tsae.series.options import ReadOptions
 from tsae.streaming.answers import StreamScores
 from tsae.streaming.handover import hand_over, n_with_full_windows
@@ -117,11 +117,11 @@ def test_a_process_takes_up_a_new_file_and_refuses_a_bad_one(models: list[Path],
 
 
 def test_the_same_model_once_more_changes_nothing(models: list[Path]) -> None:
-    scorer = StreamScorer(StreamModel.load(models[0]))
+    scorer = StreamScorer(FittedModel.load(models[0]))
     runner = Runner(scorer, FollowedFile("rows.csv"), [], MessageReader(CHANNELS, ReadOptions()))
-    runner.replace_model(StreamModel.load(models[0]))
+    runner.replace_model(FittedModel.load(models[0]))
     assert runner.scorer is scorer
-    runner.replace_model(StreamModel.load(models[1]))
+    runner.replace_model(FittedModel.load(models[1]))
     assert runner.scorer is not scorer
 
 

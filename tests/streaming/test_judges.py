@@ -32,7 +32,7 @@ def rows_of(n_rows: int) -> np.ndarray:
 
 
 def test_the_kinds_have_other_judges() -> None:
-    judges = {member.model.judge.kind for name in JUDGES for member in fitted(name).model_.members}
+    judges = {member.model.judge.kind for name in JUDGES for member in fitted(name).model_.ensemble.members}
     assert judges == {"probability", "elbo", "masked"}
 
 

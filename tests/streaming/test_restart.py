@@ -18,7 +18,7 @@ from tests.streaming.reference import plant
 from tests.streaming.test_handover import SMALL, answered, put_in_place
 from tsae import AnomalyDetector, StreamScorer
 from tsae.errors import DataError
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel
 from tsae.streaming.answers import StreamScores
 from tsae.streaming.handover import hand_over
 from tsae.streaming.records import Record, event_records, row_records
@@ -59,7 +59,7 @@ class Twin:
     """What an uninterrupted watch tells, whose models are replaced between two rows."""
 
     def __init__(self, model: Path) -> None:
-        self.scorer = StreamScorer(StreamModel.load(model))
+        self.scorer = StreamScorer(FittedModel.load(model))
         self.told: list[Record] = []
 
     def push(self, rows: list[tuple[str, Record]]) -> None:
@@ -68,7 +68,7 @@ class Twin:
         self._tell(self.scorer.update_many(values, [record["timestamp"] for record in records], names))
 
     def replace(self, model: Path) -> None:
-        after = StreamScorer(StreamModel.load(model))
+        after = StreamScorer(FittedModel.load(model))
         self._tell(hand_over(self.scorer, after))
         self.scorer = after
 
@@ -176,7 +176,7 @@ def test_models_that_change_at_every_kill_cost_no_row(models: list[Path], tmp_pa
     assert [row for row, _ in of_rows(records)] == list(range(400))
     settled = [row for row, _ in of_settled(records)]
     assert settled == list(range(len(settled)))
-    assert len(settled) == 400 - StreamScorer(StreamModel.load(model)).fleet.lanes.delay
+    assert len(settled) == 400 - StreamScorer(FittedModel.load(model)).fleet.lanes.delay
 
 
 def test_what_cannot_go_on_is_refused_and_costs_nothing(models: list[Path], tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def append(folder: Path, lines: list[str]) -> None:
 
 
 def test_whichever_state_a_crash_leaves_has_its_model(models: list[Path], tmp_path: Path) -> None:
-    scorers = [StreamScorer(StreamModel.load(path)) for path in models[:3]]
+    scorers = [StreamScorer(FittedModel.load(path)) for path in models[:3]]
     state = tmp_path / "state"
 
     def found() -> bytes:

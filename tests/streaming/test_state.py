@@ -8,17 +8,17 @@ import pytest
 from tests.streaming.reference import plant, troubled
 from tsae import AnomalyDetector, StreamScorer
 from tsae.errors import DataError
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel
 from tsae.streaming.answers import StreamScores
 from tsae.streaming.records import event_records, row_records
 from tsae.streaming.state import read_state, write_state
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> StreamModel:
+def model(tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
     path = tmp_path_factory.mktemp("model") / "m.tsae"
     AnomalyDetector(window_size=[8, 16], max_steps=30, threshold=5.0, random_state=0).fit(plant(500)).save(path)
-    return StreamModel.load(path)
+    return FittedModel.load(path)
 
 
 def told(scorer: StreamScorer, answers: list[StreamScores]) -> list[dict[str, object]]:
@@ -29,7 +29,7 @@ def told(scorer: StreamScorer, answers: list[StreamScores]) -> list[dict[str, ob
 
 
 @pytest.mark.parametrize("reorder", [0, 4])
-def test_a_restart_goes_on_as_if_nothing_had_happened(model: StreamModel, tmp_path: Path, reorder: int) -> None:
+def test_a_restart_goes_on_as_if_nothing_had_happened(model: FittedModel, tmp_path: Path, reorder: int) -> None:
     frames = {name: troubled(190, seed=number) for number, name in enumerate("abc")}
     rows = sorted((time, name) for name, frame in frames.items() for time in frame.index)
     times, names = zip(*rows, strict=True)
@@ -51,7 +51,7 @@ def test_a_restart_goes_on_as_if_nothing_had_happened(model: StreamModel, tmp_pa
     assert part.counts == whole.counts
 
 
-def test_a_state_of_another_model_or_a_torn_one_is_refused(model: StreamModel, tmp_path: Path) -> None:
+def test_a_state_of_another_model_or_a_torn_one_is_refused(model: FittedModel, tmp_path: Path) -> None:
     scorer = StreamScorer(model)
     assert read_state(tmp_path / "state", scorer) is None
     scorer.update([1.0, 2.0, 0.0])

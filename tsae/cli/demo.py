@@ -14,7 +14,8 @@ from rich.text import Text
 
 from tsae.cli.console import results
 from tsae.cli.detecting import Targets, detect, write_results
-from tsae.cli.fit import Settings, fit_detector
+from tsae.cli.fit import fit_detector
+from tsae.cli.fit_settings import Settings
 from tsae.cli.inputs import read_input
 from tsae.cli.options import Reading
 from tsae.cli.tables import events_table, text_table

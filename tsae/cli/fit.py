@@ -3,85 +3,26 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tsae.cli.console import notice, progress, results
+from tsae.cli.fit_settings import Settings
 from tsae.cli.inputs import exclusion_masks, read_input, stem_of
 from tsae.cli.options import Exclude, Reading, Size, Table
 from tsae.cli.paths import check_outputs
+from tsae.cli.pictures.fit import fit_pictures
 from tsae.cli.pictures.sources import is_folder, parse_size, refuse_options, stated_options
 from tsae.cli.tables import facts_table
-from tsae.detection.parameters.recipes import recipe
 from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
-    from tsae.detection.parameters.recipes import DataKind
     from tsae.series.table import SensorTable
 
-__all__ = ["Settings", "fit", "fit_detector"]
-
-_PANEL = "How the model is made (the defaults suit most tables)"
-
-
-def _option(*names: str, help: str) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=_PANEL, show_default=False)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What may be stated of the model; what is not is left to the detector."""
-
-    preset: Annotated[str | None, _option("--preset", help="fast, balanced, best, or alone (one kind only).")] = None
-    kind: Annotated[
-        str | None,
-        _option(
-            "--kind",
-            help="One kind of autoencoder that alone makes the score: undercomplete, deep, convolutional, transformer, "
-            "variational or denoising.",
-        ),
-    ] = None
-    architecture: Annotated[str | None, _option("--architecture", help="dense, conv or transformer.")] = None
-    window_size: Annotated[str | None, _option("--window-size", help="Rows a window: auto, 64, or 16,64.")] = None
-    latent_dim: Annotated[str | None, _option("--latent-dim", help="Length of the code: auto or a number.")] = None
-    threshold: Annotated[
-        str | None, _option("--threshold", help="pot, quantile, mad, conformal, spot, dspot, or the score itself.")
-    ] = None
-    false_alarm_rate: Annotated[
-        str | None, _option("--false-alarms", help="The budget: '1/week', '2 per 10000 rows', or '0.1%' of the rows.")
-    ] = None
-    robust: Annotated[
-        bool, _option("--robust", help="Leave out rows that are likely faulty: the table may hold unknown faults.")
-    ] = False
-    lag: Annotated[str | None, _option("--lag", help="Rows a score may wait for: auto or a number.")] = None
-    max_fill: Annotated[int | None, _option("--max-fill", help="Longest gap, in rows, that windows cross.")] = None
-    max_steps: Annotated[str | None, _option("--max-steps", help="Training steps at most: auto or a number.")] = None
-    accelerator: Annotated[str | None, _option("--accelerator", help="cpu, gpu, mps or auto.")] = None
-    seed: Annotated[int, _option("--seed", help="The same number gives the same model; 0 unless stated.")] = 0
-
-    def parameters(self, data: DataKind = "series") -> dict[str, Any]:
-        """The stated ones as the detector takes them, for tables or for pictures."""
-        apart = ("seed", "kind")
-        stated = {name: value for name, value in vars(self).items() if name not in apart and value is not None}
-        values = {name: _value(text) if isinstance(text, str) else text for name, text in stated.items()}
-        of_kind = {} if self.kind is None else recipe(self.kind, data)
-        return {**of_kind, **values, "random_state": self.seed}
-
-
-def _value(text: str) -> str | int | float | list[Any]:
-    """A number, several numbers, or a word."""
-    if "," in text:
-        return [_value(part.strip()) for part in text.split(",")]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+__all__ = ["fit", "fit_detector"]
 
 
 def fit(
@@ -101,8 +42,6 @@ def fit(
     TABLE may also be a folder of normal pictures.
     """
     if is_folder(table):
-        from tsae.cli.pictures.fit import fit_pictures
-
         refuse_options(table, [*(["--exclude"] if exclude else []), *stated_options(reading)])
         fit_pictures(table, output, parse_size(size), settings)
         return
@@ -163,7 +102,7 @@ def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: f
     from tsae.series.clock import infer_clock
 
     threshold = detector.learned_threshold_
-    sizes = sorted({member.window_size for member in detector.model_.members})
+    sizes = sorted({member.window_size for member in detector.model_.ensemble.members})
     how = "as stated"
     if threshold.false_alarm_rate is not None:
         how = f"{threshold.method}, false alarms {threshold.budget}; learned from {threshold.n_rows:,} held-out rows"

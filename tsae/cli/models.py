@@ -28,7 +28,7 @@ def table_detector(path: Path) -> AnomalyDetector:
             f"model {str(path)!r} is one of pictures and cannot read tables; score a folder of pictures with it, or "
             "fit a model on a table"
         )
-    from tsae.detection.saving import load
+    from tsae.detection.loading import load
 
     return cast("AnomalyDetector", load(path))
 
@@ -40,6 +40,6 @@ def image_detector(path: Path) -> ImageAnomalyDetector:
             f"model {str(path)!r} is one of tables and cannot read a folder of pictures; score a table with it, or "
             "fit a model on pictures, such as with `tsae fit FOLDER`"
         )
-    from tsae.detection.saving import load
+    from tsae.detection.loading import load
 
     return cast("ImageAnomalyDetector", load(path))

@@ -15,7 +15,7 @@ from pathlib import Path
 from tsae.cli.event_options import EventOptions
 from tsae.cli.paths import check_apart
 from tsae.errors import TsaeError
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel
 from tsae.series.options import ReadOptions
 from tsae.store import check_writable
 from tsae.streaming.connect import file_of, sink_of, source_of
@@ -55,7 +55,7 @@ class Service:
         self._options = options
         _check_files(options)
         self._model_stamp = self._stamp()
-        model = StreamModel.load(options.model)
+        model = FittedModel.load(options.model)
         scorer = StreamScorer(
             model, reorder=options.reorder, max_entities=options.max_entities, rules=events.rules(model.period)
         )
@@ -129,7 +129,7 @@ class Service:
             return
         self._model_stamp = stamp
         try:
-            self.runner.replace_model(StreamModel.load(self._options.model))
+            self.runner.replace_model(FittedModel.load(self._options.model))
         except TsaeError as error:
             _logger.error("the new model file is not used: %s", error)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsae.alarms.distributions import DistributionWatch, Reference
+from tsae.alarms.distributions import DistributionWatch
 from tsae.alarms.drift import Drift, drift_of, score_reference, watch_latest
 from tsae.alarms.events.event import Event
 from tsae.alarms.events.evidence import RowBlock, TrackedEvent
@@ -18,32 +17,17 @@ from tsae.alarms.events.explain import EventFinder, Labels, PeakView
 from tsae.alarms.events.peak import peak_rows, view_peak
 from tsae.alarms.events.rules import EventRules
 from tsae.alarms.events.tracking import join_levels
-from tsae.alarms.thresholds import StandingThreshold, ThresholdSet, adaptive_threshold
+from tsae.alarms.thresholds import StandingThreshold, adaptive_threshold
 from tsae.detection.inputs import Entity
 from tsae.detection.result import Detection
-from tsae.scoring.ensemble import Ensemble
+from tsae.model.fitted import FittedModel
 from tsae.scoring.tails import fit_log_tail
-from tsae.scoring.whole_series import CalibrationScores, grid_parts
+from tsae.scoring.whole_series import grid_parts
 from tsae.series.grid import GridSeries
 
-__all__ = ["DetectedRows", "DetectionRun", "DetectorFacts"]
+__all__ = ["DetectedRows", "DetectionRun"]
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class DetectorFacts:
-    """What a fitted detector knows that its detections need."""
-
-    model: Ensemble
-    lag: int
-    thresholds: ThresholdSet
-    calibration: CalibrationScores
-    channels: Sequence[str]
-    units: Mapping[str, str]
-    period: float | None
-    inputs: Reference | None
-    """How the channels were distributed in training."""
 
 
 class DetectedRows(NamedTuple):
@@ -73,15 +57,15 @@ class DetectionRun:
     """
 
     def __init__(
-        self, facts: DetectorFacts, entity: Entity, grid: GridSeries, rules: EventRules, *, name: str, adapt: bool
+        self, model: FittedModel, entity: Entity, grid: GridSeries, rules: EventRules, *, name: str, adapt: bool
     ) -> None:
-        self._facts, self._entity, self._grid, self._name = facts, entity, grid, name
-        self._of_rows = facts.thresholds.judged == "unsmoothed"
-        calibration = facts.thresholds.judged_of(facts.calibration)
-        self._static, self._tail = facts.thresholds.used.value, fit_log_tail(calibration)
-        following = adaptive_threshold(facts.thresholds, calibration) if adapt else None
+        self._model, self._entity, self._grid, self._name = model, entity, grid, name
+        self._of_rows = model.thresholds.judged == "unsmoothed"
+        calibration = model.thresholds.judged_of(model.calibration)
+        self._static, self._tail = model.thresholds.used.value, fit_log_tail(calibration)
+        following = adaptive_threshold(model.thresholds, calibration) if adapt else None
         self._following = following or StandingThreshold(self._static)
-        self._finder = EventFinder(rules, self._labels(), join_levels(facts.model.scaler), self._view(rules))
+        self._finder = EventFinder(rules, self._labels(), join_levels(model.ensemble.scaler), self._view(rules))
         self._seen = DistributionWatch(score_reference(calibration))
 
     @property
@@ -92,7 +76,7 @@ class DetectionRun:
     def parts(self) -> Iterator[DetectedRows]:
         """All rows in order, none twice; to be gone through once."""
         blocked_rows, of_rows = self._entity.excluded, self._of_rows
-        for part in grid_parts(self._facts.model, self._grid, lag=self._facts.lag):
+        for part in grid_parts(self._model.ensemble, self._grid, lag=self._model.lag):
             rows = slice(part.start, part.start + len(part.scores))
             judged = part.unsmoothed if of_rows else part.scores
             blocked = np.zeros(len(judged), dtype=bool) if blocked_rows is None else blocked_rows[rows]
@@ -116,8 +100,8 @@ class DetectionRun:
         following, entity = self._following, self._entity
         return drift_of(
             self._seen,
-            watch_latest(self._facts.inputs, entity.values, entity.excluded),
-            self._facts.channels,
+            watch_latest(self._model.inputs, entity.values, entity.excluded),
+            self._model.channels,
             first=following.first,
             last=following.value(),
         )
@@ -131,7 +115,7 @@ class DetectionRun:
         n_rows = len(self.index)
         numbers = {name: np.empty(n_rows) for name in ("scores", "judged", "thresholds", "p_values")}
         labels = np.empty(n_rows, dtype=bool)
-        errors = np.empty((n_rows, len(self._facts.channels)), dtype=np.float32)
+        errors = np.empty((n_rows, len(self._model.channels)), dtype=np.float32)
         for part in parts:
             labels[part.rows], errors[part.rows] = part.labels, part.errors
             for name, values in numbers.items():
@@ -145,25 +129,25 @@ class DetectionRun:
             **series,
             threshold=self._static,
             labels=pd.Series(labels, index=self.index, name="label"),
-            errors=pd.DataFrame(errors, index=self.index, columns=list(self._facts.channels), copy=False),
+            errors=pd.DataFrame(errors, index=self.index, columns=list(self._model.channels), copy=False),
             events=self.events,
             entity=self._name,
             drift=self.drift,
         )
 
     def _labels(self) -> Labels:
-        facts = self._facts
+        model = self._model
         return Labels(
-            *(facts.channels, facts.units, facts.period, self._name),
+            *(model.channels, model.units, model.period, self._name),
             time_of=lambda moment: self.index[moment.row],
             p_value_of=self._tail.p_value,
         )
 
     def _view(self, rules: EventRules) -> Callable[[TrackedEvent], PeakView]:
-        facts = self._facts
+        model = self._model
 
         def view(event: TrackedEvent) -> PeakView:
-            rows = peak_rows(facts.model, self._grid, event, rules=rules, lag=facts.lag)
-            return view_peak(facts.model, rows, self._entity.values[event.peak.row])
+            rows = peak_rows(model.ensemble, self._grid, event, rules=rules, lag=model.lag)
+            return view_peak(model.ensemble, rows, self._entity.values[event.peak.row])
 
         return view

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -15,10 +18,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsae.alarms.distributions import fit_reference
 from tsae.alarms.events.rules import EventRules
+from tsae.alarms.thresholds import learn_thresholds
+from tsae.checks import plain
 from tsae.detection.codes.series_uses import SeriesUses
-from tsae.detection.detecting import DetectionRun, DetectorFacts
+from tsae.detection.detecting import DetectionRun
 from tsae.detection.inputs import (
     Entity,
+    channel_names,
     check_period,
     checked_entities,
     data_hash,
@@ -29,11 +35,14 @@ from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
 from tsae.detection.labels.series import tuned_thresholds, with_label_classifier, without_anomalies
 from tsae.detection.parameters.series import series_options
 from tsae.detection.recalibration import SeriesThresholds
+from tsae.detection.saving import Arrays, pack_codes, package_versions, plain_parameters
 from tsae.fitting.calibration import held_out_scores
 from tsae.fitting.training_rows import used_spans
+from tsae.model.fitted import FittedModel
 from tsae.scoring.whole_series import score_grid
 from tsae.series.clock import infer_clock
 from tsae.series.grid import GridSeries
+from tsae.store import write_model
 
 __all__ = ["AnomalyDetector"]
 
@@ -257,6 +266,12 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, BaseEstimator)
             Rows labelled anomalous are kept out of training and calibration, and if there are any, the threshold is the
             one that does best on labelled and held-out rows, unless `threshold` states a number.
         """
+        learner = copy.copy(self)  # so that a failed fit leaves this one as it was
+        learner._learn(X, excluded, dict(units or {}), labels)
+        self.__dict__ = learner.__dict__
+        return self
+
+    def _learn(self, X: Any, excluded: Any, units: dict[str, str], labels: Any) -> None:
         from tsae.detection.codes.study import study_windows
         from tsae.fitting.build import fit_model  # loads Lightning, which scoring does without
 
@@ -264,43 +279,46 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, BaseEstimator)
         options = series_options(self.get_params(), seed=seed)
         tuning = check_label_parameters(self.label_classifier, self.label_beta, self.label_cost)
         entities, is_fleet = checked_entities(self, X, excluded, reset=True)
-        self.period_ = infer_clock(entities[0].index).period
+        period = infer_clock(entities[0].index).period
         for entity in entities:
-            check_period(entity.index, self.period_)
+            check_period(entity.index, period)
+        laid_out = partial(lay_out, period=period, max_fill=self.max_fill)
         lengths = [len(entity.values) for entity in entities]
         known = labels_of_parts(labels, lengths, is_fleet=is_fleet)
         normal = [without_anomalies(entity, part) for entity, part in zip(entities, known, strict=True)]
         self.rejected_: list[list[list[int]]] = [[] for _ in entities]
         if self.robust:
-            normal, self.rejected_ = without_suspicious_rows(normal, self._grid)
-        spans = used_spans([self._grid(part) for part in normal], [part.excluded for part in normal], self.held_out)
-        self.model_, self.fit_reports_ = fit_model(spans, options, random_state=seed)
-        self.inputs_ = fit_reference([span.values for span in spans])
-        self.codes_ = study_windows(self.model_, spans, random_state=seed)
-        self.lag_ = self.model_.full_lag if isinstance(self.lag, str) else min(int(self.lag), self.model_.full_lag)
-        grids, honest = [self._grid(entity) for entity in entities], None
+            normal, self.rejected_ = without_suspicious_rows(normal, laid_out)
+        spans = used_spans([laid_out(part) for part in normal], [part.excluded for part in normal], self.held_out)
+        ensemble, self.fit_reports_ = fit_model(spans, options, random_state=seed)
+        self.codes_ = study_windows(ensemble, spans, random_state=seed)
+        lag = ensemble.full_lag if isinstance(self.lag, str) else min(int(self.lag), ensemble.full_lag)
+        grids, honest = [laid_out(entity) for entity in entities], None
         if self.label_classifier:
-            self.model_, honest = with_label_classifier(self.model_, grids, known, lag=self.lag_)
-        self.calibration_ = held_out_scores(self.model_, spans, lag=self.lag_)
-        self.units_ = dict(units or {})
-        self.data_hash_ = data_hash(entities)
-        self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
+            ensemble, honest = with_label_classifier(ensemble, grids, known, lag=lag)
+        calibration = held_out_scores(ensemble, spans, lag=lag)
+        thresholds = learn_thresholds(calibration, plain(self.threshold), plain(self.false_alarm_rate), period)
         if isinstance(self.threshold, str) and any((part == 1).any() for part in known):
-            self._take(
-                tuned_thresholds(
-                    *(self.model_, grids, known, self.calibration_),
-                    lag=self.lag_,
-                    tuning=tuning,
-                    honest=honest,
-                )
-            )
-        return self
+            rows = (ensemble, grids, known, calibration)
+            thresholds = tuned_thresholds(*rows, lag=lag, tuning=tuning, honest=honest)
+        self.model_ = FittedModel(
+            ensemble,
+            thresholds,
+            calibration,
+            channel_names(self),
+            units,
+            period,
+            lag,
+            self.max_fill,
+            inputs=fit_reference([span.values for span in spans]),
+            data_hash=data_hash(entities),
+        )
 
     def score_samples(self, X: Any) -> FloatArray:
         """Scores `(n_timesteps,)` in scikit-learn's sign: the lower, the more abnormal. Fleets are concatenated."""
         entities, _ = self._checked(X)
         return -np.concatenate(
-            [score_grid(self.model_, self._grid(entity), lag=self.lag_).scores for entity in entities]
+            [score_grid(self._ensemble, self._grid(entity), lag=self.lag_).scores for entity in entities]
         )
 
     def decision_function(self, X: Any) -> FloatArray:
@@ -347,10 +365,20 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, BaseEstimator)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to score into one file; an existing file stays intact until the new one is whole."""
-        from tsae.detection.saving import save_detector
-
         check_is_fitted(self, "model_")
-        save_detector(self, path)
+        tensors: Arrays = {}
+        model = self.model_.pack(tensors)
+        manifest = {
+            "kind": "AnomalyDetector",
+            "parameters": plain_parameters(self.get_params()),
+            "named_channels": hasattr(self, "feature_names_in_"),
+            **model,
+            "fitted": model["fitted"] | {"rejected_": self.rejected_},
+            "fit_reports": [asdict(report) for report in self.fit_reports_],
+            "codes": pack_codes(self.codes_, tensors),
+            "packages": package_versions(),
+        }
+        write_model(path, tensors, manifest)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -365,12 +393,10 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, BaseEstimator)
         return entities, is_fleet
 
     def _grid(self, entity: Entity) -> GridSeries:
-        return lay_out(entity, period=self.period_, max_fill=self.max_fill)
+        return lay_out(entity, period=self.model_.period, max_fill=self.model_.max_fill)
 
     def _like(self, entity: Entity, table: NDArray[np.floating] | None) -> Any:
         return table if entity.columns is None else pd.DataFrame(table, index=entity.index, columns=entity.columns)
 
     def _run(self, entity: Entity, rules: EventRules | None, name: str, adapt: bool) -> DetectionRun:
-        learned = (self.model_, self.lag_, self.thresholds_, self.calibration_)
-        facts = DetectorFacts(*learned, self.channels_, self.units_, self.period_, self.inputs_)
-        return DetectionRun(facts, entity, self._grid(entity), rules or EventRules(), name=name, adapt=adapt)
+        return DetectionRun(self.model_, entity, self._grid(entity), rules or EventRules(), name=name, adapt=adapt)

@@ -18,7 +18,15 @@ from tsae.errors import DataError
 from tsae.series.clock import Clock, grid_steps, infer_clock, timestamps_ns
 from tsae.series.grid import GridSeries, on_grid
 
-__all__ = ["Entity", "check_period", "checked_entities", "data_hash", "lay_out", "without_suspicious_rows"]
+__all__ = [
+    "Entity",
+    "channel_names",
+    "check_period",
+    "checked_entities",
+    "data_hash",
+    "lay_out",
+    "without_suspicious_rows",
+]
 
 _LARGEST = 1e150  # beyond, squares overflow; no sensor measures it, but some mark faults with 1.8e308
 
@@ -59,6 +67,12 @@ def checked_entities(
         for number, (part, mask) in enumerate(zip(parts, masks, strict=True))
     ]
     return entities, is_fleet
+
+
+def channel_names(estimator: BaseEstimator) -> list[str]:
+    """Return the names of the columns that the estimator has seen; `x0`, `x1`, … if it was an array."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return [f"x{i}" for i in range(estimator.n_features_in_)] if names is None else [str(name) for name in names]
 
 
 def _checked(estimator: BaseEstimator, X: Any, excluded: ArrayLike | None, *, reset: bool) -> Entity:

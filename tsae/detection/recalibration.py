@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from tsae.alarms.thresholds import Threshold, ThresholdSet, check_threshold, known_scores, learn_thresholds
+from tsae.alarms.thresholds import check_threshold, known_scores, learn_thresholds
 from tsae.checks import plain
 from tsae.detection.inputs import Entity
 from tsae.detection.labels.checks import chosen_learner, labels_of_parts
@@ -26,21 +26,9 @@ FloatArray = NDArray[np.float64]
 class SeriesThresholds(SeriesEstimator):
     """Thresholds of an estimator of series, learned from scores of normal rows or chosen by labels."""
 
-    calibration_: CalibrationScores
-    period_: float | None
     false_alarm_rate: float | str
     label_beta: float
     label_cost: float | None
-
-    @property
-    def learned_threshold_(self) -> Threshold:
-        """What stands behind `threshold_`."""
-        return self.thresholds_.settled
-
-    @property
-    def learned_immediate_threshold_(self) -> Threshold:
-        """The threshold of scores at lag 0."""
-        return self.thresholds_.immediate
 
     def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | str | None = None) -> Self:
         """Learn the threshold anew from the scores of held-out normal rows, or state it, without training again.
@@ -62,7 +50,9 @@ class SeriesThresholds(SeriesEstimator):
         """
         check_is_fitted(self, "model_")
         rate = self.false_alarm_rate if false_alarm_rate is None else plain(false_alarm_rate)
-        return self._take(learn_thresholds(self.calibration_, plain(threshold), rate, self.period_))
+        thresholds = learn_thresholds(self.calibration_, plain(threshold), rate, self.period_)
+        self.model_ = self.model_.with_thresholds(thresholds)
+        return self
 
     def recalibrate(
         self,
@@ -119,29 +109,23 @@ class SeriesThresholds(SeriesEstimator):
         scores = self._scores([without_anomalies(*each) for each in zip(entities, anomalies, strict=True)])
         known_scores(scores.settled)
         if isinstance(learner, LabelTuning):
-            rows = (self.model_, [self._grid(entity) for entity in entities], anomalies, scores)
+            rows = (self._ensemble, [self._grid(entity) for entity in entities], anomalies, scores)
             found = tuned_thresholds(*rows, lag=self.lag_, tuning=learner, honest=None)
         else:
             found = learn_thresholds(scores, learner, rate, self.period_)
-        self.calibration_ = scores
-        return self._take(found)
+        self.model_ = self.model_.with_thresholds(found, scores)
+        return self
 
     def _scores(self, entities: Sequence[Entity]) -> CalibrationScores:
         """Scores of all rows that are not excluded."""
         parts: list[list[FloatArray]] = [[] for _ in CalibrationScores._fields]
         for entity in entities:
-            settled, immediate = (score_grid(self.model_, self._grid(entity), lag=lag) for lag in (self.lag_, 0))
+            settled, immediate = (score_grid(self._ensemble, self._grid(entity), lag=lag) for lag in (self.lag_, 0))
             used = slice(None) if entity.excluded is None else ~entity.excluded
             scores = (settled.scores, immediate.scores, settled.unsmoothed, immediate.unsmoothed)
             for part, each in zip(parts, scores, strict=True):
                 part.append(each[used])
         return CalibrationScores(*map(np.concatenate, parts))
-
-    def _take(self, thresholds: ThresholdSet) -> Self:
-        self.thresholds_ = thresholds
-        self.threshold_ = thresholds.settled.value
-        self.offset_ = -self.threshold_
-        return self
 
 
 def _anomalies(entity: Entity, labels: FloatArray) -> FloatArray:

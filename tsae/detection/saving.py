@@ -1,97 +1,62 @@
-"""Detectors to model files and back."""
+"""What a model file keeps of a detector beside its model, the same for every kind."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import version
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
-from tsae.alarms.thresholds import Threshold, ThresholdSet
-from tsae.detection.detector import AnomalyDetector
-from tsae.detection.packing import (
-    Arrays,
-    fit_report,
-    pack_codes,
-    package_versions,
-    plain_parameters,
-    unpack_codes,
-)
-from tsae.model.packing import (
-    pack_reference,
-    pack_score_model,
-    reading_parts,
-    unpack_reference,
-    unpack_score_model,
-)
-from tsae.scoring.whole_series import CalibrationScores
-from tsae.store import read_model, write_model
+from tsae.checks import plain
+from tsae.detection.codes.bottleneck import BottleneckFacts
+from tsae.detection.codes.cloud import CodeCloud, CodeFacts, Compression
+from tsae.training.report import FitReport
 
-if TYPE_CHECKING:
-    from tsae.detection.images.detector import ImageAnomalyDetector
+__all__ = [
+    "Arrays",
+    "fit_report",
+    "pack_codes",
+    "package_versions",
+    "plain_parameters",
+    "unpack_codes",
+]
 
-__all__ = ["load", "save_detector"]
-
-_FITTED = ("period_", "lag_", "units_", "data_hash_", "n_features_in_", "rejected_")
+Arrays = dict[str, NDArray[Any]]
+_PACKAGES = ("tsae", "torch", "pytorch-lightning", "numpy", "pandas", "scikit-learn")
 
 
-def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> None:
-    """Write a fitted detector into one file, atomically."""
-    tensors: Arrays = {}
-    manifest = {
-        "kind": "AnomalyDetector",
-        "parameters": plain_parameters(detector.get_params()),
-        "channels": detector.channels_,
-        "named_channels": hasattr(detector, "feature_names_in_"),
-        "fitted": {name: getattr(detector, name) for name in _FITTED},
-        "thresholds": [asdict(threshold) for threshold in detector.thresholds_],
-        "fit_reports": [asdict(report) for report in detector.fit_reports_],
-        "members": pack_score_model(detector.model_, tensors),
-        "formula": asdict(detector.model_.formula),
-        "codes": pack_codes(detector.codes_, tensors),
-        "packages": package_versions(),
-    }
-    tensors |= {f"calibration.{name}": scores for name, scores in detector.calibration_._asdict().items()}
-    tensors |= pack_reference(detector.inputs_)
-    write_model(path, tensors, manifest)
+def package_versions() -> dict[str, str]:
+    """What a model was fitted with."""
+    return {name: version(name) for name in _PACKAGES}
 
 
-def load(path: str | os.PathLike[str]) -> AnomalyDetector | ImageAnomalyDetector:
-    """Read the fitted detector that a model file holds; nothing in the file is executed.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is not a tsae model, is damaged, or of a newer format.
-    """
-    tensors, manifest = read_model(path)
-    with reading_parts(path):
-        return _KINDS[manifest["kind"]](tensors, manifest)
+def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON knows them; a random generator cannot be kept and becomes `None`."""
+    values = {name: plain(value) for name, value in parameters.items()}
+    if not isinstance(values["random_state"], int):
+        values["random_state"] = None
+    return values
 
 
-def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
-    detector = AnomalyDetector(**manifest["parameters"])
-    for name in _FITTED:
-        setattr(detector, name, manifest["fitted"][name])
-    if manifest["named_channels"]:
-        detector.feature_names_in_ = np.array(manifest["channels"], dtype=object)
-    detector.model_ = unpack_score_model(tensors, manifest)
-    detector.inputs_ = unpack_reference(tensors)
-    detector.codes_ = unpack_codes(manifest["codes"], tensors)
-    detector.fit_reports_ = [fit_report(report) for report in manifest["fit_reports"]]
-    detector.calibration_ = CalibrationScores(*(tensors[f"calibration.{name}"] for name in CalibrationScores._fields))
-    return detector._take(ThresholdSet(*(Threshold(**threshold) for threshold in manifest["thresholds"])))
+def fit_report(facts: Mapping[str, Any]) -> FitReport:
+    """A report as it stood in a manifest."""
+    return FitReport(**{**facts, "history": tuple(map(tuple, facts["history"]))})
 
 
-def _unpack_images(tensors: Arrays, manifest: dict[str, Any]) -> ImageAnomalyDetector:
-    from tsae.detection.images.saving import unpack_image_detector  # loads torch, which scoring tables does without
+def pack_codes(codes: CodeFacts, tensors: Arrays) -> dict[str, Any]:
+    """Put the arrays of what is known of codes into `tensors`; return what goes into the manifest."""
+    tensors |= {"codes.left": codes.left, "codes.left_by_row": codes.left_by_row}
+    if codes.cloud is not None:
+        tensors |= {f"codes.cloud.{name}": array for name, array in vars(codes.cloud).items()}
+    return {"compression": codes.compression._asdict(), "bottleneck": asdict(codes.bottleneck)}
 
-    return unpack_image_detector(tensors, manifest)
 
-
-_KINDS: dict[str, Callable[[Arrays, dict[str, Any]], AnomalyDetector | ImageAnomalyDetector]] = {
-    "AnomalyDetector": _unpack,
-    "ImageAnomalyDetector": _unpack_images,
-}
+def unpack_codes(facts: Mapping[str, Any], tensors: Arrays) -> CodeFacts:
+    """What `pack_codes` has packed."""
+    cloud = None
+    if "codes.cloud.weights" in tensors:
+        cloud = CodeCloud(*(tensors[f"codes.cloud.{name}"] for name in ("weights", "means", "factors")))
+    left = tensors["codes.left"], tensors["codes.left_by_row"]
+    return CodeFacts(Compression(**facts["compression"]), *left, cloud, BottleneckFacts.of(facts["bottleneck"]))

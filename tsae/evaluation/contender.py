@@ -60,8 +60,7 @@ class Contender:
 
     def set_lag(self, lag: int | str) -> None:
         """Score at another lag from now on, "auto" for all that helps; only for an `AnomalyDetector`."""
-        full = self._detector.model_.full_lag
-        self._detector.lag_ = full if isinstance(lag, str) else min(lag, full)
+        self._detector.model_ = self._detector.model_.at_lag(lag)
 
     def _prepared(self, rows: FloatArray) -> FloatArray:
         return rows.copy() if self._preparation is None else self._preparation.prepare(rows)

@@ -11,7 +11,7 @@ import torch
 
 from tsae.errors import ParameterError
 from tsae.export.score import ScoreGraph
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel, causal_model
 from tsae.networks.graph import traced
 from tsae.store import write_atomically
 
@@ -55,7 +55,7 @@ def export_onnx(detector: Any, path: str | os.PathLike[str]) -> ExportedGraph:
     Parameters
     ----------
     detector
-        A fitted `AnomalyDetector`, or the `StreamModel` of a model file.
+        A fitted `AnomalyDetector`, or the `FittedModel` of a model file.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def export_onnx(detector: Any, path: str | os.PathLike[str]) -> ExportedGraph:
     OutputError
         If the file cannot be written.
     """
-    model = StreamModel.of(detector)
+    model = causal_model(detector)
     graph = ScoreGraph(model).eval()
     example = torch.zeros(3, graph.n_rows, graph.n_channels, dtype=torch.float64)
     try:
@@ -81,7 +81,7 @@ def export_onnx(detector: Any, path: str | os.PathLike[str]) -> ExportedGraph:
     return ExportedGraph(graph.n_rows, graph.n_channels, graph.threshold, len(content))
 
 
-def _with_facts(content: bytes, model: StreamModel, graph: ScoreGraph) -> bytes:
+def _with_facts(content: bytes, model: FittedModel, graph: ScoreGraph) -> bytes:
     import onnx
 
     facts = {

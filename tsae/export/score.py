@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tsae.export.inputs import ConstantGraph, ScalingGraph, SwitchGraph, as_tensor, longest_stay
 from tsae.export.members import MemberGraph
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel
 from tsae.scoring.combination import NEUTRAL_SCORE
 from tsae.scoring.ensemble import Ensemble
 
@@ -33,24 +33,24 @@ class ScoreGraph(nn.Module):
     What `StreamScorer(lag=0)` answers for the last of these rows, with the learned threshold.
     """
 
-    def __init__(self, model: StreamModel) -> None:
+    def __init__(self, model: FittedModel) -> None:
         super().__init__()
-        score_model = model.score_model
-        scaler, formula, n_rows = score_model.scaler, score_model.formula, rows_needed(score_model)
+        ensemble = model.ensemble
+        scaler, formula, n_rows = ensemble.scaler, ensemble.formula, rows_needed(ensemble)
         self.knee = formula.knee
-        counted = score_model.counted(full=False).tolist()
+        counted = ensemble.counted(full=False).tolist()
         self.n_rows, self.n_channels = n_rows, len(scaler.role)
         self.scaling = ScalingGraph(scaler)
         self.members = [
             MemberGraph(member, n_rows=n_rows, counts=counts)
-            for member, counts in zip(score_model.members, counted, strict=True)
+            for member, counts in zip(ensemble.members, counted, strict=True)
         ]
-        self.n_ends = max(member.immediate.kernels.shape[1] for member in score_model.members)
+        self.n_ends = max(member.immediate.kernels.shape[1] for member in ensemble.members)
         channels = scaler.network_channels, scaler.constant_channels, scaler.switch_channels
         self.network, self.constant, self.switch = map(as_tensor, channels)
         memory, has_constants = formula.constant_memory, bool(len(scaler.constant_channels))
         self.constants = ConstantGraph(memory, n_rows, self.n_ends) if has_constants else None
-        self.switches = None if score_model.switches is None else SwitchGraph(score_model.switches, formula, n_rows)
+        self.switches = None if ensemble.switches is None else SwitchGraph(ensemble.switches, formula, n_rows)
         self.judges_smoothed = model.thresholds.judged == "smoothed"
         self.threshold = model.thresholds.used_immediate.value
         order = [*scaler.network_channels, *scaler.constant_channels, *scaler.switch_channels]

@@ -1,122 +1,126 @@
-"""What a stream needs to know of a fitted detector; loads neither torch nor scikit-learn."""
+"""`FittedModel`: all that a fitted detector of series knows; loads neither torch nor scikit-learn."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tsae.alarms.distributions import Reference
-from tsae.alarms.thresholds import Threshold, ThresholdSet
+from tsae.alarms.thresholds import ThresholdSet
 from tsae.errors import ParameterError
-from tsae.model.packing import reading_parts, unpack_reference, unpack_score_model
+from tsae.model.packing import Arrays, pack_parts, reading_parts, unpack_parts
 from tsae.scoring.ensemble import Ensemble
 from tsae.scoring.tails import LogTail, fit_log_tail
+from tsae.scoring.whole_series import CalibrationScores
 from tsae.store import parse_model, read_file
 
-__all__ = ["StreamModel"]
-
-FloatArray = NDArray[np.float64]
+__all__ = ["FittedModel", "causal_model"]
 
 
 @dataclass(frozen=True)
-class StreamModel:
-    """A fitted detector, as far as a stream needs it.
+class FittedModel:
+    """Ensemble, thresholds and channels of a fitted `AnomalyDetector`.
+
+    It scores tables through its detector, and streams by itself: `StreamScorer(FittedModel.load(path))`.
 
     Examples
     --------
-    >>> StreamModel.load("missing.tsae")
+    >>> FittedModel.load("missing.tsae")
     Traceback (most recent call last):
     tsae.errors.ModelFileError: cannot read model 'missing.tsae': No such file or directory; check the path
     """
 
-    score_model: Ensemble
-    lag: int
-    """Rows a settled score waits for."""
+    ensemble: Ensemble
+    """Scaler, members, switches, blame and label classifier: all that makes the score."""
     thresholds: ThresholdSet
-    calibration: Mapping[str, FloatArray]
-    """Scores of normal rows by the names of `thresholds`, that adaptive ones begin with; each `(n,)`."""
+    calibration: CalibrationScores
+    """Scores of normal rows, which thresholds are learned from and adaptive ones begin with."""
     channels: Sequence[str]
     units: Mapping[str, str]
+    """Unit by channel, for the channels that have one."""
     period: float | None
-    """Seconds from row to row."""
-    inputs: Reference
-    """How the channels were distributed in training."""
+    """Seconds from row to row; `None` without a clock."""
+    lag: int
+    """Rows that a settled score waits for."""
     max_fill: int
     """Longest gap, in rows, that windows may cross."""
-    file: bytes = field(default=b"", repr=False)
-    """The model file; empty if it came from none."""
-
-    def __post_init__(self) -> None:
-        if self.score_model.classifier is not None:
-            raise ParameterError(
-                "`label_classifier` (=True) joins the scores of whole tables only; fit with label_classifier=False to "
-                "score a stream"
-            )
+    inputs: Reference
+    """Distributions of the channels in training."""
+    data_hash: str
+    """SHA-256 of the training data."""
+    file: bytes = field(default=b"", repr=False, compare=False)
+    """The model file; empty if it was not loaded from one."""
 
     @cached_property
     def checksum(self) -> str:
-        """Of the model file, thresholds and all; empty if it came from none."""
+        """SHA-256 of the model file; empty if it was not loaded from one."""
         return hashlib.sha256(self.file).hexdigest() if self.file else ""
 
     def tail(self, kind: str) -> LogTail:
-        """Scores of normal rows of one kind, a name of `thresholds`, as a distribution."""
-        return fit_log_tail(self.calibration[kind])
+        """Return the distribution of normal scores of one kind, a field of `CalibrationScores`."""
+        return fit_log_tail(getattr(self.calibration, kind))
+
+    def with_thresholds(self, thresholds: ThresholdSet, calibration: CalibrationScores | None = None) -> FittedModel:
+        """Return the model with other thresholds and, unless `None`, the scores that they were learned from."""
+        return replace(self, thresholds=thresholds, calibration=calibration or self.calibration, file=b"")
+
+    def at_lag(self, lag: int | str) -> FittedModel:
+        """Return the model whose scores wait for at most `lag` rows; "auto" waits for all that help."""
+        full = self.ensemble.full_lag
+        return replace(self, lag=full if isinstance(lag, str) else min(int(lag), full), file=b"")
+
+    def pack(self, tensors: Arrays) -> dict[str, Any]:
+        """Put the arrays into `tensors`; return the part of the manifest that goes with them."""
+        return pack_parts({part.name: getattr(self, part.name) for part in fields(self)}, tensors)
 
     @classmethod
-    def of(cls, detector: Any) -> StreamModel:
-        """The part of a fitted detector that a stream needs."""
-        if isinstance(detector, cls):
-            return detector
-        if not hasattr(detector, "model_"):
-            from sklearn.utils.validation import check_is_fitted
-
-            check_is_fitted(detector, "model_")
-        if not isinstance(getattr(detector, "model_", None), Ensemble):
-            raise ParameterError(f"`detector` (={type(detector).__name__}) scores no series; pass an AnomalyDetector")
-        return cls(
-            score_model=detector.model_,
-            lag=detector.lag_,
-            thresholds=detector.thresholds_,
-            calibration=detector.calibration_._asdict(),
-            channels=detector.channels_,
-            units=detector.units_,
-            period=detector.period_,
-            inputs=detector.inputs_,
-            max_fill=detector.max_fill,
-        )
+    def unpack(cls, tensors: Arrays, manifest: Mapping[str, Any], *, file: bytes = b"") -> FittedModel:
+        """Return the model that `pack` took apart."""
+        return cls(**unpack_parts(tensors, manifest), file=file)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> StreamModel:
-        """Read it from a model file, whose bytes it keeps.
+    def load(cls, path: str | os.PathLike[str]) -> FittedModel:
+        """Read the model from a file that `AnomalyDetector.save` wrote, and keep the file's bytes.
 
         Raises
         ------
         ModelFileError
-            If the file is no model, is damaged, or of a newer format.
+            If the file is not a model, is damaged, or has a newer format.
         ParameterError
-            If it is a model of pictures.
+            If the model was fitted on images.
         """
         file = read_file(path)
         tensors, manifest = parse_model(file, path)
         if manifest.get("kind") != "AnomalyDetector":
             raise ParameterError(f"model {str(path)!r} is one of pictures and cannot read series; fit one on a table")
         with reading_parts(path):
-            return cls(
-                score_model=unpack_score_model(tensors, manifest),
-                lag=manifest["fitted"]["lag_"],
-                thresholds=ThresholdSet(*(Threshold(**threshold) for threshold in manifest["thresholds"])),
-                calibration={name: tensors[f"calibration.{name}"] for name in ThresholdSet._fields},
-                channels=manifest["channels"],
-                units=manifest["fitted"]["units_"],
-                period=manifest["fitted"]["period_"],
-                inputs=unpack_reference(tensors),
-                max_fill=manifest["parameters"]["max_fill"],
-                file=file,
-            )
+            return cls.unpack(tensors, manifest, file=file)
+
+
+def causal_model(detector: Any) -> FittedModel:
+    """Return the model of a fitted `AnomalyDetector`, or the `FittedModel` itself, to score rows as they arrive.
+
+    Raises
+    ------
+    NotFittedError
+        If the detector is not fitted.
+    ParameterError
+        If it does not score series, or its label classifier needs whole tables.
+    """
+    if not isinstance(detector, FittedModel) and not hasattr(detector, "model_"):
+        from sklearn.utils.validation import check_is_fitted
+
+        check_is_fitted(detector, "model_")
+    model = detector if isinstance(detector, FittedModel) else getattr(detector, "model_", None)
+    if not isinstance(model, FittedModel):
+        raise ParameterError(f"`detector` (={type(detector).__name__}) scores no series; pass an AnomalyDetector")
+    if model.ensemble.classifier is not None:
+        raise ParameterError(
+            "`label_classifier` (=True) joins the scores of whole tables only; fit with label_classifier=False to "
+            "score a stream"
+        )
+    return model

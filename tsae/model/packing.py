@@ -1,9 +1,9 @@
-"""The score model to arrays and a manifest, and back; loads neither torch nor scikit-learn."""
+"""A fitted model to arrays and a manifest, and back; loads neither torch nor scikit-learn."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.distributions import Reference
+from tsae.alarms.thresholds import Threshold, ThresholdSet
 from tsae.errors import ModelFileError
 from tsae.networks.criterion import Judge
 from tsae.networks.network import Graph
@@ -25,26 +26,55 @@ from tsae.scoring.member import Member, MemberScale
 from tsae.scoring.smoothing import immediate_kernels, settled_kernels
 from tsae.scoring.switches import SwitchHabits, SwitchModel
 from tsae.scoring.tails import LogTail
+from tsae.scoring.whole_series import CalibrationScores
 from tsae.scoring.window_models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
 from tsae.series.channels import ChannelScaler
 
-__all__ = ["pack_reference", "pack_score_model", "reading_parts", "unpack_reference", "unpack_score_model"]
+__all__ = ["Arrays", "pack_parts", "reading_parts", "unpack_parts"]
 
 Arrays = dict[str, NDArray[Any]]
 _BLAME = ("centre", "precision", "usual")
+_PLAIN = ("period", "lag", "max_fill", "units", "data_hash")
+"""Fields of a `FittedModel` that a manifest keeps as they are."""
 
 
 @contextmanager
 def reading_parts(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Tell a file that lacks a part, or holds another one than expected, by its name."""
+    """Raise a `ModelFileError` that names the file if a part is missing or not as expected."""
     try:
         yield
     except (KeyError, TypeError, IndexError, AttributeError, RuntimeError, ValueError) as error:
         raise ModelFileError(f"model file {str(path)!r} lacks a part ({error}); fit again") from error
 
 
-def pack_score_model(model: Ensemble, tensors: Arrays) -> list[dict[str, Any]]:
-    """Put a model's arrays into `tensors`; return what the manifest says of its members."""
+def pack_parts(parts: Mapping[str, Any], tensors: Arrays) -> dict[str, Any]:
+    """Put the arrays of a `FittedModel`, given as its fields by name, into `tensors`; return its part of a manifest."""
+    tensors |= {f"calibration.{name}": scores for name, scores in parts["calibration"]._asdict().items()}
+    tensors |= {f"inputs.{name}": array for name, array in vars(parts["inputs"]).items()}
+    return {
+        "channels": list(parts["channels"]),
+        "fitted": {f"{name}_": parts[name] for name in _PLAIN},
+        "thresholds": [asdict(threshold) for threshold in parts["thresholds"]],
+        "members": _pack_ensemble(parts["ensemble"], tensors),
+        "formula": asdict(parts["ensemble"].formula),
+    }
+
+
+def unpack_parts(tensors: Arrays, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a `FittedModel`, by name, that `pack_parts` took apart."""
+    tensors, manifest = _upgraded(tensors, manifest)
+    fitted = {"max_fill_": manifest["parameters"].get("max_fill")} | manifest["fitted"]  # as the first format has it
+    return {
+        "ensemble": _unpack_ensemble(tensors, manifest),
+        "thresholds": ThresholdSet(*(Threshold(**threshold) for threshold in manifest["thresholds"])),
+        "calibration": CalibrationScores(*(tensors[f"calibration.{name}"] for name in CalibrationScores._fields)),
+        "channels": manifest["channels"],
+        "inputs": Reference(**{part.name: tensors[f"inputs.{part.name}"] for part in fields(Reference)}),
+        **{name: fitted[f"{name}_"] for name in _PLAIN},
+    }
+
+
+def _pack_ensemble(model: Ensemble, tensors: Arrays) -> list[dict[str, Any]]:
     scaler = model.scaler
     tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
     if model.switches is not None:
@@ -56,8 +86,7 @@ def pack_score_model(model: Ensemble, tensors: Arrays) -> list[dict[str, Any]]:
     return [_pack_member(member, f"members.{number}.", tensors) for number, member in enumerate(model.members)]
 
 
-def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> Ensemble:
-    """The model that `pack_score_model` has taken apart."""
+def _unpack_ensemble(tensors: Arrays, manifest: Mapping[str, Any]) -> Ensemble:
     scaler = ChannelScaler(tensors["scaler.mean"], tensors["scaler.scale"], tensors["scaler.role"])
     members = [
         _unpack_member(member, f"members.{number}.", tensors) for number, member in enumerate(manifest["members"])
@@ -69,25 +98,13 @@ def unpack_score_model(tensors: Arrays, manifest: dict[str, Any]) -> Ensemble:
         switches = SwitchModel(**parts, habits=habits)
     blame = BlameModel(**{name: tensors[f"blame.{name}"] for name in _BLAME})
     known = blame if blame.precision.size else None
-    formula = _formula(manifest["formula"] if manifest["format_version"] > 1 else {})
-    return Ensemble(scaler, tuple(members), switches, known, labelled_of(tensors), formula)
+    return Ensemble(scaler, tuple(members), switches, known, labelled_of(tensors), _formula(manifest["formula"]))
 
 
-def _formula(facts: dict[str, Any]) -> Formula:
-    """Constants that the file was fitted with; files of the first format keep none and are of version 1."""
-    if facts.get("version", 1) > Formula().version:
+def _formula(facts: Mapping[str, Any]) -> Formula:
+    if facts["version"] > Formula().version:
         raise ModelFileError("the model scores by a later version of the formula; use a newer tsae")
     return Formula(**facts)
-
-
-def pack_reference(reference: Reference) -> Arrays:
-    """How the channels were distributed in training, as arrays."""
-    return {f"inputs.{name}": array for name, array in vars(reference).items()}
-
-
-def unpack_reference(tensors: Arrays) -> Reference:
-    """What `pack_reference` has taken apart."""
-    return Reference(**{field.name: tensors[f"inputs.{field.name}"] for field in fields(Reference)})
 
 
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
@@ -100,12 +117,13 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
     judge = model.judge if isinstance(model, ReconstructionModel) else None
     if isinstance(model, ReconstructionModel) and model.lowest is not None:
         tensors[f"{prefix}lowest"] = model.lowest
-    tails = {}
+    scales = {}
     for kind, scale in (("settled", member.settled), ("immediate", member.immediate)):
         tensors[f"{prefix}{kind}.levels"] = scale.levels
         tensors[f"{prefix}{kind}.kernels"] = scale.kernels
         tensors[f"{prefix}{kind}.knots"] = np.stack([tail.knots for tail in scale.tails])
-        tails[kind] = [{"floor": tail.floor, "excess": tail.excess} for tail in scale.tails]
+        tails = [{"floor": tail.floor, "excess": tail.excess} for tail in scale.tails]
+        scales[kind] = {"lookahead": scale.lookahead, "tails": tails}
     return {
         "window_size": member.window_size,
         "stride": member.stride,
@@ -115,15 +133,14 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
         "state": list(state),
         "graphs": {name: graph.arrays for name, graph in graphs.items()},
         "network": asdict(member.options),
-        "tails": tails,
+        "scales": scales,
     }
 
 
 def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Member:
     options = NetworkOptions(**facts["network"])
     settled, immediate = (
-        _unpack_scale(facts["tails"][kind], f"{prefix}{kind}.", tensors, kernels(facts["window_size"]))
-        for kind, kernels in (("settled", settled_kernels), ("immediate", immediate_kernels))
+        _unpack_scale(facts["scales"][kind], f"{prefix}{kind}.", tensors) for kind in ("settled", "immediate")
     )
     shape = (facts["window_size"], len(settled.levels))
     state = {name: tensors[f"{prefix}network.{name}"] for name in facts["state"]}
@@ -149,15 +166,22 @@ def _unpack_masked(
     return MaskedModel(linear, StoredNetwork(options, shape, inner, graphs, block) if inner else None)
 
 
-def _unpack_scale(
-    tails: list[dict[str, float]], prefix: str, tensors: Arrays, first_format: tuple[NDArray[np.float64], int]
-) -> MemberScale:
-    """Take a scale apart; files of the first format keep no kernels, which were those of `first_format`."""
-    kernels, lookahead = first_format
-    pairs = zip(tensors[f"{prefix}knots"], tails, strict=True)
-    return MemberScale(
-        tensors[f"{prefix}levels"],
-        tuple(LogTail(knots=knots, **tail) for knots, tail in pairs),
-        tensors.get(f"{prefix}kernels", kernels),
-        lookahead,
-    )
+def _unpack_scale(facts: dict[str, Any], prefix: str, tensors: Arrays) -> MemberScale:
+    pairs = zip(tensors[f"{prefix}knots"], facts["tails"], strict=True)
+    tails = tuple(LogTail(knots=knots, **tail) for knots, tail in pairs)
+    return MemberScale(tensors[f"{prefix}levels"], tails, tensors[f"{prefix}kernels"], facts["lookahead"])
+
+
+def _upgraded(tensors: Arrays, manifest: Mapping[str, Any]) -> tuple[Arrays, Mapping[str, Any]]:
+    """Add to a file of the first format what it lacks: the kernels and constants that its scores depended on."""
+    if manifest["format_version"] > 1:
+        return tensors, manifest
+    tensors, members = dict(tensors), []
+    for number, member in enumerate(manifest["members"]):
+        scales = {}
+        for kind, kernels_of in (("settled", settled_kernels), ("immediate", immediate_kernels)):
+            kernels, lookahead = kernels_of(member["window_size"])
+            tensors[f"members.{number}.{kind}.kernels"] = kernels
+            scales[kind] = {"lookahead": lookahead, "tails": member["tails"][kind]}
+        members.append({**member, "scales": scales})
+    return tensors, {**manifest, "members": members, "formula": asdict(Formula(version=1))}

@@ -11,7 +11,7 @@ from tsae.alarms.events.event import Event
 from tsae.alarms.events.evidence import Moment, TrackedEvent
 from tsae.alarms.events.explain import Labels, PeakView, as_event
 from tsae.alarms.events.peak import PeakRows, view_peak
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel
 from tsae.scoring.tails import LogTail
 from tsae.streaming.clock import EntityClock
 
@@ -22,7 +22,7 @@ __all__ = ["EventWriter"]
 class EventWriter:
     """Describes the events of one entity."""
 
-    model: StreamModel
+    model: FittedModel
     tail: LogTail
     """Scores of normal rows."""
     entity: str
@@ -37,7 +37,7 @@ class EventWriter:
             p_value_of=self.tail.p_value,
         )
         unknown = np.full(len(model.channels), np.nan)
-        view = PeakView(unknown, unknown) if rows is None else view_peak(model.score_model, rows)
+        view = PeakView(unknown, unknown) if rows is None else view_peak(model.ensemble, rows)
         return as_event(event, labels, view, ended=ended)
 
     def _time_of(self, moment: Moment) -> Any:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tsae.alarms.distributions import BLOCK, DistributionWatch, Reference
 from tsae.alarms.drift import Drift, drifts_of
 from tsae.alarms.thresholds import FollowingThreshold
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel
 from tsae.scoring.rings import Rings
 
 __all__ = ["DriftNotice", "DriftWatch"]
@@ -42,7 +42,7 @@ class DriftWatch:
         Where what is remembered of each entity stands, by its lane.
     """
 
-    def __init__(self, model: StreamModel, scores: Reference, settled: FollowingThreshold, arrays: Rings) -> None:
+    def __init__(self, model: FittedModel, scores: Reference, settled: FollowingThreshold, arrays: Rings) -> None:
         self._channels, self._settled, self._arrays = model.channels, settled, arrays
         self._inputs = DistributionWatch(model.inputs, arrays=arrays, name="drift.inputs.")
         self._scores = DistributionWatch(scores, arrays=arrays, name="drift.scores.")

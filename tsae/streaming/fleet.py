@@ -17,7 +17,7 @@ from tsae.alarms.drift import Drift, score_reference
 from tsae.alarms.events.peak import peak_reach
 from tsae.alarms.events.rules import EventRules
 from tsae.alarms.events.tracking import join_levels
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel
 from tsae.scoring.rings import Rings
 from tsae.scoring.scorer import Scorer, Step
 from tsae.streaming.answers import StreamScores
@@ -75,23 +75,23 @@ class Fleet:
         Rows at the start of a segment whose immediate scores are not labelled.
     """
 
-    def __init__(self, model: StreamModel, *, lag: int, reorder: int, rules: EventRules, adapt: bool) -> None:
+    def __init__(self, model: FittedModel, *, lag: int, reorder: int, rules: EventRules, adapt: bool) -> None:
         self.model, self._reorder, self._rules = model, reorder, rules
         # A score that waits for less than the full lag is an immediate score of a few rows later.
-        kinds = judged_kinds(model, own_lag=lag in (model.lag, model.score_model.full_lag))
+        kinds = judged_kinds(model, own_lag=lag in (model.lag, model.ensemble.full_lag))
         self.tails = {name: model.tail(kind) for name, kind in kinds.items()}
         self._judges_smoothed = model.thresholds.judged == "smoothed"
-        self.warm_up = max(member.window_size for member in model.score_model.members) - 1
+        self.warm_up = max(member.window_size for member in model.ensemble.members) - 1
         self.counts = StreamCounts()
-        self.lanes, self.lasting = Scorer(model.score_model, lag=lag), Rings()
+        self.lanes, self.lasting = Scorer(model.ensemble, lag=lag), Rings()
         self.levels = make_levels(model, kinds, self.lasting, adapt=adapt)
-        scores = score_reference(model.calibration[kinds["settled"]])
+        scores = score_reference(getattr(model.calibration, kinds["settled"]))
         self.drift = DriftWatch(model, scores, self.levels.settled, self.lasting)
         self.lasting.add("n_rows", (), np.int64)
         self.lasting.add("has_event", (), np.bool_)
         self.lasting.add("zone", (), np.int8)
         self.lasting.add("name", (), np.object_, empty="")
-        self._reach, self._joins = peak_reach(model.score_model), join_levels(model.score_model.scaler)
+        self._reach, self._joins = peak_reach(model.ensemble), join_levels(model.ensemble.scaler)
         n_pending = max(rules.merge_gap, rules.enter_within) + 1  # settled rows, each after a bridged gap
         waiting = self.lanes.delay + n_pending * (model.max_fill + 1)
         self.rows = LatestRows(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.thresholds import FollowingThreshold, StandingThreshold, adaptive_threshold
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel
 from tsae.scoring.rings import Rings
 
 __all__ = ["Levels", "furthest_moved", "judged_kinds", "make_levels"]
@@ -17,7 +17,7 @@ __all__ = ["Levels", "furthest_moved", "judged_kinds", "make_levels"]
 FloatArray = NDArray[np.float64]
 
 
-def judged_kinds(model: StreamModel, *, own_lag: bool) -> dict[str, str]:
+def judged_kinds(model: FittedModel, *, own_lag: bool) -> dict[str, str]:
     """Which of the model's scores "settled" and "immediate" ones are, as far as thresholds go.
 
     Parameters
@@ -37,7 +37,7 @@ class Levels(NamedTuple):
     immediate: FollowingThreshold
 
 
-def make_levels(model: StreamModel, kinds: Mapping[str, str], arrays: Rings, *, adapt: bool) -> Levels:
+def make_levels(model: FittedModel, kinds: Mapping[str, str], arrays: Rings, *, adapt: bool) -> Levels:
     """Fresh thresholds.
 
     Parameters
@@ -54,7 +54,7 @@ def make_levels(model: StreamModel, kinds: Mapping[str, str], arrays: Rings, *, 
         kind = kinds[name]
         following = None
         if adapt:
-            calibration = model.calibration[kind]
+            calibration = getattr(model.calibration, kind)
             following = adaptive_threshold(model.thresholds, calibration, arrays=arrays, name=f"{name}.")
         return following or StandingThreshold(getattr(model.thresholds, kind).value)
 

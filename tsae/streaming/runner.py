@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tsae.errors import DataError, OutputError
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel
 from tsae.streaming.handover import check_channels, hand_over, n_with_full_windows
 from tsae.streaming.payloads import HeaderError, MessageReader, StreamRow
 from tsae.streaming.records import Record, alarms_of, drift_records, dropped_record, event_records, row_records
@@ -155,7 +155,7 @@ class Runner:
             if self._files is not None:
                 self._files.journal.close()
 
-    def replace_model(self, model: StreamModel) -> None:
+    def replace_model(self, model: FittedModel) -> None:
         """Go on with another model: rows that wait are settled by the old one, the next ones are scored by the new one.
 
         The same model once more changes nothing.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tsae.alarms.drift import Drift
 from tsae.alarms.events.rules import EventRules
 from tsae.errors import DataError, ParameterError
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel, causal_model
 from tsae.streaming.answers import StreamScores
 from tsae.streaming.batch import Batch, take_in_turns
 from tsae.streaming.clock import Arrival, StreamCounts
@@ -46,7 +46,7 @@ class StreamScorer:
     Parameters
     ----------
     detector
-        A fitted detector, or the `StreamModel` of a model file.
+        A fitted detector, or the `FittedModel` of a model file.
     lag
         Rows a settled score may wait for, at least 0; `None` takes `detector.lag_`.
     reorder
@@ -88,14 +88,14 @@ class StreamScorer:
         rules: EventRules | None = None,
         adapt: bool = True,
     ) -> None:
-        model = StreamModel.of(detector)
+        model = causal_model(detector)
         if lag is not None and lag < 0:
             raise ParameterError(f"`lag` (={lag}) must be 0 or more rows, or None for the detector's own")
         if reorder < 0:
             raise ParameterError(f"`reorder` (={reorder}) must be 0 or more rows")
         self.adapt = adapt
         self.model, self.reorder, self.max_entities, self.rules = model, reorder, max_entities, rules or EventRules()
-        self.lag = model.lag if lag is None else min(lag, model.score_model.full_lag)
+        self.lag = model.lag if lag is None else min(lag, model.ensemble.full_lag)
         self.fleet = Fleet(model, lag=self.lag, reorder=reorder, rules=self.rules, adapt=adapt)
         self.channels, self.warm_up = model.channels, self.fleet.warm_up
 
@@ -229,7 +229,7 @@ class StreamScorer:
             raise DataError(f"`entity` (={entity!r}) has sent no row; choose one of {list(known)[:5]}")
         return self.fleet.drifts(known[entity])
 
-    def with_model(self, model: StreamModel) -> StreamScorer:
+    def with_model(self, model: FittedModel) -> StreamScorer:
         """A scorer without rows that does the same by another model."""
         bounds = {"reorder": self.reorder, "max_entities": self.max_entities}
         return StreamScorer(model, rules=self.rules, adapt=self.adapt, **bounds)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tsae.errors import DataError, ModelFileError, OutputError
-from tsae.model.fitted import StreamModel
+from tsae.model.fitted import FittedModel
 from tsae.store import write_atomically
 from tsae.streaming.journal import Journal
 from tsae.streaming.scorer import StreamScorer
@@ -66,7 +66,7 @@ class KeptModel:
         )
 
     @contextmanager
-    def beside(self, model: StreamModel) -> Iterator[None]:
+    def beside(self, model: FittedModel) -> Iterator[None]:
         """Keep the model of the state that is written meanwhile; a failure keeps that of the state before."""
         is_new = bool(model.file) and model.checksum != self._checksum
         if is_new:
@@ -75,7 +75,7 @@ class KeptModel:
         if is_new:
             self._put_in_place(self._next, model)
 
-    def _put_in_place(self, path: Path, model: StreamModel) -> None:
+    def _put_in_place(self, path: Path, model: FittedModel) -> None:
         try:
             path.replace(self._path)
         except OSError as error:
@@ -83,8 +83,8 @@ class KeptModel:
         self._checksum = model.checksum
 
 
-def _model_in(path: Path) -> StreamModel | None:
+def _model_in(path: Path) -> FittedModel | None:
     try:
-        return StreamModel.load(path)
+        return FittedModel.load(path)
     except ModelFileError:
         return None

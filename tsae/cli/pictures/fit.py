@@ -11,7 +11,7 @@ from tsae.cli.pictures.sources import folder_name, option_name, refuse_options, 
 from tsae.cli.tables import facts_table
 
 if TYPE_CHECKING:
-    from tsae.cli.fit import Settings
+    from tsae.cli.fit_settings import Settings
     from tsae.detection.images.detector import ImageAnomalyDetector
 
 __all__ = ["fit_pictures"]

@@ -27,24 +27,18 @@ class SeriesUses(CodesMixin, SeriesEstimator):
     @property
     def window_size_(self) -> int:
         """Rows a window of the longest member."""
-        return int(self.model_.longest.window_size)
+        return int(self._ensemble.longest.window_size)
 
     @property
     def latent_dim_(self) -> int:
         """Length of the longest member's code."""
-        return code_length(self.model_.longest)
+        return code_length(self._ensemble.longest)
 
     @property
     def receptive_field_(self) -> int:
         """Rows that one feature of the longest member's encoder depends on: all of a window, unless convolutional."""
-        member = self.model_.longest
+        member = self._ensemble.longest
         return member.options.receptive_field((member.window_size, self.n_features_in_))
-
-    @property
-    def channels_(self) -> list[str]:
-        """Names of the channels; `x0`, `x1`, … when fitted on an array."""
-        names = getattr(self, "feature_names_in_", None)
-        return [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(name) for name in names]
 
     def errors(self, X: Any) -> Any:
         """Error of every row and channel, divided by the channel's usual error: 1 is usual, NaN missing.
@@ -53,14 +47,14 @@ class SeriesUses(CodesMixin, SeriesEstimator):
         """
         entities, is_fleet = self._checked(X)
         tables = [
-            self._like(entity, score_grid(self.model_, self._grid(entity), lag=self.lag_, with_errors=True).errors)
+            self._like(entity, score_grid(self._ensemble, self._grid(entity), lag=self.lag_, with_errors=True).errors)
             for entity in entities
         ]
         return tables if is_fleet else tables[0]
 
     def reconstruct(self, X: Any) -> Any:
         """What the longest member expects in every row and channel, in the sensors' units; shaped like `X`."""
-        return self._each_segment(X, lambda values: expected_values(self.model_, self.model_.longest, values))
+        return self._each_segment(X, lambda values: expected_values(self._ensemble, self._ensemble.longest, values))
 
     def denoise(self, X: Any, *, noise: Any = None) -> Any:
         """Rows drawn towards what the longest member makes of them, in the sensors' units; shaped like `X`.
@@ -80,7 +74,8 @@ class SeriesUses(CodesMixin, SeriesEstimator):
         known = noise_by_channel(noise, self.n_features_in_)
         left = self.codes_.left_by_row
         return self._each_segment(
-            X, lambda values: cleaned_values(self.model_, self.model_.longest, values, noise=known, left=left)
+            X,
+            lambda values: cleaned_values(self._ensemble, self._ensemble.longest, values, noise=known, left=left),
         )
 
     def _each_segment(self, X: Any, answer: Callable[[Rows], FloatArray]) -> Any:
@@ -95,10 +90,12 @@ class SeriesUses(CodesMixin, SeriesEstimator):
 
     def _encoded(self, X: Any) -> FloatArray:
         entities, _ = self._checked(X)
-        return np.concatenate([row_codes(self.model_, self.model_.longest, self._grid(entity)) for entity in entities])
+        return np.concatenate(
+            [row_codes(self._ensemble, self._ensemble.longest, self._grid(entity)) for entity in entities]
+        )
 
     def _decoded(self, codes: NDArray[np.float32]) -> FloatArray:
-        return windows_of(self.model_, self.model_.longest, codes)
+        return windows_of(self._ensemble, self._ensemble.longest, codes)
 
     def _code_of(self, one: Any, name: str) -> FloatArray:
         codes = self._encoded(one)
@@ -108,4 +105,4 @@ class SeriesUses(CodesMixin, SeriesEstimator):
         return code
 
     def _with_noise(self, inputs: FloatArray, rng: np.random.Generator) -> FloatArray:
-        return with_noise(self.model_, inputs, self.codes_.left, rng)
+        return with_noise(self._ensemble, inputs, self.codes_.left, rng)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
@@ -21,10 +23,13 @@ from tsae.detection.images.build import fit_image_model, split_images
 from tsae.detection.images.labels import labelled_scores, with_image_classifier
 from tsae.detection.images.options import check_image_budget, image_options
 from tsae.detection.images.result import ImageDetection, image_detection
+from tsae.detection.images.saving import pack_image_model
 from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
+from tsae.detection.saving import Arrays, pack_codes, package_versions, plain_parameters
 from tsae.errors import DataError
 from tsae.images.arrays import check_images
 from tsae.images.folder import images_of, table_of
+from tsae.store import write_model
 
 __all__ = ["ImageAnomalyDetector"]
 
@@ -216,6 +221,12 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
             kept out of training and calibration, and if there are any, the threshold is the one that does best
             on labelled and held-out images, unless `threshold` states a number.
         """
+        learner = copy.copy(self)  # so that a failed fit leaves this one as it was
+        learner._learn(X, labels)
+        self.__dict__ = learner.__dict__
+        return self
+
+    def _learn(self, X: Any, labels: Any) -> None:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = image_options(self.get_params(), seed=seed)
         tuning = check_label_parameters(self.label_classifier, self.label_beta, self.label_cost)
@@ -223,18 +234,18 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         (known,) = labels_of_parts(labels, [len(images)], is_fleet=False)
         normal = images if labels is None else images[known != 1]
         training, held_out = (normal[rows] for rows in split_images(len(normal), self.held_out, random_state=seed))
-        self.model_, self.fit_report_ = fit_image_model(training, held_out, options, random_state=seed)
-        self.codes_ = study_images(self.model_.network, training, held_out, random_state=seed)
+        model, self.fit_report_ = fit_image_model(training, held_out, options, random_state=seed)
+        self.codes_ = study_images(model.network, training, held_out, random_state=seed)
         honest = None
         if self.label_classifier:
-            self.model_, honest = with_image_classifier(self.model_, images, known)
-        self.held_out_scores_ = self.model_.scores(held_out)
+            model, honest = with_image_classifier(model, images, known)
+        self.held_out_scores_ = model.scores(held_out)
         self.data_hash_ = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
-        self.set_threshold(self.threshold, false_alarm_rate=self.false_alarm_rate)
+        self.learned_threshold_ = _learned(self.held_out_scores_, self.threshold, self.false_alarm_rate)
         if isinstance(self.threshold, str) and (known == 1).any():
-            scores = labelled_scores(self.model_, images, honest)
-            self._take(tuning.threshold(scores, known, self.held_out_scores_, in_order=False))
-        return self
+            scores = labelled_scores(model, images, honest)
+            self.learned_threshold_ = tuning.threshold(scores, known, self.held_out_scores_, in_order=False)
+        self.model_ = model
 
     def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | str | None = None) -> Self:
         """Learn the threshold anew, or state it, without training again.
@@ -243,19 +254,8 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         """
         check_is_fitted(self, "model_")
         rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
-        threshold = plain(threshold)
-        check_image_budget(threshold, rate)
-        self._take(
-            learn_threshold(self.held_out_scores_, method=threshold, false_alarm_rate=rate)
-            if isinstance(threshold, str)
-            else fixed_threshold(threshold)
-        )
+        self.learned_threshold_ = _learned(self.held_out_scores_, threshold, rate)
         return self
-
-    def _take(self, threshold: Threshold) -> None:
-        self.learned_threshold_ = threshold
-        self.threshold_ = threshold.value
-        self.offset_ = -self.threshold_
 
     def score_samples(self, X: Any) -> FloatArray:
         """Scores `(n,)` in scikit-learn's sign: the lower, the more abnormal."""
@@ -314,10 +314,29 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to score into one file; an existing file stays intact until the new one is whole."""
-        from tsae.detection.images.saving import save_image_detector
-
         check_is_fitted(self, "model_")
-        save_image_detector(self, path)
+        tensors: Arrays = {"held_out.scores": self.held_out_scores_}
+        manifest = {
+            "kind": "ImageAnomalyDetector",
+            "parameters": plain_parameters(self.get_params()),
+            "data_hash": self.data_hash_,
+            **pack_image_model(self.model_, tensors),
+            "codes": pack_codes(self.codes_, tensors),
+            "threshold": asdict(self.learned_threshold_),
+            "fit_report": asdict(self.fit_report_),
+            "packages": package_versions(),
+        }
+        write_model(path, tensors, manifest)
+
+    @property
+    def threshold_(self) -> float:
+        """Images that score above it are flagged."""
+        return self.learned_threshold_.value
+
+    @property
+    def offset_(self) -> float:
+        """`-threshold_`."""
+        return -self.threshold_
 
     @property
     def heat_level_(self) -> float:
@@ -368,3 +387,12 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         images = images_of(X, size=self.size, channels=self.image_shape_[0])
         check_images(images, self.image_shape_, self.model_.network.scale)
         return images
+
+
+def _learned(scores: FloatArray, threshold: Any, false_alarm_rate: Any) -> Threshold:
+    """The threshold that held-out scores give by a learner's name, or the stated one."""
+    threshold = plain(threshold)
+    check_image_budget(threshold, false_alarm_rate)
+    if isinstance(threshold, str):
+        return learn_threshold(scores, method=threshold, false_alarm_rate=false_alarm_rate)
+    return fixed_threshold(threshold)

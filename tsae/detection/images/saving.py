@@ -1,72 +1,52 @@
-"""Image detectors to model files and back."""
+"""An image model to arrays and a manifest, and back."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from tsae.alarms.thresholds import Threshold
-from tsae.detection.images.detector import ImageAnomalyDetector
 from tsae.detection.images.heat import HeatScale
 from tsae.detection.images.model import ImageLevels, ImageModel
 from tsae.detection.images.network import ImageNetwork
-from tsae.detection.packing import (
-    Arrays,
-    fit_report,
-    pack_codes,
-    package_versions,
-    plain_parameters,
-    unpack_codes,
-)
+from tsae.detection.saving import Arrays
 from tsae.images.arrays import ImageScale
 from tsae.networks.criterion import Judge
 from tsae.networks.torch_network import rebuild_autoencoder
 from tsae.nn.options import NetworkOptions
 from tsae.scoring.classifier import labelled_arrays, labelled_of
 from tsae.scoring.tails import LogTail
-from tsae.store import write_model
 
-__all__ = ["save_image_detector", "unpack_image_detector"]
+__all__ = ["pack_image_model", "unpack_image_model"]
 
 
-def save_image_detector(detector: ImageAnomalyDetector, path: str | os.PathLike[str]) -> None:
-    """Write a fitted detector into one file, atomically."""
-    network, levels = detector.model_.network, detector.model_.levels
-    tensors: Arrays = {
-        "held_out.scores": detector.held_out_scores_,
+def pack_image_model(model: ImageModel, tensors: Arrays) -> dict[str, Any]:
+    """Put the arrays of a model into `tensors`; return its part of the manifest."""
+    network, levels = model.network, model.levels
+    tensors |= {
         "tail.knots": levels.tail.knots,
         "peak_tail.knots": levels.peak_tail.knots,
         "heat.usual": levels.heat.usual,
     }
     _put_state(network.autoencoder, "network.", tensors)
-    tensors |= labelled_arrays(detector.model_.labelled)
-    manifest = {
-        "kind": "ImageAnomalyDetector",
-        "parameters": plain_parameters(detector.get_params()),
+    tensors |= labelled_arrays(model.labelled)
+    return {
         "image_shape": network.shape,
-        "data_hash": detector.data_hash_,
         "scale": asdict(network.scale),
         "judge": asdict(network.judge),
         "network": asdict(network.options),
         "levels": {"error": levels.error, "lowest": levels.lowest},
-        "codes": pack_codes(detector.codes_, tensors),
         "tail": {"floor": levels.tail.floor, "excess": levels.tail.excess},
         "peak_tail": {"floor": levels.peak_tail.floor, "excess": levels.peak_tail.excess},
         "heat": {"level": levels.heat.level},
-        "threshold": asdict(detector.learned_threshold_),
-        "fit_report": asdict(detector.fit_report_),
-        "packages": package_versions(),
     }
-    write_model(path, tensors, manifest)
 
 
-def unpack_image_detector(tensors: Arrays, manifest: dict[str, Any]) -> ImageAnomalyDetector:
-    """The detector that `save_image_detector` has written."""
-    detector = ImageAnomalyDetector(**manifest["parameters"])
+def unpack_image_model(tensors: Arrays, manifest: Mapping[str, Any], *, local_score: bool) -> ImageModel:
+    """Return the model that `pack_image_model` took apart."""
     channels, height, width = shape = manifest["image_shape"]
     options = NetworkOptions(**manifest["network"])
     network = ImageNetwork(
@@ -82,15 +62,7 @@ def unpack_image_detector(tensors: Arrays, manifest: dict[str, Any]) -> ImageAno
         tail=LogTail(knots=tensors["tail.knots"], **manifest["tail"]),
         peak_tail=LogTail(knots=tensors["peak_tail.knots"], **manifest["peak_tail"]),
     )
-    detector.model_ = ImageModel(network, levels, detector.local_score, labelled_of(tensors))
-    detector.codes_ = unpack_codes(manifest["codes"], tensors)
-    detector.data_hash_ = manifest["data_hash"]
-    detector.fit_report_ = fit_report(manifest["fit_report"])
-    detector.held_out_scores_ = tensors["held_out.scores"]
-    detector.learned_threshold_ = Threshold(**manifest["threshold"])
-    detector.threshold_ = detector.learned_threshold_.value
-    detector.offset_ = -detector.threshold_
-    return detector
+    return ImageModel(network, levels, local_score, labelled_of(tensors))
 
 
 def _put_state(module: nn.Module, prefix: str, tensors: Arrays) -> None:
