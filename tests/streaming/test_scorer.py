@@ -238,9 +238,9 @@ def test_infinity_in_a_block_is_named(detector: AnomalyDetector) -> None:
 
 BAD_TIMES = [
     pytest.param(None, "must be given for every row or for none", id="none"),
-    pytest.param(1_790_000_000, r"`timestamp` \(=1790000000\) is no time", id="number"),
-    pytest.param("soon", r"`timestamp` \(='soon'\) is no time", id="text"),
-    pytest.param(pd.NaT, "is no time", id="NaT"),
+    pytest.param(1_790_000_000, r"`timestamp` \(=1790000000\) is not a valid time", id="number"),
+    pytest.param("soon", r"`timestamp` \(='soon'\) is not a valid time", id="text"),
+    pytest.param(pd.NaT, "is not a valid time", id="NaT"),
     pytest.param("9999-12-31T23:59", r"\(='9999-12-31T23:59'\) lies before 1824 or after 2115", id="far"),
     pytest.param("0001-01-01", "lies before 1824 or after 2115", id="long ago"),
     pytest.param("2026-11-24T11:00+01:00", "some `timestamp` carry a time zone and some do not", id="zone"),
@@ -284,7 +284,7 @@ def test_another_sampling_period_is_told_once(detector: AnomalyDetector) -> None
     scorer = StreamScorer(detector)
     times = pd.date_range("2026-11-24 10:00", periods=40, freq="10s")
     scorer.update_many(values[:15], times[:15])
-    with pytest.warns(UserWarning, match="come every 10 s, in training every 60 s"):
+    with pytest.warns(UserWarning, match="rows arrive every 10 s, but in training every 60 s"):
         scorer.update(values[15], times[15])
     scorer.update_many(values[16:], times[16:])  # a second warning would be an error
 
