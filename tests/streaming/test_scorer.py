@@ -274,6 +274,15 @@ def test_a_first_time_begins_a_segment(detector: AnomalyDetector, is_block: bool
     assert scorer.counts.n_gaps == 1
 
 
+def test_original_timestamps_are_returned_unchanged(detector: AnomalyDetector) -> None:
+    frame, texts = plant(3), ["first", "second", "third"]
+    for times in (None, frame.index):
+        found = StreamScorer(detector).update_many(frame.to_numpy(), times, time_texts=texts)
+        assert [row.timestamp for row in found.immediate] == texts
+    with pytest.raises(DataError, match="`time_texts` has 2 entries for 3 rows"):
+        StreamScorer(detector).update_many(frame.to_numpy(), time_texts=texts[:2])
+
+
 def test_times_must_be_as_many_as_rows(detector: AnomalyDetector) -> None:
     with pytest.raises(DataError, match="`timestamps` has 1 entries for 2 rows"):
         StreamScorer(detector).update_many(plant(2).to_numpy(), ["2026-11-24T10:00"])

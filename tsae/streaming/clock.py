@@ -45,7 +45,7 @@ class StreamCounts:
 
 
 class Arrival(NamedTuple):
-    """A row on its way to the clock."""
+    """Row on its way to the clock."""
 
     time: int | None
     """Nanoseconds since 1970."""

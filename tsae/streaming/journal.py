@@ -25,7 +25,7 @@ class JournalEntry(NamedTuple):
 
 
 class Journal:
-    """A file next to the snapshot, which names the snapshot that it continues, so that an outdated one is ignored.
+    """File next to the snapshot, which names the snapshot that it continues, so that an outdated one is ignored.
 
     A line that was cut off by a crash was never acknowledged, and is dropped.
     """

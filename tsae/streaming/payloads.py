@@ -54,7 +54,7 @@ def lines_like(first: str, channels: Sequence[str], options: ReadOptions) -> Csv
 
 
 class HeaderError(DataError):
-    """The first line of a stream is not a header, so that no line after it can be read."""
+    """Error of a first line that is not a header, so that no later line can be read."""
 
 
 class MessageReader:

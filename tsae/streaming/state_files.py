@@ -21,7 +21,7 @@ BESIDE = (".journal", ".model", ".model.next")
 
 
 class StateFiles:
-    """A state file, with the journal and the copy of the model next to it."""
+    """State file, with the journal and the copy of the model next to it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""A growing file as a source, over rotation and truncation; a file as a sink."""
+"""Growing files as sources, over rotation and truncation, and files as sinks."""
 
 from __future__ import annotations
 

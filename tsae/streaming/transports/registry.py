@@ -1,4 +1,4 @@
-"""The registry of transports: addresses as a user writes them → sources and sinks, and the texts about them."""
+"""Registry of transports: addresses as a user writes them → sources and sinks, and texts about them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def source_of(address: str, *, follow: bool = True) -> Source:
     Raises
     ------
     ParameterError
-        If no transport with a source has such addresses, or the address cannot be read.
+        If no source has addresses of this form, or the address cannot be read.
 
     Examples
     --------
