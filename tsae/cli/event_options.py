@@ -1,8 +1,9 @@
-"""Options that say what makes an event."""
+"""Options of the rules for events."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,39 +23,52 @@ def _option(*names: str, help: str) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=_PANEL, show_default=False)
 
 
+class Direction(StrEnum):
+    """Side of the expected value, as `EventRules` takes it."""
+
+    EITHER = "either"
+    ABOVE = "above"
+    BELOW = "below"
+
+
 @dataclass(frozen=True)
 class EventOptions:
-    """What may be stated of events; what is not is left to `EventRules`."""
+    """Rules for events; `EventRules` has the defaults of those that are not given."""
 
     merge_gap: Annotated[
-        str | None, _option("--merge-gap", help="Longest quiet stretch inside an event: rows, or a time such as 10min.")
+        str | None,
+        _option("--merge-gap", help="Longest quiet gap inside an event, in rows or as a duration (for example 10min)."),
     ] = None
     min_duration: Annotated[
-        str | None, _option("--min-duration", help="Shortest alarm that is told: rows, or a time.")
+        str | None, _option("--min-duration", help="Shortest alarm that is reported, in rows or as a duration.")
     ] = None
     cool_down: Annotated[
-        str | None, _option("--cool-down", help="After an event no other begins for so many rows, or this time.")
+        str | None,
+        _option("--cool-down", help="Minimum gap between events, in rows or as a duration (for example 2h)."),
     ] = None
     enter: Annotated[
-        str | None, _option("--enter", help="Rows over the threshold that begin an event, such as 3/5: 3 of 5.")
+        str | None,
+        _option("--enter", help="Number of rows over the threshold that begins an event, such as 3/5 for 3 of 5."),
     ] = None
     exit_ratio: Annotated[
-        float | None, _option("--exit-ratio", help="An event goes on above this part of the threshold, such as 0.8.")
+        float | None,
+        _option("--exit-ratio", help="Share of the threshold above which an event continues, such as 0.8."),
     ] = None
     direction: Annotated[
-        str | None, _option("--direction", help="Tell only what is above, or below, the expected.")
+        Direction | None,
+        _option("--direction", help="Report only events whose first sensor is above, or below, the expected value."),
     ] = None
     min_severity: Annotated[
-        float | None, _option("--min-severity", help="Tell only events at least this severe, 50 to 100.")
+        float | None, _option("--min-severity", help="Report only events of at least this severity, 50 to 100.")
     ] = None
 
     def rules(self, period: float | None) -> EventRules:
-        """The rules for rows that come every `period` seconds.
+        """Return the rules for rows with a period of `period` seconds.
 
         Raises
         ------
         ParameterError
-            If an option is not what it should be.
+            If an option is invalid.
         """
         from tsae.alarms.events.rules import EventRules
 
@@ -68,7 +82,7 @@ class EventOptions:
 
 
 def _n_rows(name: str, text: str, period: float | None) -> int:
-    """A number of rows; a time is rounded up."""
+    """Convert text to a number of rows; a duration is rounded up."""
     import math
 
     import pandas as pd

@@ -34,6 +34,7 @@ Model = Annotated[
 Exclude = Annotated[
     Path | None,
     typer.Option(help="CSV of intervals to leave out, such as maintenance: start,end,reason.", show_default=False),
+    "excluded",
 ]
 Size = Annotated[
     str | None,
@@ -92,7 +93,9 @@ class Reading(StreamReading):
     time_zone: Annotated[
         str | None, _option("--time-zone", help="Zone of times that carry none, such as Europe/Berlin.")
     ] = None
-    label: Annotated[str | None, _option("--label", help="Column of known labels, kept apart from the sensors.")] = None
+    label: Annotated[
+        str | None, _option("--label", help="Column of known labels, kept apart from the sensors."), "labels"
+    ] = None
     columns: Annotated[list[str] | None, _option("--column", help="A sensor to keep; repeatable.")] = None
     drop: Annotated[list[str] | None, _option("--drop", help="A column to leave out; repeatable.")] = None
     on_text: Annotated[

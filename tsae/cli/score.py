@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tsae.alarms.events.event import Event
     from tsae.detection.detector import AnomalyDetector
 
-__all__ = ["Targets", "detect", "score", "write_results"]
+__all__ = ["score"]
 
 
 def _path(*names: str, help: str) -> Any:

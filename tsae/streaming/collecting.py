@@ -1,4 +1,4 @@
-"""What one call brings, as it is found."""
+"""Collector of the results of one call."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.drift import Drift
-from tsae.streaming.answers import StreamScores
 from tsae.streaming.drift_watch import DriftNotice
 from tsae.streaming.event_watch import EventChange
-from tsae.streaming.row_scores import RowScore, RowScores, ScoreColumns
+from tsae.streaming.row_scores import RowScore, RowScores, ScoreColumns, StreamScores
 
 __all__ = ["Collector"]
 
@@ -20,12 +19,12 @@ Places = NDArray[np.int64]
 
 
 class _Rows:
-    """Scores of rows of one kind, in columns or one by one, with the places they are to be told in."""
+    """Scores of rows of one kind, in columns or one by one, with the order in which they are returned."""
 
     def __init__(self) -> None:
         self._parts: list[ScoreColumns] = []
         self._places: list[Places] = []
-        self._rows: list[RowScore] = []  # those behind the columns
+        self._rows: list[RowScore] = []  # those after the columns
         self._row_places: list[int] = []
 
     def put(self, columns: ScoreColumns, places: Places) -> None:
@@ -38,7 +37,7 @@ class _Rows:
         self._row_places.append(place)
 
     def scores(self) -> RowScores:
-        """All of them; those that came one by one came in order."""
+        """Return all scores in order; rows that were put one by one are in order already."""
         if not self._parts:
             return RowScores(self._rows)
         self._close()
@@ -54,7 +53,7 @@ class _Rows:
 
 
 class Collector:
-    """Takes what a call finds, settled scores and what follows from them in order."""
+    """Collector of the results of one call; settled scores, events and drift are put in order."""
 
     def __init__(self) -> None:
         self._immediate, self._settled = _Rows(), _Rows()
@@ -62,30 +61,30 @@ class Collector:
         self._drifts: list[DriftNotice] = []
 
     def take(self, columns: ScoreColumns, places: Places) -> None:
-        """Immediate scores of rows, which came in these places."""
+        """Add immediate scores of rows with these indices among the passed ones."""
         self._immediate.put(columns, places)
 
     def take_one(self, row: RowScore, place: int = 0) -> None:
-        """The immediate score of one row."""
+        """Add the immediate score of one row."""
         self._immediate.put_one(row, place)
 
     def settle(self, columns: ScoreColumns) -> None:
-        """Settled scores."""
+        """Add settled scores."""
         self._settled.put(columns, np.zeros(len(columns.row), dtype=np.int64))
 
     def settle_one(self, row: RowScore) -> None:
-        """A settled score."""
+        """Add a settled score."""
         self._settled.put_one(row, 0)
 
     def drifts(self, row: int, drift: Drift, entity: str) -> None:
-        """An entity has come to drift at a row."""
+        """Add that an entity began to drift at a row."""
         self._drifts.append(DriftNotice(row, drift, entity))
 
     def tell(self, changes: Sequence[EventChange], *, zoned: bool) -> None:
-        """What happened to events of an entity."""
+        """Add changes of events of an entity."""
         self._events += [replace(change, zoned=True) for change in changes] if zoned else changes
 
     def scores(self, dropped: Sequence[int] = ()) -> StreamScores:
-        """All of it."""
+        """Return all results."""
         events, drifts = tuple(self._events), tuple(self._drifts)
         return StreamScores(self._immediate.scores(), self._settled.scores(), tuple(dropped), events, drifts)

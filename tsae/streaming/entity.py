@@ -1,4 +1,4 @@
-"""What a stream remembers of one machine besides its lane's arrays."""
+"""Memory of one entity besides its lane's arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Entity"]
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """One machine."""
+    """One entity of a stream."""
 
     name: str
     lane: int

@@ -20,18 +20,17 @@ from tsae.alarms.events.tracking import join_levels
 from tsae.model.fitted import FittedModel
 from tsae.scoring.rings import Rings
 from tsae.scoring.scorer import Scorer, Step
-from tsae.streaming.answers import StreamScores
 from tsae.streaming.clock import EntityClock, StreamCounts
 from tsae.streaming.collecting import Collector
 from tsae.streaming.describing import EventWriter
 from tsae.streaming.drift_watch import DriftWatch
 from tsae.streaming.entity import Entity
 from tsae.streaming.event_watch import EventChange, EventWatch
-from tsae.streaming.handed_in import FILLED, Rows
 from tsae.streaming.latest_rows import UNNUMBERED, LatestRows
 from tsae.streaming.levels import judged_kinds, make_levels
 from tsae.streaming.recent import RecentRows
-from tsae.streaming.row_scores import RowScore, ScoreColumns
+from tsae.streaming.row_scores import RowScore, ScoreColumns, StreamScores
+from tsae.streaming.rows import FILLED, Rows
 
 __all__ = ["Fleet", "Zone"]
 

@@ -15,16 +15,14 @@ from typing import Any
 import numpy as np
 
 from tsae.alarms.events.event import SensorShare
-from tsae.streaming.answers import StreamScores
 from tsae.streaming.drift_watch import DriftNotice
 from tsae.streaming.event_watch import EventChange
-from tsae.streaming.row_scores import RowScore
+from tsae.streaming.row_scores import RowScore, StreamScores
 
 __all__ = ["SCHEMA", "Record", "alarms_of", "drift_records", "dropped_record", "event_records", "row_records"]
 
 SCHEMA = "tsae.stream/2"
 _MOST_SENSORS = 3
-_LEAST_SHARE = 0.01
 Record = dict[str, Any]
 
 

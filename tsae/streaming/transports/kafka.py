@@ -1,4 +1,4 @@
-"""Kafka, as a source and as a sink."""
+"""Kafka topics as sources and sinks."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tsae.errors import MissingDependencyError, OutputError, ParameterError
-from tsae.streaming.records import Record
-from tsae.streaming.sources.source import Message
+from tsae.streaming.transports.transport import Message, Transport
 
-__all__ = ["KafkaAddress", "KafkaSink", "KafkaSource", "kafka_address"]
+if TYPE_CHECKING:
+    from tsae.streaming.records import Record
+
+__all__ = ["TRANSPORT", "KafkaAddress", "KafkaSink", "KafkaSource", "kafka_address"]
 
 _MOST_AT_ONCE = 500
 _TIMEOUT = 5.0  # seconds until records must be acknowledged
-_QUIET = {"log_level": 2}  # what there is to tell comes as an error too
+_QUIET = {"log_level": 2}  # its messages arrive as errors too
 _logger = logging.getLogger(__name__)
 
 
@@ -34,6 +36,11 @@ class KafkaAddress:
 def kafka_address(url: str) -> KafkaAddress:
     """Read an address.
 
+    Raises
+    ------
+    ParameterError
+        If it lacks a server or a topic.
+
     Examples
     --------
     >>> kafka_address("kafka://localhost:9092/rows?group=line-3&security.protocol=ssl").settings
@@ -42,7 +49,7 @@ def kafka_address(url: str) -> KafkaAddress:
     parts = urlsplit(url)
     topic = parts.path.strip("/")
     if not parts.netloc or not topic or "/" in topic:
-        raise ParameterError(f"Kafka address {url!r} must be kafka://host:port[,host:port]/topic[?group=NAME]")
+        raise ParameterError(f"Kafka address must be kafka://host:port[,host:port]/topic[?group=NAME], got {url!r}")
     settings = dict(parse_qsl(parts.query))
     return KafkaAddress(parts.netloc, topic, settings.pop("group", "tsae"), settings)
 
@@ -50,8 +57,8 @@ def kafka_address(url: str) -> KafkaAddress:
 class KafkaSource:
     """Messages of a topic; the key of a message names the entity.
 
-    Offsets are committed to the group after results are out and the state is saved. A saved state is stronger than
-    what the group says: partitions go on where the state ends.
+    Offsets are committed to the group after results are out and the state is saved. A saved state takes precedence over
+    the offsets of the group: partitions continue where the state ends.
     """
 
     replayable = True
@@ -63,7 +70,7 @@ class KafkaSource:
 
     def open(self, position: Any) -> None:
         self._kafka = _library()
-        if position is not None and position.get("topic") == self._address.topic:  # offsets of another one mean nothing
+        if position is not None and position.get("topic") == self._address.topic:  # not the offsets of another one
             self._offsets = {int(partition): offset for partition, offset in position["offsets"].items()}
         settings = {
             "group.id": self._address.group,
@@ -80,7 +87,7 @@ class KafkaSource:
         messages = []
         for each in [first, *self._consumer.consume(_MOST_AT_ONCE - 1, 0.0)]:
             if each.error() is not None:
-                self._outages.tell(each.error())
+                self._outages.report(each.error())
                 continue
             self._outages.end()
             self._offsets[each.partition()] = each.offset() + 1
@@ -103,7 +110,7 @@ class KafkaSource:
         try:
             self._consumer.commit(offsets=offsets, asynchronous=False)
         except self._kafka.KafkaException as error:
-            _logger.warning("Kafka did not take the offsets (%s); they are committed again later", error)
+            _logger.warning("Kafka did not accept the offsets (%s); they are committed again later", error)
 
     def close(self) -> None:
         self._consumer.close()
@@ -116,13 +123,13 @@ class KafkaSource:
 
 
 class KafkaSink:
-    """Every record to a topic, keyed by its entity."""
+    """Sink that writes every record to a topic, keyed by its entity."""
 
     def __init__(self, address: KafkaAddress) -> None:
         self._address = address
         self._outages = _Outages(address)
         self._n_out = 0  # of the records that are being written
-        self._is_sent = False  # the client has the next ones, and sends them again by itself
+        self._is_sent = False  # the client has the next ones, and repeats them by itself
         self._failures: list[Any] = []
 
     def open(self, position: Any) -> None:
@@ -138,10 +145,10 @@ class KafkaSink:
                     self._produce(record)
                 self._is_sent = True
             if self._producer.flush(_TIMEOUT):
-                raise self._not_taken("no answer")
+                raise self._not_accepted("no answer")
             failures, self._failures, self._is_sent = self._failures, [], False
             if failures:
-                raise self._not_taken(failures[0])
+                raise self._not_accepted(failures[0])
             self._outages.end()
             self._n_out += len(part)
         self._n_out = 0
@@ -150,16 +157,16 @@ class KafkaSink:
         return None
 
     def close(self) -> None:
-        self._producer.purge()  # of what was not out, nothing is remembered
+        self._producer.purge()  # records that are not out are not remembered
 
     def _produce(self, record: Record) -> None:
-        """Hand over a record; one that is too long would be refused for ever."""
+        """Pass a record to the client; one that is too long is dropped, because it would be refused for ever."""
 
         def done(error: Any, _message: Any = None) -> None:
             if error is None:
                 return
             if getattr(error, "code", lambda: None)() == self._kafka.KafkaError.MSG_SIZE_TOO_LARGE:
-                _logger.error("Kafka refuses %s (%s); it is not sent again", record["id"], error)
+                _logger.error("Kafka rejected %s (%s); it is not sent again", record["id"], error)
             else:
                 self._failures.append(error)
 
@@ -171,34 +178,34 @@ class KafkaSink:
         except BufferError as error:
             done(error)
 
-    def _not_taken(self, reason: Any) -> OutputError:
-        return OutputError(f"Kafka at {self._address.servers!r} does not take results ({reason}); check it")
+    def _not_accepted(self, reason: Any) -> OutputError:
+        return OutputError(f"Kafka at {self._address.servers!r} does not accept results ({reason}); check it")
 
 
 class _Outages:
-    """Tells once of each problem with the servers; the client goes on trying."""
+    """Reporter of problems with the servers, each once; the client goes on trying."""
 
     def __init__(self, address: KafkaAddress) -> None:
         self._where = address.servers
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
 
-    def tell(self, error: Any) -> None:
-        if error.code() not in self._told:
+    def report(self, error: Any) -> None:
+        if error.code() not in self._reported:
             _logger.warning("Kafka at %r: %s; trying again", self._where, error.str())
-        self._told.add(error.code())
+        self._reported.add(error.code())
 
     def end(self) -> None:
-        self._told.clear()
+        self._reported.clear()
 
 
 def _client_of(kind: Any, address: KafkaAddress, outages: _Outages, settings: dict[str, Any]) -> Any:
-    """A consumer or producer; what the address states goes before these settings."""
+    """Return a consumer or producer; settings in the address take precedence over these."""
     whole = {"bootstrap.servers": address.servers, **_QUIET, **settings, **address.settings}
     try:
-        return kind({**whole, "error_cb": outages.tell})
+        return kind({**whole, "error_cb": outages.report})
     except _library().KafkaException as error:
         raise ParameterError(
-            f"Kafka's client does not take its settings ({error.args[0].str()}); correct the address"
+            f"Kafka's client rejected its settings ({error.args[0].str()}); correct the address"
         ) from error
 
 
@@ -208,3 +215,15 @@ def _library() -> Any:
     except ImportError as error:
         raise MissingDependencyError("Kafka needs confluent-kafka: pip install 'tsae[kafka]'") from error
     return confluent_kafka
+
+
+TRANSPORT = Transport(
+    schemes=("kafka",),
+    address="kafka://HOST:PORT/TOPIC",
+    about=(
+        "[bold]kafka://HOST:PORT/TOPIC?group=NAME[/] takes further settings of librdkafka; the key of a message names "
+        "its entity."
+    ),
+    source=lambda address, _follow: KafkaSource(kafka_address(address)),
+    sink=lambda address: KafkaSink(kafka_address(address)),
+)

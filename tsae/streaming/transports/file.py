@@ -1,4 +1,4 @@
-"""Lines of a file that grows, over rotation and truncation."""
+"""Growing files as sources, over rotation and truncation, and files as sinks."""
 
 from __future__ import annotations
 
@@ -7,26 +7,31 @@ import os
 import stat
 import time
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from tsae.errors import DataError
-from tsae.streaming.sources.source import Message
-from tsae.streaming.sources.stdin import LineSplitter
+from tsae.errors import DataError, OutputError
+from tsae.streaming.transports.lines import LineSplitter, json_lines
+from tsae.streaming.transports.transport import Message, Transport
 
-__all__ = ["FollowedFile"]
+if TYPE_CHECKING:
+    from tsae.streaming.records import Record
+
+__all__ = ["TRANSPORT", "FileSink", "FollowedFile"]
 
 _logger = logging.getLogger(__name__)
 _CHUNK = 2**18
 _PAUSE = 0.05  # seconds between looks at a file that does not grow
-_HEAD = 1024  # bytes by which a file is known again
+_HEAD = 1024  # bytes that identify a file
 
 
 class FollowedFile:
-    """Like `tail -F` from the first line: a file that is replaced is read to its end, then the new one from its start.
+    """Lines of a file, like `tail -F` from the first line.
 
-    The end is where the new one holds something, because until then a sender may not know that there is one. A file
-    that was renamed while nobody followed it is found by its inode, if it lies in the same folder.
+    A replaced file is read to its end, then the new one from its start, but not before the new one has content: until
+    then a sender may still write into the old one. A file that was renamed while nobody followed it is found by its
+    inode, if it is in the same folder.
 
     Parameters
     ----------
@@ -38,7 +43,7 @@ class FollowedFile:
     Raises
     ------
     DataError
-        If it is no regular file; on reading, if there is nothing to read and `follow` is false.
+        If it is not a regular file; on reading, if it does not exist and `follow` is false.
     """
 
     replayable = True
@@ -48,12 +53,12 @@ class FollowedFile:
         self._file: IO[bytes] | None = None
         self._lines = LineSplitter()
         self._end = 0  # bytes read
-        self._head = (0, 0)  # so many first bytes, and their checksum
+        self._head = (0, 0)  # number of first bytes, and their checksum
         self._is_missed = False
 
     def open(self, position: Any) -> None:
         if self._path.exists() and not stat.S_ISREG(self._path.stat().st_mode):
-            raise DataError(f"{str(self._path)!r} is no regular file; read a pipe from standard input, with -")
+            raise DataError(f"{str(self._path)!r} is not a regular file; read a pipe from standard input, with -")
         if position is None or position.get("inode") is None:
             return
         for path in [self._path, *_renamed(self._path, position["inode"])]:
@@ -111,7 +116,7 @@ class FollowedFile:
         return self._file
 
     def _found_again(self, path: Path, position: Any) -> bool:
-        """Whether the file at this path is the one of the position; then go on there."""
+        """Continue at the position if the file at this path is the one it belongs to; return whether it is."""
         try:
             file = path.open("rb")
         except OSError:
@@ -126,7 +131,7 @@ class FollowedFile:
         return True
 
     def _has_changed(self, file: IO[bytes]) -> bool:
-        """Whether the file was cut, or replaced by another one; then begin at its start."""
+        """Return whether the file was cut, or replaced by another one; if so, begin at its start."""
         try:
             now = self._path.stat()
         except OSError:
@@ -145,9 +150,71 @@ class FollowedFile:
         return False
 
     def _begin_again(self, file: IO[bytes]) -> None:
-        """The file was cut."""
+        """Read the file, which was cut, from its start."""
         self._lines = LineSplitter()
         self._end, self._head = file.seek(0), (0, 0)
+
+
+class FileSink:
+    """JSON lines in a file. After a crash it is cut to the end in the saved state, so that no record is in it twice."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._name = str(self._path.absolute())  # another file is never cut to the end of this one
+        self._file: IO[bytes] | None = None
+        self._end = 0
+
+    def open(self, position: Any) -> None:
+        try:
+            file = self._path.open("r+b" if self._path.exists() else "w+b")
+            self._end = file.seek(0, os.SEEK_END)
+            if position is not None and position["file"] == self._name:
+                self._end = min(int(position["end"]), self._end)
+            file.truncate(self._end)
+            file.seek(self._end)
+        except OSError as error:
+            reason = error.strerror or error
+            raise OutputError(f"cannot write {str(self._path)!r}: {reason}; choose another path") from error
+        self._file = file
+
+    def write(self, records: Sequence[Record]) -> None:
+        data = json_lines(records)
+        file = self._file
+        if file is None:
+            raise OutputError(f"{str(self._path)!r} is not open")
+        try:
+            file.seek(self._end)
+            file.write(data)
+            file.flush()
+        except OSError as error:
+            self._take_back()
+            raise OutputError(f"cannot write {str(self._path)!r}: {error.strerror}; free some space") from error
+        self._end += len(data)
+
+    def position(self) -> dict[str, Any]:
+        if self._file is not None:
+            try:
+                os.fdatasync(self._file.fileno())  # records of a saved position must survive a loss of power
+            except OSError as error:
+                raise OutputError(f"cannot write {str(self._path)!r}: {error.strerror}; check the disk") from error
+        return {"file": self._name, "end": self._end}
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _take_back(self) -> None:
+        """Cut off a partial write; a buffer that cannot be flushed is dropped with its file object."""
+        os.truncate(self._path, self._end)
+        handle = os.open(self._path, os.O_RDWR)
+        old, self._file = self._file, os.fdopen(handle, "r+b")
+        try:
+            if old is not None:
+                old.close()
+        except OSError:
+            pass  # it tries once more to write what was cut off
+        os.truncate(self._path, self._end)
 
 
 def _head_of(file: IO[bytes], n_bytes: int) -> tuple[int, int]:
@@ -155,8 +222,17 @@ def _head_of(file: IO[bytes], n_bytes: int) -> tuple[int, int]:
 
 
 def _renamed(path: Path, inode: int) -> list[Path]:
-    """Files beside this one that have the inode."""
+    """Return the other files of its folder that have the inode."""
     try:
         return [each for each in path.parent.iterdir() if each != path and each.lstat().st_ino == inode]
     except OSError:
         return []
+
+
+TRANSPORT = Transport(
+    schemes=("",),
+    address="FILE",
+    about="[bold]FILE[/] as a source is followed over rotation and truncation; as a sink it holds each result once.",
+    source=lambda path, follow: FollowedFile(path, follow=follow),
+    sink=FileSink,
+)

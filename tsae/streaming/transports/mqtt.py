@@ -1,4 +1,4 @@
-"""MQTT 3.1.1 and 5, as a source and as a sink."""
+"""MQTT 3.1.1 and 5 topics as sources and sinks."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ import threading
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from tsae.errors import MissingDependencyError, OutputError, ParameterError
-from tsae.streaming.records import Record
-from tsae.streaming.sources.source import LONGEST_PAYLOAD, Message
+from tsae.streaming.transports.transport import LONGEST_PAYLOAD, Message, Transport
 
-__all__ = ["MqttAddress", "MqttSink", "MqttSource", "entity_pattern", "mqtt_address"]
+if TYPE_CHECKING:
+    from tsae.streaming.records import Record
+
+__all__ = ["TRANSPORT", "MqttAddress", "MqttSink", "MqttSource", "entity_pattern", "mqtt_address"]
 
 _logger = logging.getLogger(__name__)
 _MOST_AT_ONCE = 500
 _MOST_WAITING = 2000
-_MOST_IN_FLIGHT = 200  # what comes again after a crash must be known again by its times
+_MOST_IN_FLIGHT = 200  # repeats after a crash must be recognised by their times
 _LONGEST_DELAY = 30  # seconds between tries to connect
 _TIMEOUT = 5.0  # seconds until a message must be acknowledged
 
@@ -33,8 +35,8 @@ _TIMEOUT = 5.0  # seconds until a message must be acknowledged
 class MqttAddress:
     """`mqtt://host:port/topic`, or `mqtts://` with TLS.
 
-    User and password come from the environment, TSAE_MQTT_USER and TSAE_MQTT_PASSWORD; with TLS a certificate authority
-    other than the system's may be named in TSAE_MQTT_CA.
+    User and password are read from the environment, TSAE_MQTT_USER and TSAE_MQTT_PASSWORD; with TLS, TSAE_MQTT_CA may
+    name a file with the certificates of another authority than the system's.
     """
 
     host: str
@@ -44,11 +46,16 @@ class MqttAddress:
     version: str = "3.1.1"
     """"3.1.1" or "5"."""
     client_id: str = "tsae"
-    """Under which the broker keeps what was not acknowledged; one for each process."""
+    """Name under which the broker keeps unacknowledged messages; one per process."""
 
 
 def mqtt_address(url: str) -> MqttAddress:
     """Read an address.
+
+    Raises
+    ------
+    ParameterError
+        If it lacks a host or a topic, holds a password, or has an unknown option or version.
 
     Examples
     --------
@@ -57,7 +64,7 @@ def mqtt_address(url: str) -> MqttAddress:
     """
     parts = urlsplit(url)
     if parts.username or parts.password:
-        raise ParameterError("an MQTT address must not hold a password; set TSAE_MQTT_USER and TSAE_MQTT_PASSWORD")
+        raise ParameterError("an MQTT address must not contain a password; set TSAE_MQTT_USER and TSAE_MQTT_PASSWORD")
     stated = dict(pair.partition("=")[::2] for pair in parts.query.split("&") if pair)
     unknown = set(stated) - {"version", "client"}
     topic = unquote(parts.path.lstrip("/"))
@@ -67,8 +74,8 @@ def mqtt_address(url: str) -> MqttAddress:
         raise ParameterError(f"MQTT address {url!r}: {error}") from error
     if unknown or not parts.hostname or not topic or stated.get("version", "5") not in ("3.1.1", "5"):
         raise ParameterError(
-            f"MQTT address {url!r} must be mqtt://host[:port]/topic[?version=3.1.1|5&client=NAME], with {{entity}} "
-            "where the topic names the machine"
+            "MQTT address must be mqtt://host[:port]/topic[?version=3.1.1|5&client=NAME], with {entity} for the part "
+            f"that names the entity, got {url!r}"
         )
     tls = parts.scheme == "mqtts"
     more = {name: stated[key] for name, key in (("version", "version"), ("client_id", "client")) if key in stated}
@@ -76,7 +83,12 @@ def mqtt_address(url: str) -> MqttAddress:
 
 
 def entity_pattern(topic: str) -> tuple[str, re.Pattern[str] | None]:
-    """The filter to subscribe to, and what finds the entity in a topic.
+    """Return the filter to subscribe to, and the pattern that finds the entity in a topic.
+
+    Raises
+    ------
+    ParameterError
+        If the topic is not a valid filter, or is shared among subscribers.
 
     >>> filter, pattern = entity_pattern("plant/{entity}/row")
     >>> filter, pattern.fullmatch("plant/pump-3/row")["entity"]
@@ -85,10 +97,10 @@ def entity_pattern(topic: str) -> tuple[str, re.Pattern[str] | None]:
     levels = topic.split("/")
     is_wrong = any(len(level) > 1 and set(level) & {"+", "#"} for level in levels) or "#" in levels[:-1]
     if is_wrong or levels[0] == "$share":
-        rule = "+ and # must stand alone between two slashes, # at the end; rows of a machine cannot be shared out"
+        rule = "+ and # must be alone between two slashes, # at the end; subscriptions cannot be shared"
         raise ParameterError(f"topic {topic!r}: {rule}")
     if any("{entity}" in level and level != "{entity}" for level in levels) or levels.count("{entity}") > 1:
-        raise ParameterError(f"topic {topic!r}: {{entity}} must stand alone between two slashes, and once")
+        raise ParameterError(f"topic {topic!r}: {{entity}} must be alone between two slashes, and occur once")
     subscribed = topic.replace("{entity}", "+")
     if "{entity}" not in levels:
         return subscribed, None
@@ -97,10 +109,10 @@ def entity_pattern(topic: str) -> tuple[str, re.Pattern[str] | None]:
 
 
 class MqttSource:
-    """Messages of a topic at QoS 1, acknowledged when they are dealt with.
+    """Messages of a topic at QoS 1, acknowledged when they are finished.
 
-    The broker keeps what was not acknowledged for this client id, over its own restarts too if it is persistent. Until
-    then it sends no more than its in-flight limit, which is all that ever waits here.
+    The broker keeps unacknowledged messages for this client id, over its own restarts too if it is persistent. It
+    sends no more of them than its in-flight limit, so the memory taken here is bounded.
     """
 
     replayable = False
@@ -109,7 +121,7 @@ class MqttSource:
         self._address = address
         self._topic, self._pattern = entity_pattern(address.topic)
         self._queue: queue.Queue[Any] = queue.Queue(maxsize=_MOST_WAITING)
-        self._polled: list[tuple[int, Any]] = []  # by which connection, and what
+        self._polled: list[tuple[int, Any]] = []  # number of the connection, and the message
         self.n_connections = 0
 
     def open(self, position: Any) -> None:
@@ -133,7 +145,7 @@ class MqttSource:
 
     def commit(self) -> None:
         for connection, message in self._polled:
-            if connection == self.n_connections:  # else it comes again, and its number may be another one's
+            if connection == self.n_connections:  # otherwise it is sent again, and its number may be reused
                 self._client.ack(message.mid, message.qos)
         self._polled.clear()
 
@@ -155,15 +167,15 @@ class MqttSource:
 
 
 class MqttSink:
-    """Every record to a topic at QoS 1; `{entity}` in it becomes the record's entity."""
+    """Sink that sends every record to a topic at QoS 1; `{entity}` in it becomes the record's entity."""
 
     def __init__(self, address: MqttAddress) -> None:
         entity_pattern(address.topic)
         if set(address.topic) & {"+", "#"}:
-            raise ParameterError(f"topic {address.topic!r} of results must have no + and no #; name it")
+            raise ParameterError(f"topic of results must not contain + or #, got {address.topic!r}; name one topic")
         self._address = address
         self._n_out = 0  # of the records that are being written
-        self._sent: set[int] = set()  # numbers of those that the client has, and sends again by itself
+        self._sent: set[int] = set()  # numbers of those that the client has, and repeats by itself
         self._answers: dict[int, Any] = {}
         self._answered = threading.Condition()
 
@@ -187,7 +199,7 @@ class MqttSink:
         self._client.loop_stop()
 
     def _publish(self, record: Record) -> int:
-        level = "".join("_" if _is_no_part_of_a_topic(each) else each for each in str(record.get("entity", "all")))
+        level = "".join("_" if _is_reserved(each) else each for each in str(record.get("entity", "all")))
         sent = self._client.publish(self._address.topic.replace("{entity}", level), json.dumps(record), qos=1)
         return int(sent.mid)
 
@@ -200,55 +212,59 @@ class MqttSink:
         where = f"the MQTT broker at {self._address.host!r}"
         with self._answered:
             if not self._answered.wait_for(lambda: self._answers.keys() >= self._sent, _TIMEOUT):
-                raise OutputError(f"{where} does not take results; check it")
+                raise OutputError(f"{where} does not accept results; check it")
             refusals = [answer for answer in self._answers.values() if answer.is_failure]
             self._answers.clear()
         self._sent = set()
         if refusals:
-            raise OutputError(f"{where} refuses results ({refusals[0]}); check what it allows")
+            raise OutputError(f"{where} rejected results ({refusals[0]}); check its permissions")
 
 
-def _is_no_part_of_a_topic(character: str) -> bool:
-    """Whether it has a meaning there, or a broker may end the connection because of it."""
+def _is_reserved(character: str) -> bool:
+    """Return whether a character has a meaning in topics, or may make a broker close the connection."""
     return character in "/+#" or unicodedata.category(character) in ("Cc", "Cn")
 
 
 class _Outages:
-    """Tells once why a broker cannot be reached or refuses; the client goes on trying."""
+    """Reporter of why a broker cannot be reached or refuses, each reason once; the client goes on trying."""
 
     def __init__(self, address: MqttAddress, source: MqttSource | None) -> None:
         self._where, self._source = f"{address.host}:{address.port}", source
-        self._told = ""
+        self._reported = ""
 
     def on_connect(self, client: Any, _userdata: Any, _flags: Any, reason: Any, *_: Any) -> None:
         if reason.is_failure:
-            self._tell(f"the MQTT broker at {self._where} refuses the connection ({reason})")
+            self._report(f"the MQTT broker at {self._where} refused the connection ({reason})")
             return
-        self._told = ""
+        self._reported = ""
         if self._source is not None:
             self._source.on_connect(client)
 
     def on_connect_fail(self, *_: Any) -> None:
-        self._tell(f"cannot reach the MQTT broker at {self._where} ({sys.exception() or 'no answer'})")
+        self._report(f"cannot reach the MQTT broker at {self._where} ({sys.exception() or 'no answer'})")
 
     def on_disconnect(self, _client: Any, _userdata: Any, _flags: Any, reason: Any, *_: Any) -> None:
         if reason.is_failure:
-            way_out = "if another process has the same `?client=`, give it its own"
-            self._tell(f"lost the connection to the MQTT broker at {self._where} ({reason}); {way_out}")
+            way_out = "if another process has the same `?client=`, give it one of its own"
+            self._report(f"lost the connection to the MQTT broker at {self._where} ({reason}); {way_out}")
 
     def on_subscribe(self, _client: Any, _userdata: Any, _number: int, answers: Any, *_: Any) -> None:
         for answer in answers:
             if answer.is_failure:
-                _logger.error("the MQTT broker at %s refuses the subscription (%s); no row comes", self._where, answer)
+                _logger.error(
+                    "the MQTT broker at %s rejected the subscription (%s); no rows will be received",
+                    self._where,
+                    answer,
+                )
 
-    def _tell(self, problem: str) -> None:
-        if problem != self._told:
+    def _report(self, problem: str) -> None:
+        if problem != self._reported:
             _logger.warning("%s; trying again", problem)
-        self._told = problem
+        self._reported = problem
 
 
 def connected_client(address: MqttAddress, source: MqttSource | None) -> Any:
-    """A client that connects, and connects again with growing delays, in a thread of its own."""
+    """Return a client that connects, and reconnects with growing delays, in a thread of its own."""
     try:
         import paho.mqtt.client as paho
         from paho.mqtt.enums import CallbackAPIVersion
@@ -271,9 +287,9 @@ def connected_client(address: MqttAddress, source: MqttSource | None) -> Any:
     if address.tls:
         _trust(client, os.environ.get("TSAE_MQTT_CA"))
     client.reconnect_delay_set(1, _LONGEST_DELAY)
-    tells = _Outages(address, source)
-    client.on_connect, client.on_connect_fail = tells.on_connect, tells.on_connect_fail
-    client.on_disconnect, client.on_subscribe = tells.on_disconnect, tells.on_subscribe
+    outages = _Outages(address, source)
+    client.on_connect, client.on_connect_fail = outages.on_connect, outages.on_connect_fail
+    client.on_disconnect, client.on_subscribe = outages.on_disconnect, outages.on_subscribe
     if source is not None:
         client.on_message = source.on_message
     session: dict[str, Any] = {}
@@ -293,5 +309,18 @@ def _trust(client: Any, authority: str | None) -> None:
         client.tls_set(ca_certs=authority)
     except OSError as error:
         raise ParameterError(
-            f"TSAE_MQTT_CA (={authority!r}) is no file with certificates of an authority ({error.strerror}); correct it"
+            f"TSAE_MQTT_CA must name a file with the certificates of an authority, got {authority!r} ({error.strerror})"
         ) from error
+
+
+TRANSPORT = Transport(
+    schemes=("mqtt", "mqtts"),
+    address="mqtt(s)://HOST/TOPIC",
+    about=(
+        "[bold]mqtt://HOST/plant/{entity}/row?version=5&client=NAME[/] (mqtts:// for TLS): {entity} in the topic names "
+        "the entity, NAME this process. User, password and certificate authority are read from TSAE_MQTT_USER, "
+        "TSAE_MQTT_PASSWORD and TSAE_MQTT_CA in the environment."
+    ),
+    source=lambda address, _follow: MqttSource(mqtt_address(address)),
+    sink=lambda address: MqttSink(mqtt_address(address)),
+)
