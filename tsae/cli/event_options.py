@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsae.alarms.events.direction import Direction
 from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class EventOptions:
         float | None, _option("--exit-ratio", help="An event goes on above this part of the threshold, such as 0.8.")
     ] = None
     direction: Annotated[
-        str | None, _option("--direction", help="Tell only what is above, or below, the expected.")
+        Direction | None, _option("--direction", help="Report only events above, or below, the expected value.")
     ] = None
     min_severity: Annotated[
         float | None, _option("--min-severity", help="Tell only events at least this severe, 50 to 100.")

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsae.series.formats.registry import format_names
+from tsae.series.options import Decimal, OnText
+
 if TYPE_CHECKING:
     from tsae.series.options import ReadOptions
 
@@ -24,7 +27,7 @@ Table = Annotated[
     str,
     typer.Argument(
         metavar="TABLE",
-        help="CSV (also .gz) or Parquet, - reads standard input; or a folder of PNG and JPEG pictures.",
+        help=f"{format_names()} file (also .gz), - reads standard input; or a folder of PNG and JPEG pictures.",
         show_default=False,
     ),
 ]
@@ -83,7 +86,7 @@ class StreamReading:
 class Reading(StreamReading):
     """What may be stated of a file."""
 
-    decimal: Annotated[str | None, _option("--decimal", help="Decimal sign: . or ,")] = None
+    decimal: Annotated[Decimal | None, _option("--decimal", help="Decimal sign of the numbers.")] = None
     encoding: Annotated[str | None, _option("--encoding", help="Text encoding, such as utf-8 or cp1252.")] = None
     header: Annotated[bool | None, _option("--header/--no-header", help="Whether the first line has names.")] = None
     units_row: Annotated[
@@ -96,5 +99,5 @@ class Reading(StreamReading):
     columns: Annotated[list[str] | None, _option("--column", help="A sensor to keep; repeatable.")] = None
     drop: Annotated[list[str] | None, _option("--drop", help="A column to leave out; repeatable.")] = None
     on_text: Annotated[
-        str | None, _option("--on-text", help="Columns with text: drop leaves them out, error refuses them.")
+        OnText | None, _option("--on-text", help="Columns with text: drop leaves them out, error refuses them.")
     ] = None

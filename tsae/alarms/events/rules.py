@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.alarms.events.direction import Direction
 from tsae.checks import is_number
 from tsae.errors import ParameterError
 
@@ -15,7 +17,6 @@ __all__ = ["EventRules", "severities", "severity", "severity_band"]
 FloatArray = NDArray[np.float64]
 
 _WHOLE = {"merge_gap": 0, "min_duration": 1, "cool_down": 0, "enter_rows": 1, "enter_within": 1}
-_DIRECTIONS = ("either", "above", "below")
 _BANDS = ((85.0, "severe"), (65.0, "clear"), (0.0, "slight"))
 
 
@@ -46,7 +47,7 @@ class EventRules:
     """… of the last so many exceed the threshold."""
     exit_ratio: float = 1.0
     """It goes on while the score exceeds this part of the threshold (hysteresis), in (0, 1]."""
-    direction: str = "either"
+    direction: Direction = "either"
     """"above" or "below" tells only events whose first sensor lies above or below what was expected."""
     min_severity: float = 0.0
     """Events of less severity are not told, 0 to 100."""
@@ -63,8 +64,8 @@ class EventRules:
             )
         if not is_number(self.exit_ratio) or not 0 < self.exit_ratio <= 1:
             raise ParameterError(f"`exit_ratio` (={self.exit_ratio!r}) must lie in (0, 1], such as 0.8")
-        if self.direction not in _DIRECTIONS:
-            raise ParameterError(f"`direction` (={self.direction!r}) must be one of {', '.join(_DIRECTIONS)}")
+        if self.direction not in get_args(Direction):
+            raise ParameterError(f"`direction` (={self.direction!r}) must be one of {', '.join(get_args(Direction))}")
         if not is_number(self.min_severity) or not 0 <= self.min_severity <= 100:
             raise ParameterError(f"`min_severity` (={self.min_severity!r}) must lie between 0 and 100")
 
