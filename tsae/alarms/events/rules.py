@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.events.direction import Direction
-from tsae.checks import is_number
+from tsae.checks import is_number, is_whole
 from tsae.errors import ParameterError
 
 __all__ = ["EventRules", "severities", "severity", "severity_band"]
@@ -55,7 +55,7 @@ class EventRules:
     def __post_init__(self) -> None:
         for name, least in _WHOLE.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            if not is_whole(value, least):
                 raise ParameterError(f"`{name}` (={value!r}) must be a whole number of rows, at least {least}")
         if self.enter_rows > self.enter_within:
             raise ParameterError(
