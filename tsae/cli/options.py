@@ -36,7 +36,9 @@ Model = Annotated[
 ]
 Exclude = Annotated[
     Path | None,
-    typer.Option(help="CSV of intervals to leave out, such as maintenance: start,end,reason.", show_default=False),
+    typer.Option(
+        help="CSV of intervals to leave out, such as maintenance, with columns start,end,reason.", show_default=False
+    ),
 ]
 Size = Annotated[
     str | None,
@@ -47,12 +49,12 @@ Size = Annotated[
         show_default=False,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
 @dataclass(frozen=True)
 class StreamReading:
-    """What may be stated of rows as they come in."""
+    """Reading options for rows of a stream."""
 
     separator: Annotated[str | None, _option("--separator", help="Character between cells; \\t for a tab.")] = None
     timestamp: Annotated[str | None, _option("--timestamp", help="Column of the time.")] = None
@@ -60,13 +62,15 @@ class StreamReading:
     timestamp_format: Annotated[
         str | None, _option("--timestamp-format", help="iso, s, ms, us, ns, or a pattern such as '%d.%m.%Y %H:%M'.")
     ] = None
-    entity: Annotated[str | None, _option("--entity", help="Column that tells the machines of a fleet apart.")] = None
+    entity: Annotated[
+        str | None, _option("--entity", help="Column that names the entity of a row, such as the machine of a fleet.")
+    ] = None
     missing: Annotated[
-        list[str] | None, _option("--missing", help="A further spelling of a missing value, such as Bad; repeatable.")
+        list[str] | None, _option("--missing", help="Another spelling of a missing value, such as Bad; repeatable.")
     ] = None
 
     def read_options(self) -> ReadOptions:
-        """The same for the reader of tables."""
+        """Return the same options for the reader of tables."""
         from tsae.series.options import ReadOptions
 
         stated = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -84,20 +88,24 @@ class StreamReading:
 
 @dataclass(frozen=True)
 class Reading(StreamReading):
-    """What may be stated of a file."""
+    """Reading options for a file."""
 
     decimal: Annotated[Decimal | None, _option("--decimal", help="Decimal sign of the numbers.")] = None
     encoding: Annotated[str | None, _option("--encoding", help="Text encoding, such as utf-8 or cp1252.")] = None
-    header: Annotated[bool | None, _option("--header/--no-header", help="Whether the first line has names.")] = None
+    header: Annotated[bool | None, _option("--header/--no-header", help="First line holds column names, or data.")] = (
+        None
+    )
     units_row: Annotated[
-        bool | None, _option("--units-row/--no-units-row", help="Whether the line below the header has units.")
+        bool | None, _option("--units-row/--no-units-row", help="Line below the header holds units, or data.")
     ] = None
     time_zone: Annotated[
-        str | None, _option("--time-zone", help="Zone of times that carry none, such as Europe/Berlin.")
+        str | None, _option("--time-zone", help="Time zone of times without one, such as Europe/Berlin.")
     ] = None
-    label: Annotated[str | None, _option("--label", help="Column of known labels, kept apart from the sensors.")] = None
-    columns: Annotated[list[str] | None, _option("--column", help="A sensor to keep; repeatable.")] = None
-    drop: Annotated[list[str] | None, _option("--drop", help="A column to leave out; repeatable.")] = None
+    label: Annotated[
+        str | None, _option("--label", help="Column with labels of known faults; not used as a sensor.")
+    ] = None
+    columns: Annotated[list[str] | None, _option("--column", help="Sensor to keep; repeatable.")] = None
+    drop: Annotated[list[str] | None, _option("--drop", help="Column to leave out; repeatable.")] = None
     on_text: Annotated[
-        OnText | None, _option("--on-text", help="Columns with text: drop leaves them out, error refuses them.")
+        OnText | None, _option("--on-text", help="Columns with text: drop leaves them out, error refuses the table.")
     ] = None

@@ -11,6 +11,7 @@ from pathlib import Path
 from tsae.errors import DataError, ParameterError
 from tsae.evaluation.inputs import BoolArray, FloatArray, check_labels
 from tsae.series.cells import cell_kind
+from tsae.series.formats.registry import format_names
 from tsae.series.options import ReadOptions
 from tsae.series.reading import open_table, read_table
 from tsae.series.sources import is_table_name, stem_of
@@ -20,7 +21,7 @@ __all__ = ["LabelledSeries", "SeriesFiles", "find_series", "read_series"]
 
 _TSB_AD = re.compile(r"\d+_(?P<family>.+?)_id_\d+_.*tr_(?P<n_train>\d+)_1st_\d+")
 _LAYOUTS = (
-    "expected <family>/<series>/{train,test}.csv[.gz], or files with TSB-AD names such as "
+    f"expected <family>/<series>/{{train,test}}.csv[.gz] ({format_names()}), or files with TSB-AD names such as "
     "001_NAB_id_1_Facility_tr_1007_1st_2014.csv"
 )
 _READING = ReadOptions(header=True, timestamp=False)  # every row stays where it is
@@ -74,11 +75,12 @@ def find_series(
     ----------
     root : Path
         A folder with `<family>/<series>/{train,test}.csv[.gz]` or with files that have TSB-AD names (the
-        training rows are the first `tr` ones, the test rows all others), or one labelled CSV.
+        training rows are the first `tr` ones, the test rows all others), or one labelled table; in any format
+        that `read_table` takes.
     only : sequence of str
         Patterns such as `nab/*`; a series is kept if its `family/series` matches one.
     train_rows : int or float, optional
-        For one labelled CSV: how many of its first rows are for training, or which share of them if below 1.
+        For one labelled table: how many of its first rows are for training, or which share of them if below 1.
     max_test_rows : int, optional
         Leave out series with more test rows.
 
@@ -87,7 +89,7 @@ def find_series(
     DataError
         If there is none, two have the same name, or a test file has no training file beside it.
     ParameterError
-        If one CSV is given without `train_rows`.
+        If one table is given without `train_rows`.
     """
     if root.is_file():
         found = [_one_file(root, train_rows)]
@@ -158,7 +160,7 @@ def _files_of(path: Path) -> SeriesFiles | None:
         siblings = (each for each in sorted(path.parent.glob("train.*")) if is_table_name(each.name))
         train = next(siblings, None)
         if train is None:
-            raise DataError(f"{path} has no train.csv or train.csv.gz beside it; add the rows to fit on")
+            raise DataError(f"{path} has no train.csv or other table called train beside it; add the rows to fit on")
         return SeriesFiles(path.parent.parent.name, path.parent.name, path, train)
     if match := _TSB_AD.fullmatch(stem):
         return SeriesFiles(match["family"], stem, path, train_rows=int(match["n_train"]))
