@@ -6,7 +6,6 @@ import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
-from zoneinfo import ZoneInfo
 
 from tsae.errors import ParameterError
 
@@ -72,12 +71,18 @@ class ReadOptions:
                 raise ParameterError(f"`{name}` (={getattr(self, name)!r}) must be {listed}")
         if self.encoding is not None and not _is_known(codecs.lookup, self.encoding):
             raise ParameterError(f"`encoding` (={self.encoding!r}) is unknown; state one such as 'cp1252'")
-        if self.time_zone is not None and not _is_known(ZoneInfo, self.time_zone):
+        if self.time_zone is not None and not _is_known(_zone, self.time_zone):
             raise ParameterError(f"`time_zone` (={self.time_zone!r}) is unknown; state one such as 'Europe/Berlin'")
         for name in ("columns", "drop", "missing"):
             value = getattr(self, name)
             if isinstance(value, str):
                 raise ParameterError(f"`{name}` (={value!r}) must be a tuple of strings; write ({value!r},)")
+
+
+def _zone(name: str) -> Any:
+    from zoneinfo import ZoneInfo  # slow to load, and the options are loaded for every help page
+
+    return ZoneInfo(name)
 
 
 def _is_known(look_up: Callable[[str], Any], name: str) -> bool:
