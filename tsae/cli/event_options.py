@@ -1,13 +1,13 @@
-"""Options of the rules for events."""
+"""Options for the rules of events."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsae.alarms.events.direction import Direction
 from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -23,52 +23,40 @@ def _option(*names: str, help: str) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=_PANEL, show_default=False)
 
 
-class Direction(StrEnum):
-    """Side of the expected value, as `EventRules` takes it."""
-
-    EITHER = "either"
-    ABOVE = "above"
-    BELOW = "below"
-
-
 @dataclass(frozen=True)
 class EventOptions:
-    """Rules for events; `EventRules` has the defaults of those that are not given."""
+    """Rules for events; those that are not stated keep the defaults of `EventRules`."""
 
     merge_gap: Annotated[
         str | None,
-        _option("--merge-gap", help="Longest quiet gap inside an event, in rows or as a duration (for example 10min)."),
+        _option("--merge-gap", help="Longest quiet run inside an event, in rows or as a duration such as 10min."),
     ] = None
     min_duration: Annotated[
-        str | None, _option("--min-duration", help="Shortest alarm that is reported, in rows or as a duration.")
+        str | None, _option("--min-duration", help="Shortest event to report, in rows or as a duration.")
     ] = None
     cool_down: Annotated[
-        str | None,
-        _option("--cool-down", help="Minimum gap between events, in rows or as a duration (for example 2h)."),
+        str | None, _option("--cool-down", help="Minimum gap between events, in rows or as a duration such as 2h.")
     ] = None
     enter: Annotated[
-        str | None,
-        _option("--enter", help="Number of rows over the threshold that begins an event, such as 3/5 for 3 of 5."),
+        str | None, _option("--enter", help="Rows above the threshold that begin an event; 3/5 means 3 of the last 5.")
     ] = None
     exit_ratio: Annotated[
-        float | None,
-        _option("--exit-ratio", help="Share of the threshold above which an event continues, such as 0.8."),
+        float | None, _option("--exit-ratio", help="Share of the threshold that keeps an event open, such as 0.8.")
     ] = None
     direction: Annotated[
-        Direction | None,
-        _option("--direction", help="Report only events whose first sensor is above, or below, the expected value."),
+        Direction | None, _option("--direction", help="Report only events above, or below, the expected value.")
     ] = None
     min_severity: Annotated[
         float | None, _option("--min-severity", help="Report only events of at least this severity, 50 to 100.")
     ] = None
 
     def rules(self, period: float | None) -> EventRules:
-        """Return the rules for rows with a period of `period` seconds.
+        """Return the rules for rows that are `period` seconds apart; `None` if the rows have no clock.
 
         Raises
         ------
         ParameterError
-            If an option is invalid.
+            If an option has an invalid value.
         """
         from tsae.alarms.events.rules import EventRules
 
@@ -82,7 +70,7 @@ class EventOptions:
 
 
 def _n_rows(name: str, text: str, period: float | None) -> int:
-    """Convert text to a number of rows; a duration is rounded up."""
+    """Convert rows, or a duration rounded up, to a number of rows."""
     import math
 
     import pandas as pd

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tsae.errors import DataError
-from tsae.series.cells import MISSING, SWITCH_WORDS, is_number
+from tsae.series.cells import MISSING, SEPARATORS, WORD_VALUES, reads_as_number
 from tsae.series.headers import split_units
 from tsae.series.options import ReadOptions
 from tsae.streaming.rows import time_ns
@@ -24,9 +24,7 @@ __all__ = ["CsvLines", "HeaderError", "JsonLines", "MessageReader", "StreamRow",
 
 _logger = logging.getLogger(__name__)
 _TIME_NAMES = frozenset({"timestamp", "time", "datetime", "ts"})
-_SEPARATORS = (",", ";", "\t", "|")
 _MOST_JUDGED = 1000  # headers of rows without a time
-_WORDS = {word: value for pair in SWITCH_WORDS for word, value in pair.items()}
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,7 @@ class CsvLines:
 
     def __init__(self, header: str, channels: Sequence[str], options: ReadOptions) -> None:
         self.header = header
-        splits = [(separator, _cells(header, separator)) for separator in options.separator or _SEPARATORS]
+        splits = [(separator, _cells(header, separator)) for separator in options.separator or SEPARATORS]
         self._separator, self._headers = max(splits, key=lambda split: len(_by_channel(split[1], channels)))
         self._columns = _by_channel(self._headers, channels)
         absent = [name for name in channels if name not in self._columns]
@@ -240,9 +238,9 @@ class _CellReader:
         text = cell.strip()
         if text in self._missing:
             return None
-        if text.lower() in _WORDS:
-            return _WORDS[text.lower()]
-        if not is_number(text) or ("," in text and not self._comma):
+        if text.lower() in WORD_VALUES:
+            return WORD_VALUES[text.lower()]
+        if not reads_as_number(text) or ("," in text and not self._comma):
             raise DataError(
                 f"column {name!r} has the text {text[:60]!r}, which is not a number; repair the sender, or name "
                 "it with `--missing` if it means a missing value"

@@ -2,9 +2,9 @@ import pytest
 
 from tsae.errors import DataError
 from tsae.series.cells import cell_kind
+from tsae.series.formats.csv_dialect import sniff
 from tsae.series.headers import split_units
 from tsae.series.options import ReadOptions
-from tsae.series.sniffing import sniff
 
 
 def sniffed(text: str, **options):

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tsae.errors import DataError
-from tsae.series.cells import cell_kind
+from tsae.series.cells import SEPARATORS, cell_kind
+from tsae.series.formats.registry import format_names
 from tsae.series.options import ReadOptions
 
 __all__ = ["Dialect", "sniff"]
 
-_SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE_LINES = 200
 _DECIMAL = re.compile(r"[+-]?\d*([.,])\d+([eE][+-]?\d+)?")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own first line
@@ -65,7 +65,7 @@ class _Split:
     @property
     def fit(self) -> tuple[float, int]:
         """The higher, the better the separator fits: cells that mean something, in rows of equal width."""
-        if self.width == 1 and any(separator in self.records[0].cells[0] for separator in _SEPARATORS):
+        if self.width == 1 and any(separator in self.records[0].cells[0] for separator in SEPARATORS):
             return 0.0, 1  # "a,b" above "1,5" is no column with a decimal comma
         body = self.records[1:] or self.records
         cells = [cell for record in body[:50] for cell in record.cells]
@@ -130,7 +130,7 @@ def _refuse_foreign(head: bytes) -> None:
     if kind is None and b"\0" in head:
         kind = "a binary file"
     if kind is not None:
-        raise DataError(f"the file is {kind}, which is not read; save the table as CSV in UTF-8 or as Parquet")
+        raise DataError(f"the file is {kind}, which is not read; save the table as {format_names()}, text in UTF-8")
 
 
 def _decode(lines: Sequence[bytes], options: ReadOptions) -> tuple[str, list[str]]:
@@ -148,7 +148,7 @@ def _split_best(text: list[str], options: ReadOptions) -> _Split:
     if options.separator:
         candidates: Sequence[str] = (options.separator,)
     else:
-        candidates = (excel[1],) if excel else _SEPARATORS
+        candidates = (excel[1],) if excel else SEPARATORS
     splits = (_split(text, separator, skip=1 if excel else 0) for separator in candidates)
     return max(splits, key=lambda split: split.fit)
 

@@ -1,4 +1,4 @@
-"""A Parquet file as batches of typed columns, behind the same members as a CSV file."""
+"""A Parquet file as batches of typed columns."""
 
 from __future__ import annotations
 
@@ -9,24 +9,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tsae.errors import DataError
+from tsae.series.formats.table_file import TableFile
+from tsae.series.options import ReadOptions
 
-__all__ = ["ParquetFile", "is_parquet"]
+__all__ = ["ParquetFile"]
 
-_MAGIC = b"PAR1"
 _BATCH_ROWS = 2**16
 _SAMPLE_ROWS = 200
 _BUFFER_BYTES = 2**18  # columns are read piece by piece, not one row group at once
 _PANDAS_INDEX = "__index_level_"
 
 
-def is_parquet(stream: BinaryIO) -> bool:
-    """Whether the stream holds a Parquet file; it is left at its start."""
-    start = stream.read(len(_MAGIC))
-    stream.seek(0)
-    return start == _MAGIC
-
-
-class ParquetFile:
+class ParquetFile(TableFile):
     """A Parquet file and its columns.
 
     Raises
@@ -35,19 +29,19 @@ class ParquetFile:
         If the file is damaged or has no rows.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, _: ReadOptions) -> None:
         try:
             self._file = pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"the Parquet file is damaged ({error}); get it again") from error
         self._names: list[str] = self._file.schema_arrow.names
         self.headers = tuple("" if name.startswith(_PANDAS_INDEX) else name for name in self._names)
-        self.unit_cells: tuple[str, ...] = ()
+        self.unit_cells = ()
         self.decimal = "."
         self.notes = ("Parquet",)
         if not self._file.metadata.num_rows:
             raise DataError("the Parquet file has columns but no rows; record some data first")
-        self.sample: Sequence[Sequence[str]] = self._first_rows()
+        self.sample = self._first_rows()
 
     def batches(self, columns: Sequence[int]) -> Iterator[list[Any]]:
         """Yield the columns, block by block, as pyarrow arrays."""

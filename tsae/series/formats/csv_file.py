@@ -12,15 +12,16 @@ import pyarrow.csv as pa_csv
 
 from tsae.errors import DataError
 from tsae.series.cells import MISSING
+from tsae.series.formats.csv_dialect import sniff
+from tsae.series.formats.table_file import TableFile
 from tsae.series.options import ReadOptions
-from tsae.series.sniffing import sniff
 
 __all__ = ["CsvFile"]
 
 _HEAD_BYTES = 2**18
 
 
-class CsvFile:
+class CsvFile(TableFile):
     """A CSV file: its dialect, and its columns as text.
 
     Raises
@@ -36,7 +37,7 @@ class CsvFile:
         self._missing = sorted(MISSING | set(options.missing))
         self.headers = self._dialect.headers
         self.unit_cells = self._dialect.units
-        self.sample: Sequence[Sequence[str]] = self._dialect.sample
+        self.sample = self._dialect.sample
         self.decimal = self._dialect.decimal
         self.notes = self._dialect.notes
 
