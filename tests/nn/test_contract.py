@@ -10,7 +10,7 @@ from torch import nn
 
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import principal_path
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 
 ARCHITECTURES = ("dense", "conv", "transformer")
 BOTTLENECKS = ("deterministic", "gaussian")
@@ -27,9 +27,9 @@ COMPOSITIONS = [
 ]
 
 
-def options(architecture, **settings) -> NetworkOptions:
+def options(architecture, **settings) -> NetworkSpec:
     hidden = (12, 8) if architecture == "dense" else None
-    return NetworkOptions(architecture, latent_dim=3, hidden=hidden, width=8, n_heads=2, **settings)
+    return NetworkSpec(architecture=architecture, latent_dim=3, hidden=hidden, width=8, n_heads=2, **settings)
 
 
 def seeded(settings, shape, **more):

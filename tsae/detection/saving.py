@@ -19,6 +19,7 @@ from tsae.detection.packing import (
     plain_parameters,
     unpack_codes,
 )
+from tsae.detection.parameters.groups import in_groups
 from tsae.model.packing import (
     pack_reference,
     pack_score_model,
@@ -42,7 +43,7 @@ def save_detector(detector: AnomalyDetector, path: str | os.PathLike[str]) -> No
     tensors: Arrays = {}
     manifest = {
         "kind": "AnomalyDetector",
-        "parameters": plain_parameters(detector.get_params()),
+        "parameters": plain_parameters(detector),
         "channels": detector.channels_,
         "named_channels": hasattr(detector, "feature_names_in_"),
         "fitted": {name: getattr(detector, name) for name in _FITTED},
@@ -71,7 +72,7 @@ def load(path: str | os.PathLike[str]) -> AnomalyDetector | ImageAnomalyDetector
 
 
 def _unpack(tensors: Arrays, manifest: dict[str, Any]) -> AnomalyDetector:
-    detector = AnomalyDetector(**manifest["parameters"])
+    detector = AnomalyDetector(**in_groups(manifest["parameters"]))
     for name in _FITTED:
         setattr(detector, name, manifest["fitted"][name])
     if manifest["named_channels"]:

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.scoring.calibration import LogTail
 from tsae.scoring.filters import MovingAverage, only_this_row, smoothing_kernels, trailing_kernel
 from tsae.scoring.rows import RowErrors
@@ -43,7 +43,7 @@ class Member:
     """A model, its windows and its scales."""
 
     model: WindowModel
-    options: NetworkOptions
+    options: NetworkSpec
     """What the network was built from, its code length resolved."""
     window_size: int
     n_last: int

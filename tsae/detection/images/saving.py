@@ -22,10 +22,11 @@ from tsae.detection.packing import (
     plain_parameters,
     unpack_codes,
 )
+from tsae.detection.parameters.groups import in_groups
 from tsae.images.arrays import ImageScale
 from tsae.networks.criterion import Judge
 from tsae.networks.torch_network import rebuild_autoencoder
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.scoring.calibration import LogTail
 from tsae.scoring.classifier import labelled_arrays, labelled_of
 from tsae.store import write_model
@@ -46,7 +47,7 @@ def save_image_detector(detector: ImageAnomalyDetector, path: str | os.PathLike[
     tensors |= labelled_arrays(detector.model_.labelled)
     manifest = {
         "kind": "ImageAnomalyDetector",
-        "parameters": plain_parameters(detector.get_params()),
+        "parameters": plain_parameters(detector),
         "image_shape": network.shape,
         "data_hash": detector.data_hash_,
         "scale": asdict(network.scale),
@@ -66,9 +67,9 @@ def save_image_detector(detector: ImageAnomalyDetector, path: str | os.PathLike[
 
 def unpack_image_detector(tensors: Arrays, manifest: dict[str, Any]) -> ImageAnomalyDetector:
     """The detector that `save_image_detector` has written."""
-    detector = ImageAnomalyDetector(**manifest["parameters"])
+    detector = ImageAnomalyDetector(**in_groups(manifest["parameters"]))
     channels, height, width = shape = manifest["image_shape"]
-    options = NetworkOptions(**manifest["network"])
+    options = NetworkSpec(**manifest["network"])
     network = ImageNetwork(
         rebuild_autoencoder(options, tuple(shape), _state_of("network.", tensors)),
         options,
