@@ -90,8 +90,8 @@ def history(data: Data, start: str, *, rate: float, n_epochs: int, stack_epochs:
         torch.manual_seed(seed)
         network = build_autoencoder(options, tuple(data.training.shape[1:]))
     if start == "stack":
-        machines = {"n_steps": stack_epochs * steps, "batch_size": BATCH}
-        pretrain(network, options, data.training, visible=data.visible, machines=machines, random_state=seed)
+        rbm = {"n_steps": stack_epochs * steps, "batch_size": BATCH}
+        pretrain(network, options, data.training, visible=data.visible, rbm=rbm, random_state=seed)
     training = TrainingSpec(
         max_steps=n_epochs * steps, batch_size=BATCH, learning_rate=rate, n_checks=n_epochs, patience=n_epochs
     )

@@ -29,12 +29,12 @@ _PACKAGES = ("tsae", "torch", "pytorch-lightning", "numpy", "pandas", "scikit-le
 
 
 def package_versions() -> dict[str, str]:
-    """What a model was fitted with."""
+    """Return the versions of the packages that a model is fitted with."""
     return {name: version(name) for name in _PACKAGES}
 
 
 def plain_parameters(detector: GroupedParameters) -> dict[str, Any]:
-    """The parameters of a detector as JSON knows them; a random generator cannot be kept and becomes `None`."""
+    """Return the parameters of a detector as JSON values; a random generator cannot be kept and becomes `None`."""
     values = {
         name: plain(asdict(value) if is_dataclass(value) and not isinstance(value, type) else value)
         for name, value in detector.get_params(deep=False).items()
@@ -58,7 +58,7 @@ def pack_codes(codes: CodeFacts, tensors: Arrays) -> dict[str, Any]:
 
 
 def unpack_codes(facts: Mapping[str, Any], tensors: Arrays) -> CodeFacts:
-    """What `pack_codes` has packed."""
+    """Restore what `pack_codes` packed."""
     cloud = None
     if "codes.cloud.weights" in tensors:
         cloud = CodeCloud(*(tensors[f"codes.cloud.{name}"] for name in ("weights", "means", "factors")))

@@ -29,7 +29,7 @@ _CALL = re.compile(r"(?P<name>[\w.-]+)\s*(\((?P<arguments>.*)\))?", re.DOTALL)
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What stands behind the text; made by `parse_model`, small enough to send to another process."""
+    """A detector that a text describes; made by `parse_model`, small enough to send to another process."""
 
     label: str
     """The text in one spelling, under which results are kept."""

@@ -1,4 +1,4 @@
-"""What a detector's parameters come to: how its networks are made, trained and used."""
+"""Resolved options of a fit: how networks are made, trained and used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["FitOptions", "ImageOptions", "SeriesOptions"]
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
-    """What series and images have in common."""
+    """Options that series and images share."""
 
     network: NetworkSpec
     """Its code length is not yet known."""
@@ -25,12 +25,12 @@ class FitOptions:
     linear_path: bool
     pretraining: Literal["rbm"] | None
     rbm: Mapping[str, Any]
-    """What is stated of the training of restricted Boltzmann machines, by the names of `RBMOptions`."""
+    """Options for the training of RBMs, by the names of `RBMOptions`; the others keep their defaults."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesOptions(FitOptions):
-    """How the members of an `AnomalyDetector` are made and trained."""
+    """Options of the members of an `AnomalyDetector`."""
 
     preset: str
     window_size: int | Sequence[int] | Literal["auto"]
@@ -39,6 +39,6 @@ class SeriesOptions(FitOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageOptions(FitOptions):
-    """How the autoencoder of an `ImageAnomalyDetector` is made, trained and used."""
+    """Options of the autoencoder of an `ImageAnomalyDetector`."""
 
     local_score: bool

@@ -1,4 +1,4 @@
-"""What "auto" means: members, window lengths, strides and steps from the size of the series alone."""
+"""Plan of the members: window lengths, strides and steps, from the size of the series alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WIDEST_MASKED = 3000  # the operator of a masked member grows with the square o
 
 @dataclass(frozen=True)
 class MemberPlan:
-    """What one member is and what it may cost."""
+    """Plan of one member: its windows, its network and its cost."""
 
     window_size: int
     stride: int
@@ -35,7 +35,7 @@ class MemberPlan:
     block: int | None = None
     """Rows a hidden block of a masked member; `None` for a member that rebuilds the window."""
     architecture: str | None = None
-    """Of a member that is of another architecture than the one asked for."""
+    """The member's architecture, if it is not the one asked for."""
 
 
 def plan_members(

@@ -16,20 +16,20 @@ from tsae.nn.stages import receptive_field
 __all__ = ["ARCHITECTURES", "WIDE", "Architecture"]
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]
-"""What makes the encoder, from the shape of an input, and the decoder, from the length of the code and that shape."""
+"""Makers of the encoder, from the shape of an input, and of the decoder, from the length of the code and that shape."""
 WIDE = 700
 """Numbers in a window from which strides and steps are cut to keep the cost down."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """One kind of encoder/decoder pair, and what follows from its kind."""
+    """A kind of encoder/decoder pair, with its options and its strides."""
 
     pair: Callable[..., Pair]
     """Takes `options` as keywords. The encoder and the decoder that it makes also take `activation` and `dropout`, the
     decoder `learned_variance` and `zero_output`."""
     options: tuple[str, ...]
-    """Those of `NetworkOptions` that only some architectures have, and this one has."""
+    """Fields of `NetworkOptions` that this architecture takes, among those that not all of them take."""
     kind: str
     """The name of its recipe."""
     beside: str

@@ -1,4 +1,4 @@
-"""How a network is made: the options that users state, and the resolved description that networks are built from."""
+"""Options of networks as users pass them, and the resolved description that a network is built from."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OutputKind = Literal["identity", "sigmoid"]
 
 @dataclass(frozen=True, kw_only=True)
 class _Layers:
-    """What `NetworkOptions` and `NetworkSpec` have in common."""
+    """The fields that `NetworkOptions` and `NetworkSpec` share."""
 
     hidden: Sequence[int] | None = None
     decoder_hidden: Sequence[int] | None = None
@@ -70,7 +70,7 @@ class _Layers:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class NetworkOptions(_Layers):
-    """How the networks of a detector are made.
+    """Options of the networks of a detector.
 
     In an `AnomalyDetector` they shape only the members that rebuild windows. Unless `preset` is "alone" or
     `window_size` is set, about half of the members predict hidden blocks instead; their networks are fixed.
@@ -137,7 +137,7 @@ class NetworkOptions(_Layers):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec(_Layers):
-    """All that `build_autoencoder` needs besides the shape of an input; nothing is left to be resolved.
+    """Resolved description of a network: all that `build_autoencoder` needs besides the shape of an input.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a network is asked to minimise: a likelihood of the observed entries and penalties on the code."""
+"""Objectives of training: a likelihood of the observed entries and penalties on the code."""
 
 from __future__ import annotations
 

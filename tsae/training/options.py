@@ -1,4 +1,4 @@
-"""How a network is trained: the options that users state, and the resolved description of one run."""
+"""Options of the training as users pass them, and the resolved description of one run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIKELIHOODS = ("bernoulli", "gaussian")
 
 @dataclass(frozen=True, kw_only=True)
 class _Run:
-    """What `TrainingOptions` and `TrainingSpec` have in common."""
+    """The fields that `TrainingOptions` and `TrainingSpec` share."""
 
     loss: str = "l2"
     kl_warm_up: float = 0.3
@@ -47,7 +47,7 @@ class _Run:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class TrainingOptions(_Run):
-    """How the networks of a detector are trained.
+    """Options of the training of a detector's networks.
 
     In an `AnomalyDetector`, members that rebuild windows follow all of it. Members that predict hidden blocks have a
     loss of their own; they follow `batch_size`, `learning_rate`, `accelerator`, `devices` and `precision`.
@@ -150,7 +150,7 @@ class TrainingOptions(_Run):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpec(_Run):
-    """One training run; nothing is left to be resolved.
+    """Resolved description of one training run.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class TrainingSpec(_Run):
     weight_decay, gradient_clip
         Of the optimizer.
     n_checks
-        How often, evenly spread over the steps, the held-out loss is measured.
+        Number of measurements of the held-out loss, evenly spread over the steps.
     patience
         Checks without a better held-out loss before training stops.
     loss, kl_warm_up, sparsity, contraction, batch_size, learning_rate, accelerator, devices, precision

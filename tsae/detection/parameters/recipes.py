@@ -21,7 +21,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "denoising": MappingProxyType({"architecture": "dense", "corruption": "gaussian", "corruption_level": 0.2}),
     }
 )
-"""What sets each kind apart, for series and images alike, options by their own names; the rest keeps its defaults."""
+"""Parameters and options of each kind, for series and images; all others keep their defaults."""
 
 _ALONE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {

@@ -97,7 +97,7 @@ def check_image_budget(threshold: object, false_alarm_rate: object) -> None:
 
 
 def _checked(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], NetworkOptions, TrainingOptions]:
-    """Plain values of the parameters that detectors share, checked, and both groups."""
+    """Check the parameters that detectors share; return all of them as plain values, and both groups."""
     network = options_of(NetworkOptions, "network", parameters["network"], elsewhere=parameters)
     training = options_of(TrainingOptions, "training", parameters["training"], elsewhere=parameters)
     values = {name: plain(value) for name, value in parameters.items() if name not in ("network", "training")}
@@ -116,7 +116,7 @@ def _checked(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], NetworkOpti
 def _network_spec(
     architecture: str, network: NetworkOptions, training: TrainingOptions, *, bounded: bool
 ) -> NetworkSpec:
-    """The network, its code length not yet known; `bounded` says that inputs lie in [0, 1]."""
+    """Return the network, its code length not yet known; `bounded` says that inputs lie in [0, 1]."""
     pretrained = training.pretraining == "rbm"
     activation = network.activation
     if activation == "auto":
@@ -134,7 +134,7 @@ def _network_spec(
 def _judge(
     score_by: str, network: NetworkOptions, training: TrainingOptions, kl_weight: float, seed: int, *, n_samples: int
 ) -> Judge:
-    """What makes an input anomalous; `n_samples` is what "auto" takes."""
+    """Return the criterion of an anomalous input; `n_samples` is the number that "auto" takes."""
     if score_by == "auto":
         score_by = "elbo" if network.bottleneck == "gaussian" else "error"
     return Judge(
