@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,16 @@ def test_flat_parameters_of_older_files_find_their_group():
     expected = {"preset": "fast", "lag": 3, "network": {"hidden": [8, 4]}, "training": {"loss": "l1", "rbm": None}}
     assert in_groups(flat) == expected
     assert in_groups(in_groups(flat)) == expected
+    with pytest.raises(ParameterError, match=r"`network` \(='wide'\) must be NetworkOptions"):
+        in_groups({"network": "wide"})
     assert AnomalyDetector(**in_groups(flat)).get_params()["network__hidden"] == [8, 4]
+
+
+def test_a_file_from_before_there_were_groups_is_read():
+    loaded = tsae.load(Path(__file__).parents[1] / "model" / "first_format.tsae")
+    assert loaded.network.keys() == vars(NetworkOptions()).keys()
+    assert loaded.training.keys() == vars(TrainingOptions()).keys()
+    assert series_options(loaded.get_params(deep=False), seed=0).linear_path
 
 
 def test_a_saved_detector_keeps_its_groups(tmp_path):

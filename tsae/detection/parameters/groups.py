@@ -72,7 +72,8 @@ def in_groups(*parameters: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in (pair for each in parameters for pair in each.items()):
         option = name.rpartition("__")[2]
         if name in GROUPS and value is not None:
-            groups.setdefault(name, {}).update(value if isinstance(value, Mapping) else vars(value))
+            stated = value if isinstance(value, Mapping) else vars(options_of(GROUPS[name], name, value))  # type: ignore[type-var]
+            groups.setdefault(name, {}).update(stated)
         elif name in homes or f"{homes.get(option)}__{option}" == name:
             groups.setdefault(homes[option], {})[option] = value
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from tsae.alarms.thresholds import METHODS
@@ -19,8 +20,8 @@ LABEL_BETA = 1.0
 Class = TypeVar("Class", bound=type)
 
 
-def _choices(names: object) -> str:
-    return ", ".join(f'"{name}"' for name in names)  # type: ignore[attr-defined]
+def _choices(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 _DOCS = {
