@@ -15,7 +15,7 @@ from tsae.series.filling import forward_filled
 __all__ = ["Inputs", "Run", "sample_windows"]
 
 _MOST = 2000  # windows
-_MOST_VALUES = 4_000_000  # in them
+_MOST_VALUES = 2_000_000  # in them
 
 
 class Inputs(NamedTuple):
