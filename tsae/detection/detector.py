@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from tsae.detection.inputs import (
     check_period,
     checked_entities,
     data_hash,
+    entity_names,
     lay_out,
     without_suspicious_rows,
 )
@@ -35,6 +36,7 @@ from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
 from tsae.detection.labels.series import tuned_thresholds, with_label_classifier, without_anomalies
 from tsae.detection.parameters.series import series_options
 from tsae.detection.recalibration import SeriesThresholds
+from tsae.detection.result import Detection
 from tsae.detection.saving import Arrays, pack_codes, package_versions, plain_parameters
 from tsae.fitting.calibration import held_out_scores
 from tsae.fitting.training_rows import used_spans
@@ -329,8 +331,36 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, BaseEstimator)
         """1 for normal rows and -1 for flagged ones, `(n_timesteps,)`."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def detect(self, X: Any, *, excluded: Any = None, rules: EventRules | None = None, adapt: bool = True) -> Any:
-        """Scores, labels and events of a table: `Detection`, or a list of them for a fleet.
+    @overload
+    def detect(
+        self,
+        X: Sequence[pd.DataFrame] | Sequence[NDArray[Any]],
+        *,
+        excluded: Any = None,
+        rules: EventRules | None = None,
+        adapt: bool = True,
+        entity: Sequence[str] | None = None,
+    ) -> list[Detection]: ...
+    @overload
+    def detect(
+        self,
+        X: Any,
+        *,
+        excluded: Any = None,
+        rules: EventRules | None = None,
+        adapt: bool = True,
+        entity: str | None = None,
+    ) -> Detection: ...
+    def detect(
+        self,
+        X: Any,
+        *,
+        excluded: Any = None,
+        rules: EventRules | None = None,
+        adapt: bool = True,
+        entity: str | Sequence[str] | None = None,
+    ) -> Detection | list[Detection]:
+        """Return scores, labels and events of a table, or a list of them for a fleet.
 
         Parameters
         ----------
@@ -343,25 +373,33 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, BaseEstimator)
             When flagged rows make an event.
         adapt
             Whether the threshold follows the scores of earlier rows; `predict` never does.
+        entity
+            Name of the entity, which its events carry; a list of names for a fleet. `None` numbers those of a fleet.
 
         Raises
         ------
         DataError
             If a channel is missing or holds text or infinity, times step back, or rows come at another pace.
+        ParameterError
+            If there are not as many names as tables.
         """
         entities, is_fleet = self._checked(X, excluded)
-        found = [
-            self._run(entity, rules, str(number) if is_fleet else "", adapt).whole()
-            for number, entity in enumerate(entities)
-        ]
+        names = entity_names(entity, len(entities), is_fleet=is_fleet)
+        found = [self._run(*each, rules, adapt).whole() for each in zip(entities, names, strict=True)]
         return found if is_fleet else found[0]
 
     def detect_in_parts(
-        self, X: Any, *, excluded: Any = None, rules: EventRules | None = None, adapt: bool = True
+        self,
+        X: Any,
+        *,
+        excluded: Any = None,
+        rules: EventRules | None = None,
+        adapt: bool = True,
+        entity: str = "",
     ) -> DetectionRun:
         """`detect` for one table whose results come part by part, so that they need not be in memory together."""
-        (entity,), _ = self._checked(X, excluded)
-        return self._run(entity, rules, "", adapt)
+        (rows,), _ = self._checked(X, excluded)
+        return self._run(rows, entity, rules, adapt)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to score into one file; an existing file stays intact until the new one is whole."""
@@ -398,5 +436,5 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, BaseEstimator)
     def _like(self, entity: Entity, table: NDArray[np.floating] | None) -> Any:
         return table if entity.columns is None else pd.DataFrame(table, index=entity.index, columns=entity.columns)
 
-    def _run(self, entity: Entity, rules: EventRules | None, name: str, adapt: bool) -> DetectionRun:
+    def _run(self, entity: Entity, name: str, rules: EventRules | None, adapt: bool) -> DetectionRun:
         return DetectionRun(self.model_, entity, self._grid(entity), rules or EventRules(), name=name, adapt=adapt)

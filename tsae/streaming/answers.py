@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from tsae.streaming.drift_watch import DriftNotice
-from tsae.streaming.event_watch import EventChange
+from tsae.alarms.drift import Drift
+from tsae.alarms.events.watch import EventChange
 from tsae.streaming.row_scores import RowScores
 
-__all__ = ["StreamScores"]
+__all__ = ["DriftNotice", "StreamScores"]
+
+
+@dataclass(frozen=True)
+class DriftNotice:
+    """The rows of an entity have come to differ from training."""
+
+    row: int
+    """Number of the last settled row."""
+    drift: Drift
+    entity: str = ""
 
 
 class StreamScores(NamedTuple):
@@ -24,4 +35,4 @@ class StreamScores(NamedTuple):
     events: tuple[EventChange, ...] = ()
     """What happened to events, which are made of settled rows."""
     drifts: tuple[DriftNotice, ...] = ()
-    """Entities that have come to differ from training, told once until they no longer do."""
+    """Entities that have come to differ from training, reported once until they no longer do."""
