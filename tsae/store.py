@@ -34,7 +34,7 @@ __all__ = [
     "write_model",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _KEY = "tsae"  # the only one in the header's metadata, which is written in no certain order
 _LARGEST_HEADER = 100_000_000
 

@@ -12,7 +12,7 @@ from tsae.alarms.thresholds.clusters import MERGE_GAP, cluster_peaks, lowest_thr
 from tsae.alarms.thresholds.guards import Guards, guards_for
 from tsae.alarms.thresholds.tail import fit_pareto
 from tsae.errors import DataError
-from tsae.scoring.rings import LaneArrays
+from tsae.scoring.rings import Rings
 
 EXPONENTIAL = np.random.default_rng(0).exponential(size=12_000)
 RARE = Target(1e-4, "episodes")
@@ -57,7 +57,7 @@ def test_blocks_and_a_restored_state_change_nothing(cuts, target):
 def test_lanes_side_by_side_are_what_each_is_alone(target):
     scores = np.stack([with_trouble(seed) for seed in range(5)])
     scores[1, 40:60] = scores[2, 650:] = np.nan
-    arrays = LaneArrays()
+    arrays = Rings()
     together = AdaptiveThreshold(EXPONENTIAL[:500], target, arrays=arrays, name="settled.")
     lanes = np.array([arrays.open() for _ in scores])
     rng, rows, found = np.random.default_rng(0), np.zeros(5, dtype=int), [[] for _ in scores]

@@ -20,7 +20,7 @@ from tsae.alarms.distributions import Comparison, DistributionWatch, fit_referen
 from tsae.alarms.drift import Drift
 from tsae.alarms.thresholds import AdaptiveThreshold, Target
 from tsae.errors import DataError
-from tsae.scoring.rings import LaneArrays
+from tsae.scoring.rings import Rings
 from tsae.streaming.records import drift_records
 from tsae.streaming.state import restore_scorer, scorer_state
 
@@ -76,7 +76,7 @@ def test_what_a_watch_compares_equals_a_look_at_all_rows_however_they_come(n_row
 
 def test_lanes_side_by_side_are_what_each_is_alone():
     reference, later = fit_reference([table(300, 0)]), np.stack([table(700, seed) for seed in range(4)])
-    arrays = LaneArrays()
+    arrays = Rings()
     together = DistributionWatch(reference, arrays=arrays, name="inputs.")
     lanes = np.array([arrays.open() for _ in later])
     rng, rows = np.random.default_rng(0), np.zeros(4, dtype=int)

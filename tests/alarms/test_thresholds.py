@@ -14,7 +14,7 @@ from tsae import AnomalyDetector
 from tsae.alarms.thresholds import Threshold, check_threshold, fixed_threshold, learn_threshold
 from tsae.alarms.thresholds.clusters import cluster_peaks
 from tsae.errors import DataError, ParameterError
-from tsae.scoring.calibration import LogTail, fit_log_tail
+from tsae.scoring.tails import LogTail, fit_log_tail
 
 NORMAL = np.random.default_rng(0).exponential(size=5000)
 """Scores with an exponential tail: a share exp(-x) of all rows exceeds x."""

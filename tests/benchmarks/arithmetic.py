@@ -6,14 +6,14 @@ from torch import nn
 
 from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.dense import DenseDecoder, DenseEncoder
-from tsae.scoring.engine import ScoreModel
+from tsae.scoring.ensemble import Ensemble
 from tsae.scoring.member import Member
 from tsae.scoring.window_models import MaskedModel
 
 __all__ = ["operations"]
 
 
-def operations(model: ScoreModel) -> float:
+def operations(model: Ensemble) -> float:
     """Multiplications and additions of dense networks a row, two for each weight that is used."""
     return sum(_of_window(member) / member.stride for member in model.members)
 

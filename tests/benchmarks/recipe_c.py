@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae import AnomalyDetector
-from tsae.scoring.calibration import fit_log_tail
-from tsae.scoring.constants import ConstantWatch
-from tsae.scoring.filters import MovingAverage, smoothing_kernels
-from tsae.scoring.member import Member, channel_mean
-from tsae.series.filling import ForwardFill
+from tsae.scoring.inputs import ConstantWatch
+from tsae.scoring.member import Member
+from tsae.scoring.rings import Rings, blocks_of_one
+from tsae.scoring.row_errors import segment_errors
+from tsae.scoring.smoothing import channel_mean, moving_averages, smoothing_kernels
+from tsae.scoring.tails import fit_log_tail
+from tsae.series.filling import forward_filled
 
 Array = NDArray[np.float64]
 _WIDTHS = (0.25, 0.5, 1.0, 2.0)
 _LEVEL_FLOOR = 0.05
-_ROWS_AT_ONCE = 4096
 
 
 def recipe_c_scores(detector: AnomalyDetector, train: Array, test: Array) -> Array:
@@ -44,14 +45,16 @@ def row_errors(detector: AnomalyDetector, member: Member, table: Array) -> tuple
     """Squared errors `(n, n_network_channels)` and the summed errors of the constant channels `(n,)`."""
     scaler = detector.model_.ensemble.scaler
     scaled = scaler.scaled(table)
-    filled, observed = ForwardFill().push(scaled[:, scaler.network_channels])
-    rows = member.row_errors()
-    blocks = [slice(first, first + _ROWS_AT_ONCE) for first in range(0, len(table), _ROWS_AT_ONCE)]
-    parts = [rows.push(filled[block], observed[block])[0] for block in blocks]
-    apart = np.nansum(ConstantWatch().push(scaled[:, scaler.constant_channels]), axis=1)
-    return np.concatenate([*parts, rows.flush()]).astype(np.float64), apart
+    filled, observed = forward_filled(scaled[:, scaler.network_channels])
+    errors, _ = segment_errors(
+        filled, observed, window_errors=member.model.errors, window_size=member.window_size, stride=member.stride
+    )
+    rings, memory = Rings(len(table)), detector.model_.ensemble.formula.constant_memory
+    watch = ConstantWatch(rings, len(scaler.constant_channels), memory)
+    ((place, _),) = blocks_of_one(rings, len(table))
+    apart = np.nansum(watch.step(place, scaled[:, scaler.constant_channels]), axis=1)
+    return errors.astype(np.float64), apart
 
 
 def smoothed(relative: Array, apart: Array, kernel: Array) -> Array:
-    average = MovingAverage(kernel, len(kernel) // 2)
-    return np.concatenate([average.push(*channel_mean(relative, apart)), average.flush()])
+    return moving_averages(*channel_mean(relative, apart), kernel[None], len(kernel) // 2)[:, 0]

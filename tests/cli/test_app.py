@@ -49,6 +49,15 @@ def test_version() -> None:
     assert tsae("--version").output == f"tsae {package.__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["fit"], ["score", "--nonsense"], ["fit", "x.csv", "--seed", "a"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["fit"],
+        ["score", "--nonsense"],
+        ["score", "m", "t", "--direction", "up"],
+        ["fit", "x.csv", "--seed", "a"],
+    ],
+)
 def test_wrong_usage(arguments: list[str]) -> None:
     assert tsae(*arguments).exit_code == 2

@@ -95,6 +95,21 @@ def test_an_impossible_option_is_wrong_usage(here: Path) -> None:
     assert "`--separator` (='ab') must be one character" in refused(2, "check", "x.csv", "--separator", "ab")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "choices"),
+    [
+        (["check", "nowhere.csv", "--on-text", "keep"], ["drop", "error"]),
+        (["check", "nowhere.csv", "--decimal", ";"], [".", ","]),
+        (["score", "nowhere.tsae", "nowhere.csv", "--direction", "up"], ["either", "above", "below"]),
+    ],
+)
+def test_a_wrong_choice_is_refused_before_the_table_is_read(arguments: list[str], choices: list[str]) -> None:
+    result = tsae(*arguments)
+    assert result.exit_code == 2
+    assert all(repr(choice) in result.stderr for choice in [arguments[-1], *choices])
+    assert "|".join(choices) in tsae(arguments[0], "--help").stdout
+
+
 def test_debug_shows_the_traceback() -> None:
     from tsae.errors import DataError
 

@@ -10,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from tsae.cli.app import app
-from tsae.streaming.connect import sink_of, source_of
+from tsae.streaming.transports.registry import sink_of, source_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

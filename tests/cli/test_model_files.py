@@ -20,7 +20,7 @@ def flipped(content: bytes) -> bytes:
 
 
 def newer(content: bytes) -> bytes:
-    changed = content.replace(b'\\"format_version\\": 1', b'\\"format_version\\": 9')
+    changed = content.replace(b'\\"format_version\\": 2', b'\\"format_version\\": 9')
     assert changed != content
     return changed
 
@@ -30,7 +30,7 @@ CASES = {
     "empty": (lambda content: b"", "is not a tsae model"),
     "truncated": (truncated, "is damaged"),
     "flipped bit": (flipped, "checksum"),
-    "newer": (newer, "has format version 9, this tsae reads up to 1; upgrade tsae"),
+    "newer": (newer, "has format version 9, this tsae reads up to 2; upgrade tsae"),
 }
 
 

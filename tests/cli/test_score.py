@@ -241,7 +241,6 @@ def test_events_say_how_they_unfolded(here: Path, model: Path) -> None:
         (["--cool-down", "-3"], "`--cool-down` (=-3) must be a whole number of rows"),
         (["--enter", "three"], "`--enter` (='three') must be a number of rows, or two such as 3/5"),
         (["--enter", "5/3"], "`--enter` (='5/3') asks for more rows than it looks at"),
-        (["--direction", "up"], "`--direction` (='up') must be one of either, above, below"),
     ],
 )
 def test_an_event_option_that_makes_no_sense_is_refused(

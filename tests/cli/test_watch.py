@@ -179,7 +179,7 @@ def test_every_machine_has_its_own_stream(model: Path, scored: pd.DataFrame) -> 
 
 def test_rows_without_time(model: Path) -> None:
     result = tsae("watch", model, stdin=later()[:20].to_csv(index=False))
-    assert "note: the rows carry no time that can be read" in result.stderr
+    assert "note: the rows have no readable time" in result.stderr
     assert "timestamp" not in json.loads(result.stdout.splitlines()[0])
 
 
@@ -194,7 +194,7 @@ def test_other_columns(model: Path) -> None:
 def test_another_sampling_period_is_told(model: Path) -> None:
     slow = later()[:20].set_axis(pd.date_range("2026-11-24", periods=20, freq="10min")).rename_axis("timestamp")
     result = tsae("watch", model, stdin=slow.to_csv())
-    assert result.stderr.count("note: the rows come every 600 s, in training every 60 s") == 1
+    assert result.stderr.count("note: rows arrive every 600 s, but in training every 60 s") == 1
 
 
 @pytest.mark.parametrize("stdin", ["", "\n\n", "timestamp,flow,pressure,temperature,running\n", '{"other": 1}\n'])

@@ -16,7 +16,7 @@ import torch
 import tsae
 from tests.detection.plants import COMPOSITIONS, N_TRAINING, SHORT_LAGS, Composition, fitted, readings, today
 from tsae import AnomalyDetector
-from tsae.scoring.engine import SegmentScorer
+from tsae.scoring.scorer import Scorer
 
 every_composition = pytest.mark.parametrize("composition", COMPOSITIONS, ids=str)
 every_lag = pytest.mark.parametrize(
@@ -35,14 +35,15 @@ def at_lag(composition: Composition, lag: int | str) -> AnomalyDetector:
 
 def in_blocks(detector: AnomalyDetector, values: np.ndarray, sizes: Any) -> tuple[np.ndarray, np.ndarray]:
     """Settled and immediate scores of rows that come in blocks of these sizes, over and over."""
-    scorer = SegmentScorer(detector.model_.ensemble, lag=detector.lag_, immediate=True)
-    parts, first = [], 0
+    scorer = Scorer(detector.model_.ensemble, lag=detector.lag_)
+    lane, steps, first = np.array([scorer.open()]), [], 0
     while first < len(values):
         size = next(sizes)
-        parts.append(scorer.push(values[first : first + size]))
+        if size:
+            steps.append(scorer.push(lane, values[None, first : first + size]))
         first += size
-    settled = [part.settled for part in [*parts, scorer.flush()]]
-    return np.concatenate(settled), np.concatenate([part.immediate for part in parts])
+    settled = [step.settled[step.is_settled] for step in steps]
+    return np.concatenate([*settled, scorer.flush(0).settled]), np.concatenate([step.immediate for step in steps])
 
 
 def block_sizes() -> Any:

@@ -20,7 +20,7 @@ from tsae import AnomalyDetector, ImageAnomalyDetector
 from tsae.detection.images.options import image_options
 from tsae.detection.parameters.recipes import RECIPES, recipe
 from tsae.detection.parameters.series import series_options
-from tsae.scoring.engine import SegmentScorer
+from tsae.scoring.scorer import Scorer
 from tsae.training.batches import Batch
 from tsae.training.objectives import reconstruction_loss
 
@@ -101,9 +101,11 @@ def test_scores_are_reproducible_and_do_not_depend_on_batches(line, data):
         np.testing.assert_allclose(detector.score_samples(values[order]), scores[order], **CLOSE)
         np.testing.assert_allclose(detector.score_samples(values[4:5]), scores[4:5], **CLOSE)
         return
-    scorer = SegmentScorer(detector.model_.ensemble, lag=detector.lag_)
-    rows = [scorer.push(values[first : first + 7]) for first in range(0, len(values), 7)]
-    in_blocks = np.concatenate([part.settled for part in [*rows, scorer.flush()]])
+    scorer = Scorer(detector.model_.ensemble, lag=detector.lag_)
+    lane = np.array([scorer.open()])
+    steps = [scorer.push(lane, values[None, first : first + 7]) for first in range(0, len(values), 7)]
+    settled = [step.settled[step.is_settled] for step in steps]
+    in_blocks = np.concatenate([*settled, scorer.flush(0).settled])
     np.testing.assert_allclose(-in_blocks, scores, **CLOSE)
 
 

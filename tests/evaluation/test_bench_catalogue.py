@@ -122,15 +122,28 @@ def test_missing_cells_stay_and_a_nameless_clock_is_no_sensor(tmp_path: Path) ->
     np.testing.assert_array_equal(series.test, [[np.nan], [3]])
 
 
+def test_series_may_be_parquet_and_hold_the_words_of_switches(tmp_path: Path) -> None:
+    folder = tmp_path / "family" / "series"
+    folder.mkdir(parents=True)
+    table = make_table(0)
+    table[:N_TRAIN].to_parquet(folder / "train.parquet")
+    table[N_TRAIN:].assign(s1="off", label=table["label"] == 1).to_csv(folder / "test.csv", index=False)
+    assert len(find_series(tmp_path, max_test_rows=N_TEST)) == 1
+    series = read_series(find_series(tmp_path)[0])
+    np.testing.assert_array_equal(series.train, table[["s0", "s1"]][:N_TRAIN])
+    assert set(series.test[:, 1]) == {0}
+    np.testing.assert_array_equal(series.labels, table["label"][N_TRAIN:] == 1)
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
         ("s\n1\n2\n", "no column is called label"),
         ("s,label\n1,0\n2,2\n", "must hold only 0"),
         ("s,label\n1,0\n2,\n", "must hold only 0"),
-        ("s,mode,label\n1,on,0\n2,off,1\n", r"columns \['mode'\] hold text"),
+        ("s,mode,label\n1,idle,0\n2,busy,1\n", "column 'mode' has the text 'idle' in line 2"),
         ("timestamp,label\n1,0\n2,1\n", "there is no sensor"),
-        ("", "cannot be read as a CSV table"),
+        ("", "the file is empty"),
     ],
 )
 def test_bad_tables_are_refused_by_name(tmp_path: Path, content: str, problem: str) -> None:
@@ -143,7 +156,7 @@ def test_bad_tables_are_refused_by_name(tmp_path: Path, content: str, problem: s
 def test_a_truncated_file_is_refused(folder: Path) -> None:
     path = folder / "pumps" / "b" / "test.csv.gz"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="the file is damaged"):
         read_series(find_series(folder, only=["pumps/b"])[0])
 
 

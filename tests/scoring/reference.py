@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsae.scoring.calibration import LogTail
 from tsae.scoring.combination import NEUTRAL_SCORE
-from tsae.scoring.engine import ScoreModel
-from tsae.scoring.member import Member, MemberScale, immediate_averages, settled_averages
-from tsae.scoring.switch_habits import SwitchHabits
+from tsae.scoring.ensemble import Ensemble
+from tsae.scoring.member import Member, MemberScale
+from tsae.scoring.switches import SwitchHabits
+from tsae.scoring.tails import LogTail
 
 Array = npt.NDArray[Any]
 ErrorsOfWindow = Callable[[Array], Array]
@@ -114,7 +114,7 @@ def constant_errors(scaled: Array) -> Array:
     return out
 
 
-def switch_errors(model: ScoreModel, values: Array) -> Array:
+def switch_errors(model: Ensemble, values: Array) -> Array:
     """Surprise of each switch, averaged over 16 rows, over the largest of training; NaN where not observed."""
     scaler, switches = model.scaler, model.switches
     analog = np.clip(forward_filled(scaler.scaled(values)[:, scaler.network_channels]).astype(float), -5, 5)
@@ -135,7 +135,7 @@ def switch_errors(model: ScoreModel, values: Array) -> Array:
     return out
 
 
-def segment_errors(model: ScoreModel, values: Array) -> Array:
+def segment_errors(model: Ensemble, values: Array) -> Array:
     """Settled errors of all channels of one segment: means over members, constants and switches on their own."""
     scaler = model.scaler
     scaled = scaler.scaled(values)
@@ -155,29 +155,27 @@ def segment_errors(model: ScoreModel, values: Array) -> Array:
     return out
 
 
-def member_scores(
-    model: ScoreModel, member: Member, values: Array, apart: Array, *, settled: bool
-) -> list[list[float]]:
+def member_scores(model: Ensemble, member: Member, values: Array, apart: Array, *, settled: bool) -> list[list[float]]:
     """Row errors → usual errors → mean over channels → moving averages → −log p, row by row of one segment."""
     scaled = model.scaler.scaled(values)[:, model.scaler.network_channels]
     size = member.window_size
     if settled:
-        scale, averages = member.settled, settled_averages(size)
+        scale = member.settled
         errors = settled_row_errors(_errors_of(member), forward_filled(scaled), ~np.isnan(scaled), size, member.stride)
     else:
-        scale, averages = member.immediate, immediate_averages(size)
+        scale = member.immediate
         errors = immediate_row_errors(
             _errors_of(member), forward_filled(scaled), ~np.isnan(scaled), size, member.n_last
         )
     means, weights = _mean_over_channels(errors, scale, apart)
     by_width = [
-        [log_tail(tail, value) for value in moving_average(means, weights, average.kernel, average.lookahead)]
-        for average, tail in zip(averages, scale.tails, strict=True)
+        [log_tail(tail, value) for value in moving_average(means, weights, kernel, scale.lookahead)]
+        for kernel, tail in zip(scale.kernels, scale.tails, strict=True)
     ]
     return [list(views) for views in zip(*by_width, strict=True)]
 
 
-def segment_scores(model: ScoreModel, values: Array, *, lag: int, smoothed: bool = True) -> list[float]:
+def segment_scores(model: Ensemble, values: Array, *, lag: int, smoothed: bool = True) -> list[float]:
     """The score of every row of one segment: the mean over members, and what the switches add to its square.
 
     The last filter of a member does not smooth."""
@@ -190,7 +188,7 @@ def segment_scores(model: ScoreModel, values: Array, *, lag: int, smoothed: bool
             by_member.append(member_scores(model, member, values, apart, settled=True))
             continue
         scores = member_scores(model, member, values, apart, settled=False)
-        shift = member.shift(lag)
+        shift = member.shift(lag, model.formula)
         by_member.append([scores[min(row + shift, len(scores) - 1)] for row in range(len(scores))])
     switches = switch_errors(model, values)
     out = []

@@ -110,7 +110,7 @@ def test_the_file_is_named(tmp_path):
         ({"separator": ";;"}, r"`separator` \(=';;'\) must be one character"),
         ({"decimal": "·"}, r"`decimal` \(='·'\) must be '\.' or ','"),
         ({"decimal": ".", "separator": "."}, r"`decimal` and `separator` are both"),
-        ({"on_text": "keep"}, r"`on_text` \(='keep'\) must be 'drop', 'error'"),
+        ({"on_text": "keep"}, r"`on_text` \(='keep'\) must be 'drop' or 'error'"),
         ({"encoding": "utf-99"}, r"`encoding` \(='utf-99'\) is unknown"),
         ({"time_zone": "Mars/Olympus"}, r"`time_zone` \(='Mars/Olympus'\) is unknown"),
         ({"missing": "Bad"}, r"`missing` \(='Bad'\) must be a tuple of strings; write \('Bad',\)"),

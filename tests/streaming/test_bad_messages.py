@@ -22,14 +22,13 @@ from tsae.errors import OutputError
 from tsae.series.options import ReadOptions
 from tsae.streaming.payloads import MessageReader
 from tsae.streaming.runner import Runner, RunnerOptions
-from tsae.streaming.sinks.lines import FileSink
-from tsae.streaming.sources.followed_file import FollowedFile
-from tsae.streaming.sources.mqtt import MqttSink, entity_pattern, mqtt_address
-from tsae.streaming.sources.source import Message
 from tsae.streaming.state import read_state
+from tsae.streaming.transports.file import FileSink, FollowedFile
+from tsae.streaming.transports.mqtt import MqttSink, entity_pattern, mqtt_address
+from tsae.streaming.transports.transport import Message
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:the rows carry no time"),
+    pytest.mark.filterwarnings("ignore:the rows have no readable time"),
     pytest.mark.filterwarnings("ignore:columns .* were not there in fit"),
 ]
 GOOD = b'{"flow": 10, "pressure": 3, "running": 1}'
@@ -120,7 +119,9 @@ def test_a_machine_whose_name_is_too_long_costs_only_its_row(detector: AnomalyDe
     source._left = [Message(GOOD, entity, "rows") for entity in ("a", "x" * 256, "a")]
     worked_through(runner)
     assert [record["id"] for record in records_in(tmp_path / "out.jsonl")] == ["a/0", "a/1"]
-    assert told == ["the machine's name ('xxxxxxxxxxxxxxxxxxxx'…) has more than 255 characters; repair the sender"]
+    assert told == [
+        "the name of an entity must have at most 255 characters, got 'xxxxxxxxxxxxxxxxxxxx'…; repair the sender"
+    ]
 
 
 @pytest.mark.parametrize("bad", [b'{"ts": "\\ud800", "flow": 1}', b'{"ts": "9999-12-31T00:00", "flow": 1}'])
@@ -205,7 +206,7 @@ def test_results_wait_for_space_and_stand_in_the_file_once(
         runner._pause = sleep
         worked_through(runner)
     assert pauses == [0.1, 0.2, 0.4]
-    assert f"cannot write {str(out)!r}: File too large; free space; trying again in 0.1 s" in caplog.text
+    assert f"cannot write {str(out)!r}: File too large; free some space; trying again in 0.1 s" in caplog.text
     assert [record["id"] for record in records_in(out)] == [f"/{row}" for row in range(20)]
 
 
@@ -270,14 +271,14 @@ def test_standard_output_that_is_full_is_told(detector: AnomalyDetector, tmp_pat
         command = [*COMMAND, "watch", tmp_path / "m.tsae", "--from", tmp_path / "rows.jsonl"]
         process = subprocess.Popen(command, stdout=full, stderr=told)
     try:
-        message = "cannot write to standard output: No space left on device; free space"
+        message = "cannot write to standard output: No space left on device; free some space"
         wait_for(lambda: message in log.read_text(), "word of the full disk")
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 5
     finally:
         process.kill()
         process.wait()
-    assert "error: stopped before all results were out" in log.read_text()
+    assert "error: stopped before all results were delivered" in log.read_text()
 
 
 def test_a_line_of_fifty_megabytes_costs_only_itself(detector: AnomalyDetector, tmp_path: Path) -> None:

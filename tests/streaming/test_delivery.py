@@ -31,7 +31,7 @@ from tests.streaming.brokers import (
 )
 from tsae import AnomalyDetector
 from tsae.streaming.records import SCHEMA
-from tsae.streaming.sources.mqtt import MqttSource, mqtt_address
+from tsae.streaming.transports.mqtt import MqttSource, mqtt_address
 
 CHANNELS = ["flow", "pressure", "speed"]
 
@@ -147,7 +147,7 @@ def test_a_broker_that_is_not_there_or_refuses_is_told_once(tmp_path: Path, capl
     source = MqttSource(mqtt_address(f"mqtt://127.0.0.1:{broker.port}/plant/row"))
     source.open(None)
     try:
-        wait_for(lambda: "refuses the connection (Not authorized)" in caplog.text, "the refusal")
+        wait_for(lambda: "refused the connection (Not authorized)" in caplog.text, "the refusal")
         assert source.n_connections == 0
     finally:
         source.close()

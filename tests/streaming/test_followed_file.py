@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tsae.errors import DataError
-from tsae.streaming.sources.followed_file import FollowedFile
+from tsae.streaming.transports.file import FollowedFile
 
 
 def test_a_file_that_comes_later_is_waited_for_and_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -151,5 +151,5 @@ def test_where_another_source_ended_is_no_position(tmp_path: Path) -> None:
 def test_only_a_regular_file_is_followed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path):
-        with pytest.raises(DataError, match="is no regular file; read a pipe from standard input, with -"):
+        with pytest.raises(DataError, match="is not a regular file; read a pipe from standard input, with -"):
             FollowedFile(path).open(None)

@@ -16,12 +16,12 @@ from tests.streaming.reference import CHANNELS, of_file, plant, scores_of
 from tsae import AnomalyDetector, StreamScorer, load
 from tsae.model.fitted import FittedModel
 from tsae.series.options import ReadOptions
-from tsae.streaming.answers import StreamScores
 from tsae.streaming.handover import hand_over, n_with_full_windows
 from tsae.streaming.payloads import MessageReader
+from tsae.streaming.row_scores import StreamScores
 from tsae.streaming.runner import Runner
 from tsae.streaming.scorer import RowScore
-from tsae.streaming.sources.followed_file import FollowedFile
+from tsae.streaming.transports.file import FollowedFile
 
 SMALL = {"window_size": [8, 16], "max_steps": 10, "threshold": 5.0, "preset": "alone"}
 
@@ -96,11 +96,11 @@ def test_a_process_takes_up_a_new_file_and_refuses_a_bad_one(models: list[Path],
         wait_for(lambda: "the new model file is not used: " in log.read_text(), "word of the bad file")
         put_in_place(models[2], model)
         watch.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: "the new model has other channels than the stream" in log.read_text(), "word of the channels")
-        put_in_place(models[1], model)  # found without a signal
         wait_for(
-            lambda: "a new model is in use; windows of 1 of 1 machines are full" in log.read_text(), "the new model"
+            lambda: "the new model must have the channels of the stream" in log.read_text(), "word of the channels"
         )
+        put_in_place(models[1], model)  # found without a signal
+        wait_for(lambda: "a new model is in use; 1 of 1 entities have full windows" in log.read_text(), "the new model")
         with source.open("a") as file:
             file.write("".join(lines[60:]))
         wait_for(lambda: len(answered(records_so_far(out))) == 90, "the last rows")

@@ -17,13 +17,12 @@ from tsae.errors import DataError
 from tsae.series.options import ReadOptions
 from tsae.streaming.payloads import HeaderError, MessageReader
 from tsae.streaming.runner import Runner, RunnerOptions
-from tsae.streaming.sinks.lines import FileSink
-from tsae.streaming.sources.followed_file import FollowedFile
-from tsae.streaming.sources.source import Message, Source
-from tsae.streaming.sources.stdin import StdinSource
+from tsae.streaming.transports.file import FileSink, FollowedFile
+from tsae.streaming.transports.stdio import StdinSource
+from tsae.streaming.transports.transport import Message, Source
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:the rows carry no time"),
+    pytest.mark.filterwarnings("ignore:the rows have no readable time"),
     pytest.mark.filterwarnings("ignore:columns .* were not there in fit"),
 ]
 
@@ -64,7 +63,7 @@ def test_the_header_of_the_next_file_may_order_its_columns_in_another_way() -> N
 
 
 def test_a_line_that_names_some_channels_only_is_a_bad_line() -> None:
-    with pytest.raises(DataError, match="no number"):
+    with pytest.raises(DataError, match="not a number"):
         values_of("flow,pressure,running\n1,2,1\nflow,heat,running\n")
     with pytest.raises(HeaderError, match="does not name the channels"):
         values_of("plant 3\nflow,pressure,running\n1,2,1\n")
@@ -77,7 +76,9 @@ TIMED = b'{"ts": "2026-11-24T10:00", "flow": 1, "pressure": 2}'
 def test_a_first_row_without_a_time_does_not_take_it_from_the_next_ones(first: bytes) -> None:
     reader = MessageReader(CHANNELS, ReadOptions())
     if b"ts" in first:
-        with pytest.raises(DataError, match=r"column 'ts' (is empty where the time should be|does not read as a time)"):
+        with pytest.raises(
+            DataError, match=r"column 'ts' (must contain the time, but is empty|does not read as a time)"
+        ):
             reader.row(Message(first, None, "rows"))
     else:
         row = reader.row(Message(first, None, "rows"))

@@ -8,7 +8,7 @@ import pytest
 from tests.streaming.test_bad_messages import disk_full_at
 from tsae.errors import OutputError
 from tsae.streaming.journal import Journal
-from tsae.streaming.sources.source import Message
+from tsae.streaming.transports.transport import Message
 
 MESSAGES = [Message(b"\x00\xff\n", "pump", "rows"), Message(b"1,2", None, "line 3")]
 
@@ -59,7 +59,7 @@ def test_a_batch_that_was_torn_is_none_and_the_next_one_takes_its_place(path: Pa
 
 
 def test_a_batch_that_was_written_in_part_is_written_again(path: Path, journal: Journal) -> None:
-    with disk_full_at(path.stat().st_size + 40), pytest.raises(OutputError, match="File too large; free space"):
+    with disk_full_at(path.stat().st_size + 40), pytest.raises(OutputError, match="File too large; free some space"):
         journal.add(MESSAGES, [1])
     journal.add(MESSAGES, [1])
     journal.close()
@@ -69,7 +69,7 @@ def test_a_batch_that_was_written_in_part_is_written_again(path: Path, journal: 
 def test_one_process_has_hold_of_it(path: Path, journal: Journal) -> None:
     journal.add(MESSAGES, [1])
     for _ in range(2):
-        with pytest.raises(OutputError, match="is in use by another watch; end that one, or give each its own state"):
+        with pytest.raises(OutputError, match="is in use by another watch; end that one, or use another state file"):
             read_again(path)
     journal.close()
     assert read_again(path) == [(MESSAGES, [1])]

@@ -15,10 +15,10 @@ from tsae.errors import OutputError, ParameterError
 from tsae.series.options import ReadOptions
 from tsae.streaming.payloads import MessageReader
 from tsae.streaming.runner import Runner, RunnerOptions
-from tsae.streaming.sources import kafka
-from tsae.streaming.sources.kafka import KafkaSink, KafkaSource, kafka_address
+from tsae.streaming.transports import kafka
+from tsae.streaming.transports.kafka import KafkaSink, KafkaSource, kafka_address
 
-pytestmark = pytest.mark.filterwarnings("ignore:the rows carry no time")
+pytestmark = pytest.mark.filterwarnings("ignore:the rows have no readable time")
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def test_results_go_to_a_topic_keyed_by_entity_and_one_that_is_too_long_costs_no
     sink.open(None)
     sink.write([{"id": "a/long", "text": " " * 2_000_000}, {"id": "a/0", "entity": "a"}])
     sink.close()
-    assert "Kafka refuses a/long (" in caplog.text
+    assert "Kafka rejected a/long (" in caplog.text
     source = KafkaSource(kafka_address(f"kafka://{servers}/results?group=test"))
     source.open(None)
     messages: list[Any] = []
@@ -203,7 +203,7 @@ def test_a_cluster_that_is_not_there_is_told_once_and_given_everything_once(
     sink.open(None)
     try:
         for _ in range(3):
-            with pytest.raises(OutputError, match=r"does not take results \(no answer\); check it"):
+            with pytest.raises(OutputError, match=r"does not accept results \(no answer\); check it"):
                 sink.write([{"id": "a"}, {"id": "b"}])
             assert source.poll(0.2) == []
         sink._producer.purge()

@@ -19,14 +19,14 @@ from tests.streaming.test_handover import SMALL, answered, put_in_place
 from tsae import AnomalyDetector, StreamScorer
 from tsae.errors import DataError
 from tsae.model.fitted import FittedModel
-from tsae.streaming.answers import StreamScores
 from tsae.streaming.handover import hand_over
 from tsae.streaming.records import Record, event_records, row_records
+from tsae.streaming.row_scores import StreamScores
 from tsae.streaming.state import write_state
 from tsae.streaming.state_files import StateFiles
 
 PUMPS = ["pump-0", "pump-1"]
-TAKEN_UP = "a new model is in use; windows of {0} of {0} machines are full"
+TAKEN_UP = "a new model is in use; {0} of {0} entities have full windows"
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,9 @@ def test_what_cannot_go_on_is_refused_and_costs_nothing(models: list[Path], tmp_
         watch.stop()
         files = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix != ".tsae"}
         put_in_place(models[3], model)
-        assert "the new model has other channels than the stream (['flow', 'pressure', 'running'])" in refusal(watch, 4)
+        assert "the new model must have the channels of the stream (['flow', 'pressure', 'running'])" in refusal(
+            watch, 4
+        )
         (tmp_path / "state.model").unlink()
         put_in_place(models[1], model)
         assert "the state belongs to another model, and" in refusal(watch, 3)

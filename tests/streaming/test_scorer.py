@@ -239,9 +239,9 @@ def test_infinity_in_a_block_is_named(detector: AnomalyDetector) -> None:
 
 BAD_TIMES = [
     pytest.param(None, "must be given for every row or for none", id="none"),
-    pytest.param(1_790_000_000, r"`timestamp` \(=1790000000\) is no time", id="number"),
-    pytest.param("soon", r"`timestamp` \(='soon'\) is no time", id="text"),
-    pytest.param(pd.NaT, "is no time", id="NaT"),
+    pytest.param(1_790_000_000, r"`timestamp` \(=1790000000\) is not a valid time", id="number"),
+    pytest.param("soon", r"`timestamp` \(='soon'\) is not a valid time", id="text"),
+    pytest.param(pd.NaT, "is not a valid time", id="NaT"),
     pytest.param("9999-12-31T23:59", r"\(='9999-12-31T23:59'\) lies before 1824 or after 2115", id="far"),
     pytest.param("0001-01-01", "lies before 1824 or after 2115", id="long ago"),
     pytest.param("2026-11-24T11:00+01:00", "some `timestamp` carry a time zone and some do not", id="zone"),
@@ -275,6 +275,15 @@ def test_a_first_time_begins_a_segment(detector: AnomalyDetector, is_block: bool
     assert scorer.counts.n_gaps == 1
 
 
+def test_original_timestamps_are_returned_unchanged(detector: AnomalyDetector) -> None:
+    frame, texts = plant(3), ["first", "second", "third"]
+    for times in (None, frame.index):
+        found = StreamScorer(detector).update_many(frame.to_numpy(), times, time_texts=texts)
+        assert [row.timestamp for row in found.immediate] == texts
+    with pytest.raises(DataError, match="`time_texts` has 2 entries for 3 rows"):
+        StreamScorer(detector).update_many(frame.to_numpy(), time_texts=texts[:2])
+
+
 def test_times_must_be_as_many_as_rows(detector: AnomalyDetector) -> None:
     with pytest.raises(DataError, match="`timestamps` has 1 entries for 2 rows"):
         StreamScorer(detector).update_many(plant(2).to_numpy(), ["2026-11-24T10:00"])
@@ -285,7 +294,7 @@ def test_another_sampling_period_is_told_once(detector: AnomalyDetector) -> None
     scorer = StreamScorer(detector)
     times = pd.date_range("2026-11-24 10:00", periods=40, freq="10s")
     scorer.update_many(values[:15], times[:15])
-    with pytest.warns(UserWarning, match="come every 10 s, in training every 60 s"):
+    with pytest.warns(UserWarning, match="rows arrive every 10 s, but in training every 60 s"):
         scorer.update(values[15], times[15])
     scorer.update_many(values[16:], times[16:])  # a second warning would be an error
 

@@ -9,8 +9,8 @@ from tests.streaming.reference import plant, troubled
 from tsae import AnomalyDetector, StreamScorer
 from tsae.errors import DataError
 from tsae.model.fitted import FittedModel
-from tsae.streaming.answers import StreamScores
 from tsae.streaming.records import event_records, row_records
+from tsae.streaming.row_scores import StreamScores
 from tsae.streaming.state import read_state, write_state
 
 

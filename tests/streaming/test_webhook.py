@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tsae.errors import OutputError, ParameterError
-from tsae.streaming.sinks.webhook import WebhookSink, key_of
+from tsae.streaming.transports.webhook import WebhookSink, key_of
 
 RECORDS = [{"kind": "row", "id": f"a/{row}"} for row in range(2)]
 
@@ -64,8 +64,8 @@ def receiver() -> Iterator[Receiver]:
         (503, "HTTP 503"),
         (401, "HTTP 401"),
         (404, "HTTP 404"),
-        (301, "HTTP 301, it has moved to '/elsewhere'"),
-        (307, "HTTP 307, it has moved to '/elsewhere'"),
+        (301, "HTTP 301, moved to '/elsewhere'"),
+        (307, "HTTP 307, moved to '/elsewhere'"),
         (0, "nonsense"),
     ],
 )
@@ -75,7 +75,7 @@ def test_what_is_not_taken_is_told_and_sent_again(receiver: Receiver, answer: in
     for _ in range(2):
         with pytest.raises(OutputError) as caught:
             sink.write(RECORDS)
-        assert f"does not take results ({reason}" in str(caught.value)
+        assert f"does not accept results ({reason}" in str(caught.value)
     sink.write(RECORDS)
     assert receiver.keys == ["row:a/0", *["row:a/1"] * 3]
 
@@ -86,7 +86,7 @@ def test_a_record_that_is_refused_itself_is_told_and_costs_no_other(
     receiver.answers = [422]
     WebhookSink(receiver.url).write(RECORDS)
     assert receiver.keys == ["row:a/0", "row:a/1"]
-    assert "refuses row:a/0 (HTTP 422); it is not sent again" in caplog.text
+    assert "rejected row:a/0 (HTTP 422); it is not sent again" in caplog.text
 
 
 def test_any_name_of_a_machine_fits_into_the_key(receiver: Receiver) -> None:
@@ -104,9 +104,9 @@ def test_any_name_of_a_machine_fits_into_the_key(receiver: Receiver) -> None:
 def test_addresses_that_cannot_be_used_are_refused(url: str) -> None:
     with pytest.raises(ParameterError) as caught:
         WebhookSink(url)
-    assert ("must not hold a user" if "user" in url else "must be http(s)://HOST[:PORT]/PATH") in str(caught.value)
+    assert ("must not contain a user" if "user" in url else "must be http(s)://HOST[:PORT]/PATH") in str(caught.value)
 
 
 def test_a_receiver_that_is_not_there_is_told() -> None:
-    with pytest.raises(OutputError, match=r"does not take results \(.*Connection refused\); check the receiver"):
+    with pytest.raises(OutputError, match=r"does not accept results \(.*Connection refused\); check the receiver"):
         WebhookSink("http://127.0.0.1:9/").write(RECORDS)

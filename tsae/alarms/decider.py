@@ -14,8 +14,8 @@ from tsae.alarms.events.evidence import RowBlock
 from tsae.alarms.events.rules import EventRules
 from tsae.alarms.events.watch import EventChange, EventSource, EventWatch
 from tsae.alarms.thresholds import FollowingThreshold, StandingThreshold, ThresholdSet, adaptive_threshold
-from tsae.scoring.calibration import LogTail, fit_log_tail
-from tsae.scoring.rings import LaneArrays
+from tsae.scoring.rings import Rings
+from tsae.scoring.tails import LogTail, fit_log_tail
 from tsae.scoring.whole_series import CalibrationScores
 
 __all__ = ["Decider", "Decisions"]
@@ -86,7 +86,7 @@ class Decider:
         joins: FloatArray,
         rules: EventRules,
         adapt: bool,
-        arrays: LaneArrays | None = None,
+        arrays: Rings | None = None,
         is_stream: bool = False,
         full_lag: bool = True,
     ) -> None:
@@ -95,7 +95,7 @@ class Decider:
         immediate = "immediate" if self.judges_smoothed else "immediate_unsmoothed"
         settled = "settled" if self.judges_smoothed else "unsmoothed"
         kinds = {"settled": settled if full_lag else immediate} | ({"immediate": immediate} if is_stream else {})
-        self.arrays = LaneArrays() if arrays is None else arrays
+        self.arrays = Rings() if arrays is None else arrays
         self.tails: dict[str, LogTail] = {}
         self.following: dict[str, FollowingThreshold] = {}
         for name, kind in kinds.items():

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.scoring.rings import BoundArrays, LaneArrays
+from tsae.scoring.rings import BoundArrays, Rings
 
 __all__ = ["BLOCK", "Comparison", "DistributionWatch", "Reference", "fit_reference"]
 
@@ -125,8 +125,8 @@ class DistributionWatch:
     ([2000], [[0.9]], [[3.0]])
     """
 
-    def __init__(self, reference: Reference, *, arrays: LaneArrays | None = None, name: str = "") -> None:
-        self.reference, self.arrays = reference, LaneArrays() if arrays is None else arrays
+    def __init__(self, reference: Reference, *, arrays: Rings | None = None, name: str = "") -> None:
+        self.reference, self.arrays = reference, Rings() if arrays is None else arrays
         n_knots, n_columns = reference.knots.shape
         counts, columns = (_N_BLOCKS, n_knots + 1, n_columns), (_N_BLOCKS, n_columns)
         shapes = _Lanes(counts, columns, (_N_BLOCKS,), (), (_RUN, n_columns), ())  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from tsae.cli.console import notices, progress, results
 from tsae.cli.paths import check_outputs
 from tsae.cli.tables import text_table
 from tsae.errors import DataError, ParameterError
+from tsae.series.formats.registry import format_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,8 @@ def bench(
         Path,
         typer.Argument(
             metavar="FOLDER",
-            help="<family>/<series>/{train,test}.csv[.gz], files with TSB-AD names, or one labelled CSV.",
+            help=f"<family>/<series>/{{train,test}}.csv[.gz] ({format_names()}), files with TSB-AD names, or one "
+            "labelled table.",
             show_default=False,
         ),
     ],
@@ -83,7 +85,7 @@ def bench(
     train_rows: Annotated[
         str | None,
         typer.Option(
-            help="Of one CSV, the first rows to fit on: a number, or a share such as 30%.", show_default=False
+            help="Of one table, the first rows to fit on: a number, or a share such as 30%.", show_default=False
         ),
     ] = None,
     seeds: Annotated[str, typer.Option(help="One fit each: 0,1,2.")] = "0",

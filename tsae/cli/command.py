@@ -1,4 +1,4 @@
-"""What all commands share: options that come in groups, `--debug`, errors in one line, notices."""
+"""Parts of every command: options that come in groups, `--debug`, errors in one line, notices."""
 
 from __future__ import annotations
 
@@ -19,20 +19,13 @@ from tsae.errors import TsaeError
 
 __all__ = ["command"]
 
-_ELSEWHERE = {
-    "false_alarm_rate": "--false-alarms",
-    "random_state": "--seed",
-    "excluded": "--exclude",
-    "labels": "--label",
-}
-"""Parameters of the library whose option has another name, where a command has it."""
 _DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Turn a function into what typer wants.
+    """Return a function as a command for typer.
 
-    A parameter whose annotation is a dataclass becomes one option a field, and the function gets the dataclass.
+    A parameter whose annotation is a dataclass becomes one option per field, and the function receives the dataclass.
     """
     plain = signature(function, eval_str=True)
     groups = {name: parameter.annotation for name, parameter in plain.parameters.items() if _is_group(parameter)}
@@ -48,7 +41,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     options = _options(parameters)
     parameters.append(Parameter("debug", Parameter.KEYWORD_ONLY, default=False, annotation=_DEBUG))
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    # The help keeps the line ends of a docstring, which are those of the source and not of the terminal.
+    # The help would keep the line ends of the docstring, which are made for the source and not for the terminal.
     run.__doc__ = "\n\n".join(" ".join(part.split()) for part in (function.__doc__ or "").split("\n\n"))
     return run
 
@@ -73,21 +66,25 @@ def _expanded(parameter: Parameter) -> list[Parameter]:
 
 
 def _options(parameters: Iterable[Parameter]) -> dict[str, str]:
-    """Parameters of the library → options of the command."""
-    options = {}
+    """Return the options of a command, by the parameters of the library that they set.
+
+    A parameter of the library has the name of the command's, unless its annotation names it: a text after the option.
+    """
+    options: dict[str, str] = {}
     for parameter in parameters:
-        for about in getattr(parameter.annotation, "__metadata__", ()):
-            if isinstance(about, OptionInfo):
-                names = [about.default, *(about.param_decls or ())]  # in an annotation, the default is the first name
+        about = getattr(parameter.annotation, "__metadata__", ())
+        for option in about:
+            if isinstance(option, OptionInfo):
+                names = [option.default, *(option.param_decls or ())]  # in an annotation, the default is the first name
                 stated = [name.split("/")[0] for name in names if isinstance(name, str) and name.startswith("--")]
-                options[parameter.name] = stated[0] if stated else f"--{parameter.name.replace('_', '-')}"
-    known = set(options.values())
-    return options | {name: option for name, option in _ELSEWHERE.items() if option in known}
+                name = stated[0] if stated else f"--{parameter.name.replace('_', '-')}"
+                options |= dict.fromkeys([parameter.name, *(text for text in about if isinstance(text, str))], name)
+    return options
 
 
 @contextmanager
 def _reported(options: Mapping[str, str], *, debug: bool) -> Iterator[None]:
-    """Turn errors that a user can do something about into one line and an exit code."""
+    """Report errors that a user can act on in one line, with an exit code."""
     try:
         yield
     except (TsaeError, ValueError) as problem:
@@ -98,13 +95,13 @@ def _reported(options: Mapping[str, str], *, debug: bool) -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         if debug:
             raise
-        error("interrupted; every file is whole, as it was before or new")
+        error("interrupted; every file is complete, old or new")
         raise typer.Exit(ExitCode.INTERRUPTED) from interrupt
 
 
 @contextmanager
 def _notices() -> Iterator[None]:
-    """Show what the toolkit warns of as one line, once; what its libraries warn of is not for the user."""
+    """Show each warning of the toolkit once, in one line; hide those of its libraries."""
     shown: set[str] = set()
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:

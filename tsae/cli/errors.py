@@ -1,8 +1,7 @@
-"""What a script sees of an error: an exit code, and one line on standard error."""
+"""Errors as a script sees them: an exit code, and one line on standard error."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from enum import IntEnum
 
@@ -12,7 +11,7 @@ __all__ = ["EXIT_CODES_HELP", "ExitCode", "exit_code_of", "in_options"]
 
 
 class ExitCode(IntEnum):
-    """How a command ended."""
+    """Exit code of a command."""
 
     OK = 0
     FAILURE = 1
@@ -39,7 +38,7 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
 
 
 def exit_code_of(error: Exception) -> ExitCode:
-    """The exit code that stands for an error.
+    """Return the exit code of an error.
 
     >>> exit_code_of(DataError("the file is empty")).name
     'DATA'
@@ -48,9 +47,11 @@ def exit_code_of(error: Exception) -> ExitCode:
 
 
 def in_options(message: str, options: Mapping[str, str]) -> str:
-    """A message about parameters as one about the options of a command, by the names of the parameters.
+    """Name the options of a command in place of the parameters in a message.
 
     >>> in_options("`window_size` (=2) must be at least 4", {"window_size": "--window-size"})
     '`--window-size` (=2) must be at least 4'
     """
-    return re.sub(r"`(\w+)`", lambda found: f"`{options.get(found[1], found[1])}`", message)
+    for parameter, option in options.items():
+        message = message.replace(f"`{parameter}`", f"`{option}`")
+    return message

@@ -1,4 +1,4 @@
-"""Options that say what makes an event."""
+"""Options for the rules of events."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsae.alarms.events.direction import Direction
 from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -24,37 +25,38 @@ def _option(*names: str, help: str) -> Any:
 
 @dataclass(frozen=True)
 class EventOptions:
-    """What may be stated of events; what is not is left to `EventRules`."""
+    """Rules for events; those that are not stated keep the defaults of `EventRules`."""
 
     merge_gap: Annotated[
-        str | None, _option("--merge-gap", help="Longest quiet stretch inside an event: rows, or a time such as 10min.")
+        str | None,
+        _option("--merge-gap", help="Longest quiet run inside an event, in rows or as a duration such as 10min."),
     ] = None
     min_duration: Annotated[
-        str | None, _option("--min-duration", help="Shortest alarm that is told: rows, or a time.")
+        str | None, _option("--min-duration", help="Shortest event to report, in rows or as a duration.")
     ] = None
     cool_down: Annotated[
-        str | None, _option("--cool-down", help="After an event no other begins for so many rows, or this time.")
+        str | None, _option("--cool-down", help="Minimum gap between events, in rows or as a duration such as 2h.")
     ] = None
     enter: Annotated[
-        str | None, _option("--enter", help="Rows over the threshold that begin an event, such as 3/5: 3 of 5.")
+        str | None, _option("--enter", help="Rows above the threshold that begin an event; 3/5 means 3 of the last 5.")
     ] = None
     exit_ratio: Annotated[
-        float | None, _option("--exit-ratio", help="An event goes on above this part of the threshold, such as 0.8.")
+        float | None, _option("--exit-ratio", help="Share of the threshold that keeps an event open, such as 0.8.")
     ] = None
     direction: Annotated[
-        str | None, _option("--direction", help="Tell only what is above, or below, the expected.")
+        Direction | None, _option("--direction", help="Report only events above, or below, the expected value.")
     ] = None
     min_severity: Annotated[
-        float | None, _option("--min-severity", help="Tell only events at least this severe, 50 to 100.")
+        float | None, _option("--min-severity", help="Report only events of at least this severity, 50 to 100.")
     ] = None
 
     def rules(self, period: float | None) -> EventRules:
-        """The rules for rows that come every `period` seconds.
+        """Return the rules for rows that are `period` seconds apart; `None` if the rows have no clock.
 
         Raises
         ------
         ParameterError
-            If an option is not what it should be.
+            If an option has an invalid value.
         """
         from tsae.alarms.events.rules import EventRules
 
@@ -68,7 +70,7 @@ class EventOptions:
 
 
 def _n_rows(name: str, text: str, period: float | None) -> int:
-    """A number of rows; a time is rounded up."""
+    """Convert rows, or a duration rounded up, to a number of rows."""
     import math
 
     import pandas as pd

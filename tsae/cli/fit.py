@@ -10,13 +10,14 @@ import typer
 
 from tsae.cli.console import notice, progress, results
 from tsae.cli.fit_settings import Settings
-from tsae.cli.inputs import exclusion_masks, read_input, stem_of
+from tsae.cli.inputs import exclusion_masks, read_input
 from tsae.cli.options import Exclude, Reading, Size, Table
 from tsae.cli.paths import check_outputs
 from tsae.cli.pictures.fit import fit_pictures
 from tsae.cli.pictures.sources import is_folder, parse_size, refuse_options, stated_options
 from tsae.cli.tables import facts_table
 from tsae.errors import ParameterError
+from tsae.series.sources import stem_of
 
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector

@@ -50,7 +50,9 @@ class Settings:
     max_fill: Annotated[int | None, _option("--max-fill", help="Longest gap, in rows, that windows cross.")] = None
     max_steps: Annotated[str | None, _option("--max-steps", help="Training steps at most: auto or a number.")] = None
     accelerator: Annotated[str | None, _option("--accelerator", help="cpu, gpu, mps or auto.")] = None
-    seed: Annotated[int, _option("--seed", help="The same number gives the same model; 0 unless stated.")] = 0
+    seed: Annotated[
+        int, _option("--seed", help="The same number gives the same model; 0 unless stated."), "random_state"
+    ] = 0
 
     def parameters(self, data: DataKind = "series") -> dict[str, Any]:
         """The stated ones as the detector takes them, for tables or for pictures."""

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
     from tsae.series.table import SensorTable
 
-__all__ = ["exclusion_masks", "read_input", "stem_of"]
-
-_ENDINGS = (".gz", ".csv", ".tsv", ".txt", ".parquet")
+__all__ = ["exclusion_masks", "read_input"]
 
 
 def read_input(source: str, reading: Reading) -> SensorTable:
@@ -41,15 +39,3 @@ def exclusion_masks(path: Path | None, table: SensorTable, reading: Reading) -> 
     n_excluded = sum(int(mask.sum()) for mask in masks.values())
     progress(f"{n_excluded:,} of {table.n_rows:,} rows are excluded by {path}")
     return masks
-
-
-def stem_of(source: str) -> str:
-    """Name of a table without folder and endings, to name results after.
-
-    >>> stem_of("data/today.csv.gz"), stem_of("-")
-    ('today', 'stdin')
-    """
-    name = "stdin" if source == "-" else Path(source).name
-    while name.lower().endswith(_ENDINGS) and Path(name).stem:
-        name = Path(name).stem
-    return name

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsae.series.formats.registry import format_names
+from tsae.series.options import Decimal, OnText
+
 if TYPE_CHECKING:
     from tsae.series.options import ReadOptions
 
@@ -24,7 +27,7 @@ Table = Annotated[
     str,
     typer.Argument(
         metavar="TABLE",
-        help="CSV (also .gz) or Parquet, - reads standard input; or a folder of PNG and JPEG pictures.",
+        help=f"{format_names()} file (also .gz), - reads standard input; or a folder of PNG and JPEG pictures.",
         show_default=False,
     ),
 ]
@@ -33,7 +36,10 @@ Model = Annotated[
 ]
 Exclude = Annotated[
     Path | None,
-    typer.Option(help="CSV of intervals to leave out, such as maintenance: start,end,reason.", show_default=False),
+    typer.Option(
+        help="CSV of intervals to leave out, such as maintenance, with columns start,end,reason.", show_default=False
+    ),
+    "excluded",
 ]
 Size = Annotated[
     str | None,
@@ -44,12 +50,12 @@ Size = Annotated[
         show_default=False,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
 @dataclass(frozen=True)
 class StreamReading:
-    """What may be stated of rows as they come in."""
+    """Reading options for rows of a stream."""
 
     separator: Annotated[str | None, _option("--separator", help="Character between cells; \\t for a tab.")] = None
     timestamp: Annotated[str | None, _option("--timestamp", help="Column of the time.")] = None
@@ -57,13 +63,15 @@ class StreamReading:
     timestamp_format: Annotated[
         str | None, _option("--timestamp-format", help="iso, s, ms, us, ns, or a pattern such as '%d.%m.%Y %H:%M'.")
     ] = None
-    entity: Annotated[str | None, _option("--entity", help="Column that tells the machines of a fleet apart.")] = None
+    entity: Annotated[
+        str | None, _option("--entity", help="Column that names the entity of a row, such as the machine of a fleet.")
+    ] = None
     missing: Annotated[
-        list[str] | None, _option("--missing", help="A further spelling of a missing value, such as Bad; repeatable.")
+        list[str] | None, _option("--missing", help="Another spelling of a missing value, such as Bad; repeatable.")
     ] = None
 
     def read_options(self) -> ReadOptions:
-        """The same for the reader of tables."""
+        """Return the same options for the reader of tables."""
         from tsae.series.options import ReadOptions
 
         stated = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -81,20 +89,24 @@ class StreamReading:
 
 @dataclass(frozen=True)
 class Reading(StreamReading):
-    """What may be stated of a file."""
+    """Reading options for a file."""
 
-    decimal: Annotated[str | None, _option("--decimal", help="Decimal sign: . or ,")] = None
+    decimal: Annotated[Decimal | None, _option("--decimal", help="Decimal sign of the numbers.")] = None
     encoding: Annotated[str | None, _option("--encoding", help="Text encoding, such as utf-8 or cp1252.")] = None
-    header: Annotated[bool | None, _option("--header/--no-header", help="Whether the first line has names.")] = None
+    header: Annotated[bool | None, _option("--header/--no-header", help="First line holds column names, or data.")] = (
+        None
+    )
     units_row: Annotated[
-        bool | None, _option("--units-row/--no-units-row", help="Whether the line below the header has units.")
+        bool | None, _option("--units-row/--no-units-row", help="Line below the header holds units, or data.")
     ] = None
     time_zone: Annotated[
-        str | None, _option("--time-zone", help="Zone of times that carry none, such as Europe/Berlin.")
+        str | None, _option("--time-zone", help="Time zone of times without one, such as Europe/Berlin.")
     ] = None
-    label: Annotated[str | None, _option("--label", help="Column of known labels, kept apart from the sensors.")] = None
-    columns: Annotated[list[str] | None, _option("--column", help="A sensor to keep; repeatable.")] = None
-    drop: Annotated[list[str] | None, _option("--drop", help="A column to leave out; repeatable.")] = None
+    label: Annotated[
+        str | None, _option("--label", help="Column with labels of known faults; not used as a sensor."), "labels"
+    ] = None
+    columns: Annotated[list[str] | None, _option("--column", help="Sensor to keep; repeatable.")] = None
+    drop: Annotated[list[str] | None, _option("--drop", help="Column to leave out; repeatable.")] = None
     on_text: Annotated[
-        str | None, _option("--on-text", help="Columns with text: drop leaves them out, error refuses them.")
+        OnText | None, _option("--on-text", help="Columns with text: drop leaves them out, error refuses the table.")
     ] = None

@@ -29,7 +29,7 @@ def recalibrate(
             show_default="pot, or with labelled faults label_beta",
         ),
     ] = None,
-    false_alarms: Annotated[
+    false_alarm_rate: Annotated[
         str | None,
         typer.Option(
             "--false-alarms",
@@ -63,7 +63,7 @@ def recalibrate(
         excluded=[masks[entity] for entity in rows.frames],
         labels=None if rows.labels is None else [rows.labels[entity] for entity in rows.frames],
         threshold=threshold,
-        false_alarm_rate=false_alarms,
+        false_alarm_rate=false_alarm_rate,
         label_beta=label_beta,
         label_cost=label_cost,
     )

@@ -13,17 +13,18 @@ from tsae.cli.console import notice, progress, results
 from tsae.cli.detecting import Found, Targets, detect, write_results
 from tsae.cli.errors import ExitCode
 from tsae.cli.event_options import EventOptions
-from tsae.cli.inputs import read_input, stem_of
+from tsae.cli.inputs import read_input
 from tsae.cli.models import table_detector
 from tsae.cli.options import Exclude, Json, Model, Reading, Table
 from tsae.cli.pictures.sources import is_folder, refuse_options, stated_options
 from tsae.cli.tables import events_table
+from tsae.series.sources import stem_of
 
 if TYPE_CHECKING:
     from tsae.alarms.events.event import Event
     from tsae.detection.detector import AnomalyDetector
 
-__all__ = ["Targets", "detect", "score", "write_results"]
+__all__ = ["score"]
 
 
 def _path(*names: str, help: str) -> Any:

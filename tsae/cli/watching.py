@@ -1,4 +1,4 @@
-"""The parts of `tsae watch`, put together."""
+"""Service of `tsae watch`: a runner, its model file, counters and logs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tsae.errors import TsaeError
 from tsae.model.fitted import FittedModel
 from tsae.series.options import ReadOptions
 from tsae.store import check_writable
-from tsae.streaming.connect import file_of, sink_of, source_of
 from tsae.streaming.metrics import MetricsServer
 from tsae.streaming.payloads import MessageReader
-from tsae.streaming.runner import Runner, RunnerOptions
+from tsae.streaming.runner import Output, Runner, RunnerOptions
 from tsae.streaming.scorer import StreamScorer
 from tsae.streaming.state_files import BESIDE
+from tsae.streaming.transports.registry import file_of, sink_of, source_of
 
 __all__ = ["Service", "ServiceOptions"]
 
@@ -33,20 +33,20 @@ _SECONDS_BETWEEN_LOOKS = 2.0  # at the model file
 
 @dataclass(frozen=True)
 class ServiceOptions:
-    """What `tsae watch` was asked for."""
+    """Options of `tsae watch`."""
 
     model: Path
     source: str
     sinks: tuple[str, ...]
     follow: bool
     state: Path | None
-    tell: str
+    output: Output
     reorder: int
     max_entities: int
 
 
 class Service:
-    """A runner with a model that may be exchanged, counters and logs."""
+    """Runner with a model file that may be replaced, counters and logs."""
 
     def __init__(
         self, options: ServiceOptions, reading: ReadOptions, events: EventOptions, report: Callable[[str, str], None]
@@ -54,25 +54,26 @@ class Service:
         self._options = options
         _check_files(options)
         self._model_stamp = self._stamp()
+        source = source_of(options.source, follow=options.follow)
+        sinks = [sink_of(address) for address in options.sinks]
         model = FittedModel.load(options.model)
         scorer = StreamScorer(
             model, reorder=options.reorder, max_entities=options.max_entities, rules=events.rules(model.period)
         )
-        source = source_of(options.source, follow=options.follow)
         if options.state is not None:
             check_writable(options.state)
         self.runner = Runner(
             scorer,
             source,
-            [sink_of(address) for address in options.sinks],
+            sinks,
             MessageReader(model.channels, reading),
-            options=RunnerOptions(tell=options.tell, state=options.state),
+            options=RunnerOptions(output=options.output, state=options.state),
             report=report,
         )
         self._looked = time.monotonic()
 
     def run(self, metrics_address: tuple[str, int] | None, *, ready: Callable[[], None]) -> None:
-        """Work until the source ends or the runner is stopped; counters are served at the address."""
+        """Run until the source ends or the runner is stopped, and serve counters at the address."""
         runner = self.runner
         with _logs_as_json():
             metrics = None if metrics_address is None else MetricsServer(metrics_address, self._values)
@@ -91,7 +92,7 @@ class Service:
                     metrics.close()
 
     def furthest_moved(self) -> tuple[str, float] | None:
-        """The entity whose threshold has followed its scores furthest, and by how much; `None` if none has."""
+        """Return the entity whose threshold has adapted most, and by how much; `None` if none has."""
         fleet = self.runner.scorer.fleet
         found = fleet.decider.furthest_moved()
         return None if found is None else (fleet.entities[found[0]].name, found[1])
@@ -115,11 +116,11 @@ class Service:
         }
 
     def reload(self) -> None:
-        """Read the model file again after the batch that is worked on."""
+        """Read the model file again after the current batch."""
         self._model_stamp, self._looked = None, -math.inf
 
     def _look_at_model(self) -> None:
-        """Take up a new model file; a bad one is reported, and the old model goes on."""
+        """Reload a replaced model file; a bad one is reported, and the old model stays in use."""
         if time.monotonic() - self._looked < _SECONDS_BETWEEN_LOOKS:
             return
         self._looked = time.monotonic()
@@ -141,7 +142,7 @@ class Service:
 
 
 def _check_files(options: ServiceOptions) -> None:
-    """Raise a `ParameterError` if results or the state would be written into what is read, or into each other."""
+    """Raise a `ParameterError` if results or the state would overwrite an input, or each other."""
     outputs = [file for file in map(file_of, options.sinks) if file is not None]
     if options.state is not None:
         outputs += [Path(f"{options.state}{ending}") for ending in ("", *BESIDE)]
@@ -157,7 +158,7 @@ class _JsonFormatter(logging.Formatter):
 
 @contextmanager
 def _logs_as_json() -> Iterator[None]:
-    """Warnings of the toolkit on standard error, one JSON object a line."""
+    """Log warnings of the toolkit on standard error, one JSON object per line."""
     logger = logging.getLogger("tsae")
     before, does_propagate = logger.handlers, logger.propagate
     handler = logging.StreamHandler(sys.stderr)

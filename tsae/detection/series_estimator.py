@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tsae.alarms.thresholds import Threshold, ThresholdSet
 from tsae.detection.inputs import Entity
 from tsae.model.fitted import FittedModel
-from tsae.scoring.engine import ScoreModel
+from tsae.scoring.ensemble import Ensemble
 from tsae.scoring.whole_series import CalibrationScores
 from tsae.series.grid import GridSeries
 
@@ -25,7 +25,7 @@ class SeriesEstimator:
     n_features_in_: int
 
     @property
-    def _ensemble(self) -> ScoreModel:
+    def _ensemble(self) -> Ensemble:
         return self.model_.ensemble
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import joblib  # type: ignore[import-untyped]
 
+from tsae.checks import evenly
 from tsae.errors import ParameterError, TrainingError
 from tsae.evaluation.catalogue import SeriesFiles
 from tsae.evaluation.model_specs import ModelSpec, parse_model
@@ -100,7 +101,7 @@ def _jobs(
     n_checked: int,
 ) -> Iterator[Job]:
     """All fits, the largest series first, so that no core ends with a long one alone."""
-    sample = {series[place].name for place in _evenly(len(series), n_checked)}
+    sample = {series[place].name for place in evenly(len(series), n_checked)}
     for files in sorted(series, key=lambda files: -files.n_bytes):
         for spec in specs:
             for number, seed in enumerate(seeds if spec.takes_seed else seeds[:1]):
@@ -136,16 +137,6 @@ def _in_parallel(jobs: Sequence[Job], n_jobs: int) -> Iterator[list[Row]]:
             f"a process died, mostly for want of memory ({error}); finished results are kept: run the same again, "
             "with fewer processes"
         ) from error
-
-
-def _evenly(n_all: int, n_wanted: int) -> list[int]:
-    """At most `n_wanted` numbers below `n_all`, evenly spaced.
-
-    >>> _evenly(10, 3), _evenly(2, 3), _evenly(5, 0)
-    ([0, 3, 6], [0, 1], [])
-    """
-    n = min(n_all, n_wanted)
-    return [number * n_all // n for number in range(n)]
 
 
 def _result(file: ResultsFile, jobs: Sequence[Job]) -> BenchmarkResult:

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from tsae.errors import DataError, ParameterError
 from tsae.evaluation.inputs import BoolArray, FloatArray, check_labels
+from tsae.series.cells import cell_kind
+from tsae.series.formats.registry import format_names
+from tsae.series.options import ReadOptions
+from tsae.series.reading import open_table, read_table
+from tsae.series.sources import is_table_name, stem_of
+from tsae.series.table import SensorTable
 
 __all__ = ["LabelledSeries", "SeriesFiles", "find_series", "read_series"]
 
-_TABLES = (".csv", ".csv.gz")
 _TSB_AD = re.compile(r"\d+_(?P<family>.+?)_id_\d+_.*tr_(?P<n_train>\d+)_1st_\d+")
 _LAYOUTS = (
-    "expected <family>/<series>/{train,test}.csv[.gz], or files with TSB-AD names such as "
+    f"expected <family>/<series>/{{train,test}}.csv[.gz] ({format_names()}), or files with TSB-AD names such as "
     "001_NAB_id_1_Facility_tr_1007_1st_2014.csv"
 )
+_READING = ReadOptions(header=True, timestamp=False)  # every row stays where it is
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,12 @@ def find_series(
     ----------
     root : Path
         A folder with `<family>/<series>/{train,test}.csv[.gz]` or with files that have TSB-AD names (the
-        training rows are the first `tr` ones, the test rows all others), or one labelled CSV.
+        training rows are the first `tr` ones, the test rows all others), or one labelled table; in any format
+        that `read_table` takes.
     only : sequence of str
         Patterns such as `nab/*`; a series is kept if its `family/series` matches one.
     train_rows : int or float, optional
-        For one labelled CSV: how many of its first rows are for training, or which share of them if below 1.
+        For one labelled table: how many of its first rows are for training, or which share of them if below 1.
     max_test_rows : int, optional
         Leave out series with more test rows.
 
@@ -87,12 +89,12 @@ def find_series(
     DataError
         If there is none, two have the same name, or a test file has no training file beside it.
     ParameterError
-        If one CSV is given without `train_rows`.
+        If one table is given without `train_rows`.
     """
     if root.is_file():
         found = [_one_file(root, train_rows)]
     else:
-        paths = sorted(path for path in root.resolve().rglob("*") if path.name.endswith(_TABLES))
+        paths = sorted(path for path in root.resolve().rglob("*") if is_table_name(path.name))
         found = [files for path in paths if (files := _files_of(path)) is not None]
     _refuse_same_names(found)
     if not found:
@@ -108,7 +110,9 @@ def find_series(
 
 
 def read_series(files: SeriesFiles) -> LabelledSeries:
-    """Read one series: every row stays where it is in the file; `timestamp` columns are no sensors.
+    """Read one series as `read_table` does, but keep every row where it is in the file.
+
+    Columns called `timestamp`, and a first column of times or text, are not sensors.
 
     Raises
     ------
@@ -116,26 +120,25 @@ def read_series(files: SeriesFiles) -> LabelledSeries:
         If a file cannot be read, has no label, a column that is not numeric, or other sensors than the other
         file, or if no row is left for training or for the test.
     """
-    table = _read_csv(files.test)
-    labels = _labels(table, files.test)
-    sensors = _sensors(table, files.test)
+    test = _read(files.test)
+    labels = _labels(test, files.test)
     if files.train is None:
-        n_train = _n_train(files, len(table))
-        if not 0 < n_train < len(table):
+        n_train = _n_train(files, test.n_rows)
+        if not 0 < n_train < test.n_rows:
             raise DataError(
-                f"{files.test}: `train_rows` (={n_train}) must leave some of the {len(table)} rows for the test and "
+                f"{files.test}: `train_rows` (={n_train}) must leave some of the {test.n_rows} rows for the test and "
                 "some for training"
             )
-        values = sensors.to_numpy(dtype=np.float64)
+        values = _values(test)
         return LabelledSeries(values[:n_train], values[n_train:], labels[n_train:])
-    train = _sensors(_read_csv(files.train), files.train)
-    if list(train.columns) != list(sensors.columns):
-        differing = sorted({str(name) for name in set(train.columns) ^ set(sensors.columns)})
+    train = _read(files.train)
+    if train.channels != test.channels:
+        differing = sorted(set(train.channels) ^ set(test.channels))
         raise DataError(
             f"{files.test}: its sensors are not those of {files.train.name} in the same order "
             f"(in one only: {differing}); give both files the same columns"
         )
-    return LabelledSeries(train.to_numpy(dtype=np.float64), sensors.to_numpy(dtype=np.float64), labels)
+    return LabelledSeries(_values(train), _values(test), labels)
 
 
 def _one_file(path: Path, train_rows: int | float | None) -> SeriesFiles:
@@ -147,25 +150,21 @@ def _one_file(path: Path, train_rows: int | float | None) -> SeriesFiles:
             f"`train_rows` (={train_rows}) must say how many of the first rows of {path.name} are for training: "
             "a number of rows, or a share such as 30%"
         )
-    return SeriesFiles(path.resolve().parent.name, _stem(path), path, train_rows=train_rows)
+    return SeriesFiles(path.resolve().parent.name, stem_of(path.name), path, train_rows=train_rows)
 
 
 def _files_of(path: Path) -> SeriesFiles | None:
     """The series that a file stands for; `None` for other tables and for training files."""
-    stem = _stem(path)
+    stem = stem_of(path.name)
     if stem == "test":
-        siblings = [path.with_name(f"train{ending}") for ending in _TABLES]
-        train = next((sibling for sibling in siblings if sibling.is_file()), None)
+        siblings = (each for each in sorted(path.parent.glob("train.*")) if is_table_name(each.name))
+        train = next(siblings, None)
         if train is None:
-            raise DataError(f"{path} has no train.csv or train.csv.gz beside it; add the rows to fit on")
+            raise DataError(f"{path} has no train.csv or other table called train beside it; add the rows to fit on")
         return SeriesFiles(path.parent.parent.name, path.parent.name, path, train)
     if match := _TSB_AD.fullmatch(stem):
         return SeriesFiles(match["family"], stem, path, train_rows=int(match["n_train"]))
     return None
-
-
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".csv")
 
 
 def _refuse_same_names(found: Iterable[SeriesFiles]) -> None:
@@ -177,8 +176,8 @@ def _refuse_same_names(found: Iterable[SeriesFiles]) -> None:
 
 
 def _count_test_rows(files: SeriesFiles) -> int:
-    with gzip.open(files.test) if files.test.suffix == ".gz" else files.test.open("rb") as lines:
-        n_rows = sum(1 for _ in lines) - 1
+    with open_table(files.test, _READING) as file:
+        n_rows = sum(len(columns[0]) for columns in file.batches([0]))
     return n_rows if files.train is not None else n_rows - _n_train(files, n_rows)
 
 
@@ -186,33 +185,31 @@ def _n_train(files: SeriesFiles, n_rows: int) -> int:
     return int(files.train_rows if files.train_rows >= 1 else files.train_rows * n_rows)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, low_memory=False)
-    except (OSError, ValueError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read as a CSV table ({error}); repair it or get it again") from error
+def _read(path: Path) -> SensorTable:
+    """Read a table with its label, if it has one, and every sensor in it."""
+    with open_table(path, _READING) as file:
+        headers, first = file.headers, {cell_kind(row[0]) for row in file.sample}
+    label = next((header for header in headers if _is_named(header, "label")), None)
+    sensors = [header for header in headers if not (_is_named(header, "label") or _is_named(header, "timestamp"))]
+    if sensors[:1] == list(headers[:1]) and "number" not in first and first & {"time", "text"}:
+        del sensors[0]
+    if not sensors:
+        raise DataError(f"{path}: there is no sensor in the table")
+    return read_table(path, replace(_READING, label=label, columns=tuple(sensors)))
 
 
-def _labels(table: pd.DataFrame, path: Path) -> BoolArray:
-    name = next((name for name in table.columns if _is_named(name, "label")), None)
-    if name is None:
+def _values(table: SensorTable) -> FloatArray:
+    return table.frames[""].to_numpy()
+
+
+def _labels(table: SensorTable, path: Path) -> BoolArray:
+    if table.labels is None:
         raise DataError(f"{path}: no column is called label; add one with 1 in anomalous rows and 0 elsewhere")
     try:
-        return check_labels(table[name].to_numpy())
+        return check_labels(table.labels[""].to_numpy())
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
 
-def _sensors(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """All columns but label and timestamp; a first column without numbers is a clock, whatever its name."""
-    names = [name for name in table.columns if not (_is_named(name, "label") or _is_named(name, "timestamp"))]
-    numeric = {name for name in names if pd.api.types.is_numeric_dtype(table[name])}
-    names = [name for name in names if name in numeric or name != table.columns[0]]
-    text = [name for name in names if name not in numeric]
-    if text or not names:
-        raise DataError(f"{path}: columns {text} hold text" if text else f"{path}: there is no sensor in the table")
-    return table[names]
-
-
-def _is_named(column: object, name: str) -> bool:
-    return str(column).strip().lower() == name
+def _is_named(header: str, name: str) -> bool:
+    return header.strip().lower() == name

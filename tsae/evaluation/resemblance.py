@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tsae.checks import evenly
 from tsae.errors import DataError
 
 __all__ = ["Resemblance", "autocorrelation", "resemblance", "two_sample_auc"]
@@ -98,7 +99,7 @@ def two_sample_auc(real: NDArray[Any], drawn: NDArray[Any], *, random_state: int
     from sklearn.model_selection import StratifiedKFold, cross_val_score
 
     n = min(len(real), len(drawn))
-    features = np.concatenate([_features(_evenly(part, n)) for part in (real, drawn)])
+    features = np.concatenate([_features(part[evenly(len(part), n)]) for part in (real, drawn)])
     is_drawn = np.repeat([0, 1], n)
     forest = RandomForestClassifier(_TREES, min_samples_leaf=2, random_state=random_state)
     areas = cross_val_score(forest, features, is_drawn, scoring="roc_auc", cv=StratifiedKFold(_FOLDS))
@@ -138,7 +139,3 @@ def _autocorrelation_difference(real: FloatArray, drawn: FloatArray) -> float:
 def _features(inputs: NDArray[Any]) -> NDArray[np.float32]:
     parts = [inputs, *(np.diff(inputs, axis=axis) for axis in _axes(inputs))]
     return np.concatenate([part.reshape(len(inputs), -1) for part in parts], axis=1).astype(np.float32)
-
-
-def _evenly(inputs: NDArray[Any], n: int) -> NDArray[Any]:
-    return np.asarray(inputs[np.linspace(0, len(inputs) - 1, n).round().astype(int)])

@@ -9,13 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsae.scoring.constants import MEMORY as CONSTANT_MEMORY
-from tsae.scoring.switch_habits import MEMORY as HABIT_MEMORY
-from tsae.scoring.switch_habits import MOST as MOST_UNUSUAL
-from tsae.scoring.switch_habits import RATE_SPREAD, SwitchHabits
-from tsae.scoring.switches import CLIP as SWITCH_CLIP
-from tsae.scoring.switches import LEAST_PROBABILITY, SwitchModel
-from tsae.scoring.switches import MEMORY as SWITCH_MEMORY
+from tsae.scoring.formula import Formula
+from tsae.scoring.switches import SwitchHabits, SwitchModel
 from tsae.series.channels import CLIP, ChannelScaler
 
 __all__ = ["ConstantGraph", "Rows", "ScalingGraph", "SwitchGraph", "as_tensor", "longest_stay"]
@@ -72,11 +67,11 @@ class ScalingGraph:
 
 
 class ConstantGraph:
-    """Errors of the constant channels in the last rows; see `tsae.scoring.constants.ConstantWatch`."""
+    """Errors of the constant channels in the last rows; see `tsae.scoring.inputs.ConstantWatch`."""
 
-    def __init__(self, n_rows: int, n_last: int) -> None:
+    def __init__(self, memory: int, n_rows: int, n_last: int) -> None:
         ends = torch.arange(n_rows - n_last, n_rows)
-        self.places = ends[:, None] + torch.arange(1 - CONSTANT_MEMORY, 1)
+        self.places = ends[:, None] + torch.arange(1 - memory, 1)
         self.n_last = n_last
 
     def __call__(self, rows: Rows) -> Tensor:
@@ -91,12 +86,12 @@ class ConstantGraph:
 
 
 class SwitchGraph:
-    """How far switches surprise in the last row; see `tsae.scoring.switches.SwitchWatch` and `HabitWatch`."""
+    """How far switches surprise in the last row; see `tsae.scoring.switches.SwitchWatch`."""
 
-    def __init__(self, model: SwitchModel, n_rows: int) -> None:
-        self.n_rows = n_rows
-        ends = torch.arange(n_rows - SWITCH_MEMORY, n_rows)
-        self.places = ends[:, None] + torch.arange(1 - SWITCH_MEMORY, 1)
+    def __init__(self, model: SwitchModel, formula: Formula, n_rows: int) -> None:
+        self.n_rows, self.formula, self.memory = n_rows, formula, formula.switch_memory
+        ends = torch.arange(n_rows - self.memory, n_rows)
+        self.places = ends[:, None] + torch.arange(1 - self.memory, 1)
         self.weights, self.bias, self.worst = map(as_tensor, (model.weights, model.bias, model.worst))
         habits = model.habits
         self.longest, self.spread = as_tensor(habits.longest), as_tensor(habits.spread)
@@ -109,7 +104,7 @@ class SwitchGraph:
         """
         known = ~torch.isnan(raw)
         values = torch.where(known, raw, torch.zeros_like(raw)).float()
-        surprise = self._surprise(analog.clamp(-SWITCH_CLIP, SWITCH_CLIP), values, known)
+        surprise = self._surprise(analog.clamp(-self.formula.switch_clip, self.formula.switch_clip), values, known)
         unusual = self._unusual(values > 0.5, known)
         total = torch.maximum(surprise, torch.where(unusual > 0, self.worst + unusual, torch.zeros_like(unusual)))
         now = known[:, -1]
@@ -120,11 +115,12 @@ class SwitchGraph:
     def _surprise(self, analog: Tensor, values: Tensor, known: Tensor) -> Tensor:
         """In nats, averaged over the last rows."""
         means = analog[:, self.places].mean(dim=2)
-        states = torch.where(known, values.clamp(0, 1), torch.full_like(values, 0.5))[:, -SWITCH_MEMORY:]
-        features = torch.cat([analog[:, -SWITCH_MEMORY:], means, states], dim=2)
-        on = torch.sigmoid((features @ self.weights.T + self.bias).clamp(-30, 30))
-        of_state = torch.where(states > 0.5, on, 1 - on).clamp_min(LEAST_PROBABILITY)
-        weights = known[:, -SWITCH_MEMORY:].float()
+        states = torch.where(known, values.clamp(0, 1), torch.full_like(values, 0.5))[:, -self.memory :]
+        features = torch.cat([analog[:, -self.memory :], means, states], dim=2)
+        most = self.formula.most_logit
+        on = torch.sigmoid((features @ self.weights.T + self.bias).clamp(-most, most))
+        of_state = torch.where(states > 0.5, on, 1 - on).clamp_min(self.formula.least_probability)
+        weights = known[:, -self.memory :].float()
         return -(of_state.log() * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1)
 
     def _unusual(self, on: Tensor, known: Tensor) -> Tensor:
@@ -136,15 +132,15 @@ class SwitchGraph:
         now = state[:, -1]
         longest, spread = (torch.where(now, part[:, 1], part[:, 0]) for part in (self.longest, self.spread))
         too_long = (stay / longest).clamp_min(1).log() / spread
-        changes = changed[:, -HABIT_MEMORY:].sum(dim=1)
-        too_often = (changes / self.most_changes).clamp_min(1).log() / RATE_SPREAD
-        return torch.maximum(too_long, too_often).clamp_max(MOST_UNUSUAL)
+        changes = changed[:, -self.memory :].sum(dim=1)
+        too_often = (changes / self.most_changes).clamp_min(1).log() / self.formula.rate_spread
+        return torch.maximum(too_long, too_often).clamp_max(self.formula.most_unusual)
 
 
-def longest_stay(habits: SwitchHabits) -> int:
+def longest_stay(habits: SwitchHabits, formula: Formula) -> int:
     """Rows after which a longer stay in any state changes nothing more, at most 1,000; 0 if stays do not count."""
     known = np.isfinite(habits.longest)
     if not known.any():
         return 0
-    rows = habits.longest[known] * np.exp(np.minimum(MOST_UNUSUAL * habits.spread[known], 700.0))
+    rows = habits.longest[known] * np.exp(np.minimum(formula.most_unusual * habits.spread[known], 700.0))
     return min(_MOST_ROWS, math.ceil(float(rows.max())) + 1)

@@ -16,20 +16,16 @@ from tsae.networks.stored_network import StoredNetwork
 from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.masked import hide_each_block
-from tsae.scoring.calibration import LogTail
-from tsae.scoring.member import Member, immediate_averages
+from tsae.scoring.member import Member
+from tsae.scoring.smoothing import LEAST_MASS
+from tsae.scoring.tails import LogTail
 from tsae.scoring.window_models import MaskedModel, ReconstructionModel
 
-__all__ = ["MemberGraph", "longest_average"]
-
-
-def longest_average(member: Member) -> int:
-    """Rows that a member's immediate errors are averaged over, at most."""
-    return max(len(average.kernel) for average in immediate_averages(member.window_size))
+__all__ = ["MemberGraph"]
 
 
 class MemberGraph:
-    """A member's views of the last row and its errors; see `tsae.scoring.chain.Chain`.
+    """A member's views of the last row and its errors; see `tsae.scoring.smoothing.Chains`.
 
     Parameters
     ----------
@@ -40,7 +36,7 @@ class MemberGraph:
     """
 
     def __init__(self, member: Member, *, n_rows: int, counts: bool) -> None:
-        self.n_ends = longest_average(member) if counts else 1
+        self.n_ends = member.immediate.kernels.shape[1] if counts else 1
         self.counts = counts
         self.window_size, self.n_last = member.window_size, member.n_last
         ends = torch.arange(n_rows - self.n_ends, n_rows)
@@ -48,8 +44,7 @@ class MemberGraph:
         self.levels = as_tensor(member.immediate.levels)
         self.errors = _window_errors(member)
         self.errors(torch.zeros(1, member.window_size, len(self.levels)))  # draws and masks are constants from here on
-        kernels = [average.kernel for average in immediate_averages(member.window_size)] if counts else []
-        self.kernels = [as_tensor(kernel) for kernel in kernels]
+        self.kernels = as_tensor(member.immediate.kernels)
         self.tails = [_TailGraph(tail) for tail in member.immediate.tails] if counts else []
 
     def __call__(self, rows: Rows, apart: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,10 +67,10 @@ class MemberGraph:
         weight = ((count > 0) | (apart > 0)).float()
         views = []
         for kernel, tail in zip(self.kernels, self.tails, strict=True):
-            weights = weight[:, -len(kernel) :] * kernel
+            weights = weight * kernel
             mass = weights.sum(dim=1)
-            value = tail((mean[:, -len(kernel) :] * weights).sum(dim=1) / mass.clamp_min(1e-9))
-            views.append(torch.where(mass > 1e-9, value, torch.full_like(value, math.nan)))
+            value = tail((mean * weights).sum(dim=1) / mass.clamp_min(LEAST_MASS))
+            views.append(torch.where(mass > LEAST_MASS, value, torch.full_like(value, math.nan)))
         return torch.stack(views, dim=1)
 
 

@@ -8,24 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from tsae.export.inputs import ConstantGraph, ScalingGraph, SwitchGraph, as_tensor, longest_stay
-from tsae.export.members import MemberGraph, longest_average
+from tsae.export.members import MemberGraph
 from tsae.model.fitted import FittedModel
-from tsae.scoring.combination import KNEE, NEUTRAL_SCORE
-from tsae.scoring.constants import MEMORY as CONSTANT_MEMORY
-from tsae.scoring.engine import ScoreModel
-from tsae.scoring.switches import MEMORY as SWITCH_MEMORY
+from tsae.scoring.combination import NEUTRAL_SCORE
+from tsae.scoring.ensemble import Ensemble
 
 __all__ = ["ScoreGraph", "rows_needed"]
 
 
-def rows_needed(model: ScoreModel) -> int:
+def rows_needed(model: Ensemble) -> int:
     """Rows that the score of the last one depends on, itself included; of longer stays of switches see `inputs`."""
-    averaged = [longest_average(member) for member in model.members]
+    averaged = [int(member.immediate.kernels.shape[1]) for member in model.members]
     needed = [rows + member.window_size - 1 for rows, member in zip(averaged, model.members, strict=True)]
     if model.scaler.constant_channels.size:
-        needed.append(max(averaged) + CONSTANT_MEMORY - 1)
+        needed.append(max(averaged) + model.formula.constant_memory - 1)
     if model.switches is not None:
-        needed += [2 * SWITCH_MEMORY - 1, longest_stay(model.switches.habits)]
+        needed += [2 * model.formula.switch_memory - 1, longest_stay(model.switches.habits, model.formula)]
     return max(needed)
 
 
@@ -38,7 +36,8 @@ class ScoreGraph(nn.Module):
     def __init__(self, model: FittedModel) -> None:
         super().__init__()
         ensemble = model.ensemble
-        scaler, n_rows = ensemble.scaler, rows_needed(ensemble)
+        scaler, formula, n_rows = ensemble.scaler, ensemble.formula, rows_needed(ensemble)
+        self.knee = formula.knee
         counted = ensemble.counted(full=False).tolist()
         self.n_rows, self.n_channels = n_rows, len(scaler.role)
         self.scaling = ScalingGraph(scaler)
@@ -46,11 +45,12 @@ class ScoreGraph(nn.Module):
             MemberGraph(member, n_rows=n_rows, counts=counts)
             for member, counts in zip(ensemble.members, counted, strict=True)
         ]
-        self.n_ends = max(longest_average(member) for member in ensemble.members)
+        self.n_ends = max(member.immediate.kernels.shape[1] for member in ensemble.members)
         channels = scaler.network_channels, scaler.constant_channels, scaler.switch_channels
         self.network, self.constant, self.switch = map(as_tensor, channels)
-        self.constants = ConstantGraph(n_rows, self.n_ends) if len(scaler.constant_channels) else None
-        self.switches = None if ensemble.switches is None else SwitchGraph(ensemble.switches, n_rows)
+        memory, has_constants = formula.constant_memory, bool(len(scaler.constant_channels))
+        self.constants = ConstantGraph(memory, n_rows, self.n_ends) if has_constants else None
+        self.switches = None if ensemble.switches is None else SwitchGraph(ensemble.switches, formula, n_rows)
         self.judges_smoothed = model.thresholds.judged == "smoothed"
         self.threshold = model.thresholds.used_immediate.value
         order = [*scaler.network_channels, *scaler.constant_channels, *scaler.switch_channels]
@@ -67,7 +67,7 @@ class ScoreGraph(nn.Module):
         views = [found for (found, _), member in zip(answers, self.members, strict=True) if member.counts]
         switch_errors, term = self._switched(network.filled, rows)
         smoothed, unsmoothed = (
-            (combined(torch.cat([view[:, part] for view in views], dim=1)).square() + term.square()).sqrt()
+            (combined(torch.cat([view[:, part] for view in views], dim=1), self.knee).square() + term.square()).sqrt()
             for part in (slice(-1), slice(-1, None))
         )
         label = (smoothed if self.judges_smoothed else unsmoothed) > self.threshold
@@ -85,11 +85,11 @@ class ScoreGraph(nn.Module):
         return errors, term
 
 
-def combined(views: Tensor) -> Tensor:
+def combined(views: Tensor, knee: float) -> Tensor:
     """Scores `(batch,)` from views `(batch, n_views)` in −log p; see `tsae.scoring.combination.combined`."""
     known = ~torch.isnan(views)
     values = torch.where(known, views, torch.full_like(views, -1.0))
-    bent = torch.where(values > KNEE, KNEE * (1 + (values.clamp_min(KNEE) / KNEE).log()), values)
+    bent = torch.where(values > knee, knee * (1 + (values.clamp_min(knee) / knee).log()), values)
     falling = bent.sort(dim=1, descending=True).values
     n_known = known.long().sum(dim=1)
     n_used = (n_known + 1) // 2

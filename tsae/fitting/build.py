@@ -27,7 +27,8 @@ from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
 from tsae.nn.masked import MaskedAutoEncoder, fit_block_predictor
 from tsae.nn.options import NetworkOptions
-from tsae.scoring.engine import ScoreModel
+from tsae.scoring.ensemble import Ensemble
+from tsae.scoring.formula import Formula
 from tsae.scoring.member import Member
 from tsae.scoring.window_models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel
 from tsae.series.channels import fit_channels
@@ -47,7 +48,7 @@ _MOST_NUMBERS_OF_MACHINES = 2**24  # in these windows: 64 MB
 _CODE = 16  # nonlinear code length beside a linear path
 
 
-def fit_model(spans: Sequence[Span], options: ModelOptions, *, random_state: int) -> tuple[ScoreModel, list[FitReport]]:
+def fit_model(spans: Sequence[Span], options: ModelOptions, *, random_state: int) -> tuple[Ensemble, list[FitReport]]:
     """Fit scaler, members and scales."""
     scaler = fit_channels(np.concatenate([span.values for span in spans]) if len(spans) > 1 else spans[0].values)
     rows = lay_out_rows(spans, scaler)
@@ -65,7 +66,8 @@ def fit_model(spans: Sequence[Span], options: ModelOptions, *, random_state: int
         member, report = fit_member(rows, plan, options, random_state=random_state + number)
         members.append(member)
         reports.append(report)
-    return ScoreModel(scaler, tuple(members), fit_switches(scaler, rows), fit_blame(rows)), reports
+    switches = fit_switches(scaler, rows, Formula())
+    return Ensemble(scaler, tuple(members), switches, fit_blame(rows)), reports
 
 
 def fit_member(

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tsae.fitting.training_rows import Span
-from tsae.scoring.constants import ConstantWatch
+from tsae.scoring.formula import Formula
+from tsae.scoring.inputs import ConstantWatch
+from tsae.scoring.rings import Rings, blocks_of_one
 from tsae.series.channels import ChannelScaler
-from tsae.series.filling import ForwardFill
+from tsae.series.filling import forward_filled
 
 __all__ = ["FitRows", "lay_out_rows", "window_starts"]
 
@@ -53,17 +55,20 @@ def lay_out_rows(spans: Sequence[Span], scaler: ChannelScaler) -> FitRows:
     segments, start = [], 0
     for span in spans:
         stop = start + len(span.values)
-        fill, watch = ForwardFill(), ConstantWatch()
-        for first in range(0, len(span.values), _ROWS_AT_ONCE):
-            block = span.values[first : first + _ROWS_AT_ONCE]
-            rows = slice(start + first, start + first + len(block))
+        last = None
+        rings = Rings(min(_ROWS_AT_ONCE, len(span.values)))
+        watch = ConstantWatch(rings, len(constant), Formula().constant_memory)
+        for place, part in blocks_of_one(rings, len(span.values)):
+            block = span.values[part]
+            rows = slice(start + part.start, start + part.stop)
             scaled = scaler.scaled(block)
-            values[rows], seen = fill.push(scaled[:, network])
+            values[rows], seen = forward_filled(scaled[:, network], last)
+            last = values[rows.stop - 1]
             if observed is None and not seen.all():
                 observed = np.ones(values.shape, dtype=bool)
             if observed is not None:
                 observed[rows] = seen
-            apart_sum[rows] = np.nansum(watch.push(scaled[:, constant]), axis=1)
+            apart_sum[rows] = np.nansum(watch.step(place, scaled[:, constant]), axis=1)
             switches[rows] = block[:, switch]
         segments.append((start, stop - span.n_held_out, stop))
         start = stop

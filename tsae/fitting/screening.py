@@ -19,7 +19,7 @@ from tsae.fitting.fit_rows import FitRows, lay_out_rows
 from tsae.fitting.training_rows import Excluded, Span
 from tsae.nn.linear import moments
 from tsae.nn.masked import BlockPredictor, block_predictor
-from tsae.scoring.filters import MovingAverage, trailing_kernel
+from tsae.scoring.smoothing import moving_averages, trailing_kernel
 from tsae.series.channels import fit_channels
 from tsae.series.grid import GridSeries
 
@@ -117,15 +117,14 @@ def deviations(errors: FloatArray, segments: Sequence[tuple[int, int, int]]) -> 
     known = ~np.isnan(errors)
     filled = np.where(known, errors, np.nan)
     channels = np.flatnonzero(known.any(axis=0))
-    worst = np.full(len(errors), -np.inf)
+    worst, kernel = np.full(len(errors), -np.inf), trailing_kernel(_WIDTH)[None]
     for channel in channels.tolist():
         error = filled[:, channel]
         logs = np.log(error + _FLOOR * np.nanmedian(error) + 1e-12)
         parts = []
         for start, _, stop in segments:
-            average = MovingAverage(trailing_kernel(_WIDTH), lookahead=_WIDTH // 2)
             part = np.nan_to_num(logs[start:stop]), known[start:stop, channel].astype(np.float64)
-            parts += [average.push(*part), average.flush()]
+            parts.append(moving_averages(*part, kernel, _WIDTH // 2)[:, 0])
         smooth = np.concatenate(parts)
         middle, upper = np.nanquantile(smooth, [0.5, 0.75])
         spread = max((upper - middle) / _UPPER_QUARTILE, _LEAST_SPREAD)

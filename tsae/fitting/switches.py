@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsae.fitting.fit_rows import FitRows
-from tsae.scoring.switch_habits import MEMORY, HabitWatch, SwitchHabits, states_and_changes, stays_of
-from tsae.scoring.switches import SwitchModel, SwitchWatch
+from tsae.scoring.formula import Formula
+from tsae.scoring.rings import Place, Rings, blocks_of_one
+from tsae.scoring.switches import SwitchHabits, SwitchModel, SwitchWatch
 from tsae.series.channels import ChannelScaler
 
 __all__ = ["fit_habits", "fit_switches"]
 
 FloatArray = NDArray[np.float64]
+_ROWS_AT_ONCE = 4096
 _MOST_ROWS = 5000  # for the regressions
 _FLOOR = 1.0  # nats; a surprise below it is none
 _FEWEST = 15  # stays in a state below which nothing is known about their lengths
@@ -25,26 +28,37 @@ _LEAST_SPREAD = 0.05  # of log lengths; a twentieth longer than ever is one nat
 _BROKEN = 1.0  # nats; surprise within training above which a switch has no habits
 
 
-def fit_switches(scaler: ChannelScaler, rows: FitRows) -> SwitchModel | None:
+def fit_switches(scaler: ChannelScaler, rows: FitRows, formula: Formula) -> SwitchModel | None:
     """Fit the regressions to the earlier rows, the worst surprises to all; `None` if there is no switch."""
     n_switches = len(scaler.switch_channels)
     if not n_switches:
         return None
     analog, states = rows.values.numpy(), np.clip(np.nan_to_num(rows.switches, nan=0.5), 0, 1)
-    features = np.concatenate(
-        [SwitchWatch(scaler, None).features(analog[a:b], states[a:b]) for a, b, _ in rows.segments if b > a]
-    )
-    known = np.concatenate([states[a:b] for a, b, _ in rows.segments if b > a]) > 0.5
+    earlier = [slice(a, b) for a, b, _ in rows.segments if b > a]
+    features = np.concatenate([_watched(formula, SwitchWatch.features, analog[part], states[part]) for part in earlier])
+    known = np.concatenate([states[part] for part in earlier]) > 0.5
     sample = np.linspace(0, len(features) - 1, min(_MOST_ROWS, len(features))).round().astype(int)
     weights, bias = np.zeros((n_switches, features.shape[1])), np.zeros(n_switches)
     first = features.shape[1] - n_switches
     for switch in range(n_switches):
         others = np.arange(features.shape[1]) != first + switch
         weights[switch, others], bias[switch] = _regression(features[sample][:, others], known[sample, switch])
-    habits = fit_habits([rows.switches[a:c] for a, _, c in rows.segments], n_switches)
+    habits = fit_habits([rows.switches[a:c] for a, _, c in rows.segments], n_switches, formula)
     unscaled = SwitchModel(weights, bias, np.ones(n_switches), habits)
-    worst = [SwitchWatch(scaler, unscaled).push(analog[a:c], rows.switches[a:c]) for a, _, c in rows.segments]
+
+    def errors(watch: SwitchWatch, place: Place, analog: NDArray[np.float32], values: FloatArray) -> FloatArray:
+        return watch.step(place, unscaled, analog, values)[0]
+
+    worst = [_watched(formula, errors, analog[a:c], rows.switches[a:c]) for a, _, c in rows.segments]
     return replace(unscaled, worst=np.maximum(np.nan_to_num(np.concatenate(worst)).max(axis=0), _FLOOR))
+
+
+def _watched(formula: Formula, ask: Callable[..., NDArray[Any]], *rows: NDArray[np.floating]) -> NDArray[Any]:
+    """What a fresh watch answers about the rows of a segment: `ask(watch, place, *rows)`, block by block."""
+    rings = Rings(max(1, min(_ROWS_AT_ONCE, len(rows[0]))))
+    watch = SwitchWatch(rings, rows[0].shape[1], rows[-1].shape[1], formula)
+    blocks = blocks_of_one(rings, len(rows[0]))
+    return np.concatenate([ask(watch, place, *(each[part] for each in rows)) for place, part in blocks])
 
 
 def _regression(features: FloatArray, on: NDArray[np.bool_]) -> tuple[FloatArray, float]:
@@ -61,17 +75,22 @@ def _regression(features: FloatArray, on: NDArray[np.bool_]) -> tuple[FloatArray
     return fitted.coef_[0], float(fitted.intercept_[0])
 
 
-def fit_habits(segments: Sequence[NDArray[np.floating]], n_switches: int) -> SwitchHabits:
+def fit_habits(segments: Sequence[NDArray[np.floating]], n_switches: int, formula: Formula) -> SwitchHabits:
     """Learn from the switches' values in training, one array `(n, n_switches)` a segment.
 
     A command that a person gives has no habits: a switch is watched only if its stays have nearly one length, and if
     the later half of training kept to what the earlier half showed.
     """
-    earlier = _habits([values[: len(values) // 2] for values in segments], n_switches)
-    later = [HabitWatch(earlier).push(values)[len(values) // 2 :] for values in segments]
+    segments = [values for values in segments if len(values)]
+    earlier = _habits([values[: len(values) // 2] for values in segments], n_switches, formula)
+
+    def unusual(watch: SwitchWatch, place: Place, values: FloatArray) -> FloatArray:
+        return watch.unusual(place, earlier, values)
+
+    later = [_watched(formula, unusual, values)[len(values) // 2 :] for values in segments]
     has_none = np.concatenate(later).max(axis=0, initial=0.0) > _BROKEN
     has_none |= np.isinf(earlier.most_changes)
-    habits = _habits(segments, n_switches)
+    habits = _habits(segments, n_switches, formula)
     return SwitchHabits(
         np.where(has_none[:, None], np.inf, habits.longest),
         habits.spread,
@@ -79,17 +98,22 @@ def fit_habits(segments: Sequence[NDArray[np.floating]], n_switches: int) -> Swi
     )
 
 
-def _habits(segments: Sequence[NDArray[np.floating]], n_switches: int) -> SwitchHabits:
+def _habits(segments: Sequence[NDArray[np.floating]], n_switches: int, formula: Formula) -> SwitchHabits:
     stays: list[tuple[list[int], list[int]]] = [([], []) for _ in range(n_switches)]
     longest, most_changes = np.ones((n_switches, 2)), np.ones(n_switches)
+
+    def states_and_stays(watch: SwitchWatch, place: Place, values: FloatArray) -> NDArray[np.int64]:
+        return np.stack(watch.states_and_stays(place, values), axis=1)
+
     for values in filter(len, segments):
-        states, changed = states_and_changes(values, None)
-        lengths = stays_of(changed, np.zeros(n_switches, dtype=np.int64))
+        states, lengths = _watched(formula, states_and_stays, values).swapaxes(0, 1)
+        changed = lengths == 1
+        changed[0] = False
         for switch in range(n_switches):
-            counts = np.convolve(changed[:, switch], np.ones(MEMORY))
+            counts = np.convolve(changed[:, switch], np.ones(formula.switch_memory))
             most_changes[switch] = max(most_changes[switch], counts.max())
             for side in (0, 1):
-                here = lengths[states[:, switch] == bool(side), switch]
+                here = lengths[states[:, switch] == side, switch]
                 longest[switch, side] = max(longest[switch, side], here.max(initial=0))
             ends = np.flatnonzero(changed[:, switch]) - 1  # the last rows of stays that ended
             for row in ends[1:]:  # of the first stay the beginning is not known

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from tsae.checks import is_whole
 from tsae.errors import DataError, ParameterError
 from tsae.images.arrays import as_images
 
@@ -90,7 +91,7 @@ def check_size(size: Sequence[int] | None) -> tuple[int, int] | None:
     if size is None:
         return None
     sides = tuple(size)
-    if len(sides) != 2 or not all(type(side) is int and side >= 1 for side in sides):
+    if len(sides) != 2 or not all(is_whole(side, 1) for side in sides):
         raise ParameterError(f"`size` (={size!r}) must be (height, width) in pixels; pass something like (64, 64)")
     return sides[0], sides[1]
 

@@ -13,8 +13,8 @@ from tsae.alarms.distributions import Reference
 from tsae.alarms.thresholds import ThresholdSet
 from tsae.errors import ParameterError
 from tsae.model.packing import Arrays, pack_parts, reading_parts, unpack_parts
-from tsae.scoring.calibration import LogTail, fit_log_tail
-from tsae.scoring.engine import ScoreModel
+from tsae.scoring.ensemble import Ensemble
+from tsae.scoring.tails import LogTail, fit_log_tail
 from tsae.scoring.whole_series import CalibrationScores
 from tsae.store import parse_model, read_file
 
@@ -34,7 +34,7 @@ class FittedModel:
     tsae.errors.ModelFileError: cannot read model 'missing.tsae': No such file or directory; check the path
     """
 
-    ensemble: ScoreModel
+    ensemble: Ensemble
     """Scaler, members, switches, blame and label classifier: all that makes the score."""
     thresholds: ThresholdSet
     calibration: CalibrationScores
@@ -118,7 +118,7 @@ def causal_model(detector: Any) -> FittedModel:
     model = detector if isinstance(detector, FittedModel) else getattr(detector, "model_", None)
     if not isinstance(model, FittedModel):
         raise ParameterError(f"`detector` (={type(detector).__name__}) scores no series; pass an AnomalyDetector")
-    if model.ensemble.labelled is not None:
+    if model.ensemble.classifier is not None:
         raise ParameterError(
             "`label_classifier` (=True) joins the scores of whole tables only; fit with label_classifier=False to "
             "score a stream"

@@ -19,12 +19,13 @@ from tsae.networks.network import Graph
 from tsae.networks.stored_network import StoredNetwork
 from tsae.nn.options import NetworkOptions
 from tsae.scoring.blame import BlameModel
-from tsae.scoring.calibration import LogTail
 from tsae.scoring.classifier import labelled_arrays, labelled_of
-from tsae.scoring.engine import ScoreModel
+from tsae.scoring.ensemble import Ensemble
+from tsae.scoring.formula import Formula
 from tsae.scoring.member import Member, MemberScale
-from tsae.scoring.switch_habits import SwitchHabits
-from tsae.scoring.switches import SwitchModel
+from tsae.scoring.smoothing import immediate_kernels, settled_kernels
+from tsae.scoring.switches import SwitchHabits, SwitchModel
+from tsae.scoring.tails import LogTail
 from tsae.scoring.whole_series import CalibrationScores
 from tsae.scoring.window_models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel, block_of
 from tsae.series.channels import ChannelScaler
@@ -55,11 +56,13 @@ def pack_parts(parts: Mapping[str, Any], tensors: Arrays) -> dict[str, Any]:
         "fitted": {f"{name}_": parts[name] for name in _PLAIN},
         "thresholds": [asdict(threshold) for threshold in parts["thresholds"]],
         "members": _pack_ensemble(parts["ensemble"], tensors),
+        "formula": asdict(parts["ensemble"].formula),
     }
 
 
 def unpack_parts(tensors: Arrays, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a `FittedModel`, by name, that `pack_parts` took apart."""
+    tensors, manifest = _upgraded(tensors, manifest)
     fitted = {"max_fill_": manifest["parameters"].get("max_fill")} | manifest["fitted"]  # as the first format has it
     return {
         "ensemble": _unpack_ensemble(tensors, manifest),
@@ -71,7 +74,7 @@ def unpack_parts(tensors: Arrays, manifest: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _pack_ensemble(model: ScoreModel, tensors: Arrays) -> list[dict[str, Any]]:
+def _pack_ensemble(model: Ensemble, tensors: Arrays) -> list[dict[str, Any]]:
     scaler = model.scaler
     tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
     if model.switches is not None:
@@ -79,11 +82,11 @@ def _pack_ensemble(model: ScoreModel, tensors: Arrays) -> list[dict[str, Any]]:
         tensors |= {f"switches.{name}": array for name, array in parts.items() if name != "habits"}
     blame = {name: np.zeros(0) for name in _BLAME} if model.blame is None else vars(model.blame)
     tensors |= {f"blame.{name}": blame[name] for name in _BLAME}
-    tensors |= labelled_arrays(model.labelled)
+    tensors |= labelled_arrays(model.classifier)
     return [_pack_member(member, f"members.{number}.", tensors) for number, member in enumerate(model.members)]
 
 
-def _unpack_ensemble(tensors: Arrays, manifest: Mapping[str, Any]) -> ScoreModel:
+def _unpack_ensemble(tensors: Arrays, manifest: Mapping[str, Any]) -> Ensemble:
     scaler = ChannelScaler(tensors["scaler.mean"], tensors["scaler.scale"], tensors["scaler.role"])
     members = [
         _unpack_member(member, f"members.{number}.", tensors) for number, member in enumerate(manifest["members"])
@@ -95,7 +98,13 @@ def _unpack_ensemble(tensors: Arrays, manifest: Mapping[str, Any]) -> ScoreModel
         switches = SwitchModel(**parts, habits=habits)
     blame = BlameModel(**{name: tensors[f"blame.{name}"] for name in _BLAME})
     known = blame if blame.precision.size else None
-    return ScoreModel(scaler, tuple(members), switches, blame=known, labelled=labelled_of(tensors))
+    return Ensemble(scaler, tuple(members), switches, known, labelled_of(tensors), _formula(manifest["formula"]))
+
+
+def _formula(facts: Mapping[str, Any]) -> Formula:
+    if facts["version"] > Formula().version:
+        raise ModelFileError("the model scores by a later version of the formula; use a newer tsae")
+    return Formula(**facts)
 
 
 def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]:
@@ -108,11 +117,13 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
     judge = model.judge if isinstance(model, ReconstructionModel) else None
     if isinstance(model, ReconstructionModel) and model.lowest is not None:
         tensors[f"{prefix}lowest"] = model.lowest
-    tails = {}
+    scales = {}
     for kind, scale in (("settled", member.settled), ("immediate", member.immediate)):
         tensors[f"{prefix}{kind}.levels"] = scale.levels
+        tensors[f"{prefix}{kind}.kernels"] = scale.kernels
         tensors[f"{prefix}{kind}.knots"] = np.stack([tail.knots for tail in scale.tails])
-        tails[kind] = [{"floor": tail.floor, "excess": tail.excess} for tail in scale.tails]
+        tails = [{"floor": tail.floor, "excess": tail.excess} for tail in scale.tails]
+        scales[kind] = {"lookahead": scale.lookahead, "tails": tails}
     return {
         "window_size": member.window_size,
         "stride": member.stride,
@@ -122,14 +133,14 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
         "state": list(state),
         "graphs": {name: graph.arrays for name, graph in graphs.items()},
         "network": asdict(member.options),
-        "tails": tails,
+        "scales": scales,
     }
 
 
 def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Member:
     options = NetworkOptions(**facts["network"])
     settled, immediate = (
-        _unpack_scale(facts["tails"][kind], f"{prefix}{kind}.", tensors) for kind in ("settled", "immediate")
+        _unpack_scale(facts["scales"][kind], f"{prefix}{kind}.", tensors) for kind in ("settled", "immediate")
     )
     shape = (facts["window_size"], len(settled.levels))
     state = {name: tensors[f"{prefix}network.{name}"] for name in facts["state"]}
@@ -155,6 +166,22 @@ def _unpack_masked(
     return MaskedModel(linear, StoredNetwork(options, shape, inner, graphs, block) if inner else None)
 
 
-def _unpack_scale(tails: list[dict[str, float]], prefix: str, tensors: Arrays) -> MemberScale:
-    pairs = zip(tensors[f"{prefix}knots"], tails, strict=True)
-    return MemberScale(tensors[f"{prefix}levels"], tuple(LogTail(knots=knots, **tail) for knots, tail in pairs))
+def _unpack_scale(facts: dict[str, Any], prefix: str, tensors: Arrays) -> MemberScale:
+    pairs = zip(tensors[f"{prefix}knots"], facts["tails"], strict=True)
+    tails = tuple(LogTail(knots=knots, **tail) for knots, tail in pairs)
+    return MemberScale(tensors[f"{prefix}levels"], tails, tensors[f"{prefix}kernels"], facts["lookahead"])
+
+
+def _upgraded(tensors: Arrays, manifest: Mapping[str, Any]) -> tuple[Arrays, Mapping[str, Any]]:
+    """Add to a file of the first format what it lacks: the kernels and constants that its scores depended on."""
+    if manifest["format_version"] > 1:
+        return tensors, manifest
+    tensors, members = dict(tensors), []
+    for number, member in enumerate(manifest["members"]):
+        scales = {}
+        for kind, kernels_of in (("settled", settled_kernels), ("immediate", immediate_kernels)):
+            kernels, lookahead = kernels_of(member["window_size"])
+            tensors[f"members.{number}.{kind}.kernels"] = kernels
+            scales[kind] = {"lookahead": lookahead, "tails": member["tails"][kind]}
+        members.append({**member, "scales": scales})
+    return tensors, {**manifest, "members": members, "formula": asdict(Formula(version=1))}

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.errors import ParameterError
-from tsae.scoring.engine import ScoreModel
+from tsae.scoring.ensemble import Ensemble
 from tsae.scoring.member import Member
-from tsae.scoring.rows import RowErrors
+from tsae.scoring.row_errors import segment_errors
 from tsae.scoring.window_models import ReconstructionModel
-from tsae.series.filling import ForwardFill
+from tsae.series.filling import forward_filled
 from tsae.series.grid import GridSeries
 
 __all__ = [
@@ -31,26 +31,26 @@ FloatArray = NDArray[np.float64]
 _WINDOWS_AT_ONCE = 2048
 
 
-def expected_values(model: ScoreModel, member: Member, values: NDArray[np.floating]) -> FloatArray:
+def expected_values(ensemble: Ensemble, member: Member, values: NDArray[np.floating]) -> FloatArray:
     """What `member` makes of the rows of one segment `(n, n_channels)`, in the sensors' units.
 
     The mean over all windows that cover a row. Constant channels are expected at their constant, switches (which
     no network sees) nowhere: NaN.
     """
-    filled, _ = ForwardFill().push(model.scaler.scaled(values)[:, model.scaler.network_channels])
-    return in_units(model, row_reconstruction(member, filled))
+    filled, _ = forward_filled(ensemble.scaler.scaled(values)[:, ensemble.scaler.network_channels])
+    return in_units(ensemble, row_reconstruction(member, filled))
 
 
 def row_reconstruction(member: Member, filled: NDArray[np.float32]) -> NDArray[np.float32]:
     """The mean over all windows that cover a row; scaled rows of one segment `(n, n_network_channels)`."""
-    rows = RowErrors(member.model.reconstruct, window_size=member.window_size)
-    parts = [rows.push(filled, np.ones(filled.shape, dtype=bool))[0], rows.flush()]
-    return np.concatenate(parts)
+    seen = np.ones(filled.shape, dtype=bool)
+    rebuilt, _ = segment_errors(filled, seen, window_errors=member.model.reconstruct, window_size=member.window_size)
+    return rebuilt
 
 
-def in_units(model: ScoreModel, scaled: NDArray[np.float32]) -> FloatArray:
+def in_units(ensemble: Ensemble, scaled: NDArray[np.float32]) -> FloatArray:
     """Scaled network channels `(..., n_network_channels)` → all channels in their units."""
-    scaler, network = model.scaler, model.scaler.network_channels
+    scaler, network = ensemble.scaler, ensemble.scaler.network_channels
     values = np.full((*scaled.shape[:-1], len(scaler.role)), np.nan)
     values[..., scaler.constant_channels] = scaler.mean[scaler.constant_channels]
     values[..., network] = scaled * scaler.scale[network] + scaler.mean[network]
@@ -68,7 +68,7 @@ def towards(seen: NDArray[Any], rebuilt: NDArray[Any], left: NDArray[Any], noise
 
 
 def cleaned_values(
-    model: ScoreModel,
+    ensemble: Ensemble,
     member: Member,
     values: NDArray[np.floating],
     *,
@@ -85,8 +85,8 @@ def cleaned_values(
         Standard deviation of the noise `(n_channels,)`, in the sensors' units; `None` takes for it what the error of
         these rows exceeds `left`, the usual one `(n_network_channels,)`, in scaled units.
     """
-    scaler, network = model.scaler, model.scaler.network_channels
-    filled, observed = ForwardFill().push(scaler.scaled(values)[:, network])
+    scaler, network = ensemble.scaler, ensemble.scaler.network_channels
+    filled, observed = forward_filled(scaler.scaled(values)[:, network])
     rebuilt = row_reconstruction(member, filled)
     if noise is None:
         error = (np.square(rebuilt - filled) * observed).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
@@ -99,29 +99,29 @@ def cleaned_values(
     return out
 
 
-def windows_of(model: ScoreModel, member: Member, codes: NDArray[np.float32]) -> FloatArray:
+def windows_of(ensemble: Ensemble, member: Member, codes: NDArray[np.float32]) -> FloatArray:
     """Codes `(n, latent_dim)` → windows `(n, window_size, n_channels)` in the sensors' units."""
-    return in_units(model, _reconstruction_model(member).network.decode(codes))
+    return in_units(ensemble, _reconstruction_model(member).network.decode(codes))
 
 
 def with_noise(
-    model: ScoreModel, windows: FloatArray, left: NDArray[np.float32], rng: np.random.Generator
+    ensemble: Ensemble, windows: FloatArray, left: NDArray[np.float32], rng: np.random.Generator
 ) -> FloatArray:
     """Windows `(n, window_size, n_channels)` in the sensors' units plus noise of (scaled) mean square `left`."""
-    network = model.scaler.network_channels
+    network = ensemble.scaler.network_channels
     noisy = windows.copy()
     noisy[..., network] += rng.standard_normal((*windows.shape[:-1], len(network))) * (
-        np.sqrt(left) * model.scaler.scale[network]
+        np.sqrt(left) * ensemble.scaler.scale[network]
     )
     return noisy
 
 
-def row_codes(model: ScoreModel, member: Member, grid: GridSeries) -> FloatArray:
+def row_codes(ensemble: Ensemble, member: Member, grid: GridSeries) -> FloatArray:
     """The latent code of the window that ends in each row, `(n_timesteps, latent_dim)`."""
     codes = []
     encode = _reconstruction_model(member).network.encode
     for start, stop in grid.segments:
-        filled, _ = ForwardFill().push(model.scaler.scaled(grid.values[start:stop])[:, model.scaler.network_channels])
+        filled, _ = forward_filled(ensemble.scaler.scaled(grid.values[start:stop])[:, ensemble.scaler.network_channels])
         past = np.repeat(filled[:1], member.window_size - 1, axis=0)
         series = np.concatenate([past, filled])
         windows = np.lib.stride_tricks.sliding_window_view(series, member.window_size, axis=0, writeable=True)

@@ -1,16 +1,17 @@
-"""Arrays of fixed size a lane, which grow with the number of lanes only: the memory of many series side by side."""
+"""Arrays of fixed size per lane, which grow with the number of lanes only: the memory of many series side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from tsae.errors import DataError
 
-__all__ = ["BoundArrays", "LaneArrays", "as_slice"]
+__all__ = ["BoundArrays", "Place", "Rings", "blocks_of_one"]
 
 _FIRST = 4
 
@@ -18,17 +19,58 @@ _FIRST = 4
 Fields = TypeVar("Fields", bound=tuple[Any, ...])
 
 
-class LaneArrays:
-    """Named arrays `(capacity, *shape)`; a lane is one place on the first axis.
+class Place(NamedTuple):
+    """Where the k newest rows stand in all rings: one row of each of k lanes, or k rows of one lane.
 
-    Some are *rings*: they hold the values of the last rows, oldest first, along one axis. All rings of a lane move on
-    together: after `advance` their newest value stands at `origin + length - 1`, to be written by the caller.
+    An `offset` counts from the oldest row that a ring holds: its newest row has offset `length - 1`.
     """
 
-    spare = 64
-    """Rows that a ring takes before what it holds is moved back to its beginning."""
+    lanes: Any
+    """Lanes as an index of the first axis: a slice if they are neighbours, numbers `(k,)` otherwise; or the number of
+    the one lane."""
+    first: int
+    """Origin of the rings at the first of the rows."""
+    n_rows: int | None = None
+    """Rows of the one lane; `None` for one row of each of some lanes."""
 
-    def __init__(self) -> None:
+    @property
+    def index(self) -> Any:
+        """Index of the lanes on the first axis of any array."""
+        return self.lanes if self.n_rows is None else slice(self.lanes, self.lanes + 1)
+
+    def by_lane(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values of the rows `(k, ...)` as `(n_lanes, n_rows, ...)`."""
+        return values[:, None] if self.n_rows is None else values[None]
+
+    def at(self, offset: int) -> Any:
+        """Index of the rows at this offset: `ring[place.at(offset)]` is `(k, *shape)`."""
+        start = self.first + offset
+        return (self.lanes, start) if self.n_rows is None else (self.lanes, slice(start, start + self.n_rows))
+
+    def runs(self, ring: NDArray[Any], offset: int, length: int) -> NDArray[Any]:
+        """Runs of `length` rows that end at this offset, `(k, length, *shape)`; a view where that is possible."""
+        start = self.first + offset - length + 1
+        if self.n_rows is None:
+            run: NDArray[Any] = ring[self.lanes, start : start + length]
+            return run
+        rows = ring[self.lanes, start : start + length + self.n_rows - 1]
+        return as_strided(rows, (self.n_rows, length, *rows.shape[1:]), (rows.strides[0], *rows.strides))
+
+
+class Rings:
+    """Named arrays `(capacity, *shape)`; a lane is one place on the first axis.
+
+    Some are *rings*: they hold the values of the latest rows, oldest first, along one axis. All rings of a lane move on
+    together: after `advance` the caller writes their newest values.
+
+    Parameters
+    ----------
+    spare
+        Rows that a ring takes before its contents are moved back to its beginning; the most that `advance` takes.
+    """
+
+    def __init__(self, spare: int = 64) -> None:
+        self.spare = spare
         self._arrays: dict[str, NDArray[Any]] = {}
         self._empty: dict[str, Any] = {}
         self._rings: dict[str, tuple[int, int]] = {}  # name → length and axis
@@ -43,17 +85,24 @@ class LaneArrays:
         return name in self._arrays
 
     def add(self, name: str, shape: tuple[int, ...], dtype: Any = np.float64, *, empty: Any = 0) -> None:
-        """Declare an array, before the first lane is there; `empty` is what a lane without rows holds."""
+        """Declare an array, before the first lane is opened; `empty` is its value for a lane without rows."""
         self._empty[name] = empty
-        self._arrays[name] = np.empty((_FIRST, *shape), dtype=dtype)
+        self._arrays[name] = np.zeros((_FIRST, *shape), dtype=dtype)
 
     def add_ring(
-        self, name: str, length: int, shape: tuple[int, ...] = (), dtype: Any = np.float64, *, last: bool = False
+        self,
+        name: str,
+        length: int,
+        shape: tuple[int, ...] = (),
+        dtype: Any = np.float64,
+        *,
+        last: bool = False,
+        empty: Any = 0,
     ) -> None:
-        """Declare a ring `(length, *shape)`, or `(*shape, length)` if rows are the last axis; empty ones hold zeros."""
+        """Declare a ring `(length, *shape)`, or `(*shape, length)` if rows are the last axis."""
         self._rings[name] = (length, -1 if last else 1)
         rows = (length + self.spare,)
-        self.add(name, (*shape, *rows) if last else (*rows, *shape), dtype)
+        self.add(name, (*shape, *rows) if last else (*rows, *shape), dtype, empty=empty)
 
     def advance_one(self, lane: int) -> int:
         """Move the rings of one lane on by a row; return their origin."""
@@ -64,18 +113,15 @@ class LaneArrays:
         self._arrays["origin"][lane] = origin
         return origin
 
-    def advance(self, lanes: NDArray[np.intp]) -> int:
-        """Move the rings of lanes on by a row; return the origin, which is the same for all of them then.
-
-        Lanes rise.
-        """
+    def advance(self, lanes: NDArray[np.intp], n_rows: int = 1) -> Place:
+        """Move the rings of rising lanes on by a row each, or those of one lane by `n_rows`; return the rows' place."""
         origins = self._arrays["origin"][lanes]
         first = int(origins[0])
-        if first == self.spare or (origins != first).any():
+        if first + n_rows > self.spare or (origins != first).any():
             self._rewind(lanes, origins)
             first = 0
-        self._arrays["origin"][lanes] = first + 1
-        return first + 1
+        self._arrays["origin"][lanes] = first + n_rows
+        return Place(as_slice(lanes), first + 1) if n_rows == 1 else Place(int(lanes[0]), first + 1, n_rows)
 
     def _rewind(self, lanes: NDArray[np.intp], origins: NDArray[np.int64]) -> None:
         part, first = as_slice(lanes), int(origins[0])
@@ -88,46 +134,66 @@ class LaneArrays:
                 rows[lanes, :length] = rows[lanes[:, None], origins[:, None] + np.arange(length)]
 
     def open(self) -> int:
-        """The number of a further lane."""
+        """Open a further lane and return its number."""
         lane = self.n_lanes
         if lane == len(self._arrays["origin"]):
             for name, array in self._arrays.items():  # what is not written yet takes no memory
-                self._arrays[name] = np.empty((2 * lane, *array.shape[1:]), array.dtype)
+                self._arrays[name] = np.zeros((2 * lane, *array.shape[1:]), array.dtype)
                 self._arrays[name][:lane] = array
             self.version += 1
         self.n_lanes += 1
-        self.reset(slice(lane, lane + 1))
+        self.reset(lane)
         return lane
 
-    def reset(self, part: slice) -> None:
-        """Empty these lanes."""
+    def reset(self, lane: int) -> None:
+        """Empty a lane."""
         for name, array in self._arrays.items():
-            array[part] = self._empty[name]
-
-    def shift_in(self, name: str, part: Any, new: Any) -> NDArray[Any]:
-        """Drop the oldest entry of arrays `(lanes, length, ...)`, append `new` `(m, ...)`; return the m arrays."""
-        array = self._arrays[name]
-        rows: NDArray[Any] = array[part]
-        rows[:, :-1] = rows[:, 1:]
-        rows[:, -1] = new
-        if not isinstance(part, slice):
-            array[part] = rows
-        return rows
+            part = array[lane : lane + 1]
+            if name in self._rings:
+                length, axis = self._rings[name]
+                part = np.moveaxis(part, axis, 1)[:, :length]  # later rows are written before they are read
+            part[...] = self._empty[name]
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """All numbers that are in use, `(n_lanes, *shape)` each; what is no number is left out."""
-        return {name: array[: self.n_lanes].copy() for name, array in self._arrays.items() if array.dtype != object}
+        """All numbers that are in use, `(n_lanes, *shape)` each, rings without spare rows; objects are left out."""
+        out = {name: array[: self.n_lanes].copy() for name, array in self._numbers().items() if name not in self._rings}
+        lanes, origins = np.arange(self.n_lanes)[:, None], out["origin"][:, None]
+        for name, (length, axis) in self._rings.items():
+            if self._arrays[name].dtype != object:
+                rows = np.moveaxis(self._arrays[name], axis, 1)[lanes, origins + np.arange(length)]
+                out[name] = np.moveaxis(rows, 1, axis)
+        out["origin"][:] = 0
+        return out
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take up a state; refuses one of another model."""
-        expected = {name: (each.shape[1:], each.dtype) for name, each in self._arrays.items() if each.dtype != object}
-        if {name: (array.shape[1:], array.dtype) for name, array in state.items()} != expected:
+        """Continue from a state; refuses one of another model."""
+        if {name: (array.shape[1:], array.dtype) for name, array in state.items()} != self._shapes():
             raise DataError("the state does not fit the model; start without it, or with the model it belongs to")
         self.n_lanes = len(state["origin"])
         self.version += 1
         for name, array in self._arrays.items():
-            self._arrays[name] = np.empty((max(_FIRST, self.n_lanes), *array.shape[1:]), array.dtype)
-            self._arrays[name][: self.n_lanes] = state.get(name, self._empty[name])
+            self._arrays[name] = np.zeros((max(_FIRST, self.n_lanes), *array.shape[1:]), array.dtype)
+            own = self._arrays[name][: self.n_lanes]
+            if name in self._rings:
+                length, axis = self._rings[name]
+                own = np.moveaxis(own, axis, -1)[..., :length]
+                own[...] = np.moveaxis(state[name], axis, -1) if name in state else self._empty[name]
+            else:
+                own[...] = state.get(name, self._empty[name])
+
+    def _numbers(self) -> dict[str, NDArray[Any]]:
+        return {name: array for name, array in self._arrays.items() if array.dtype != object}
+
+    def _shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+        """Shapes per lane and types of the arrays of a state."""
+        out = {}
+        for name, array in self._numbers().items():
+            shape = list(array.shape)
+            if name in self._rings:
+                length, axis = self._rings[name]
+                shape[axis] = length
+            out[name] = (tuple(shape[1:]), array.dtype)
+        return out
 
 
 def as_slice(lanes: NDArray[np.intp]) -> Any:
@@ -136,18 +202,26 @@ def as_slice(lanes: NDArray[np.intp]) -> Any:
     return slice(first, last + 1) if last - first == len(lanes) - 1 else lanes
 
 
+def blocks_of_one(rings: Rings, n_rows: int) -> Iterator[tuple[Place, slice]]:
+    """Yield the place of all rows of a segment, block by block, in a further lane, and which rows these are."""
+    lanes = np.array([rings.open()])
+    for first in range(0, n_rows, rings.spare):
+        rows = slice(first, min(n_rows, first + rings.spare))
+        yield rings.advance(lanes, rows.stop - first), rows
+
+
 class BoundArrays(Generic[Fields]):
-    """Arrays of `LaneArrays` as the fields of a named tuple, looked up anew only when they were replaced.
+    """Arrays of `Rings` as the fields of a named tuple, looked up again only after they were replaced.
 
     Parameters
     ----------
     fields
         The named tuple.
     name
-        What their names begin with; the rest is the field's.
+        Prefix of their names; the rest is the field's.
     """
 
-    def __init__(self, arrays: LaneArrays, fields: type[Fields], name: str) -> None:
+    def __init__(self, arrays: Rings, fields: type[Fields], name: str) -> None:
         self._arrays, self._fields, self._version = arrays, fields, -1
         self.names = [f"{name}{field}" for field in fields._fields]  # type: ignore[attr-defined]
 

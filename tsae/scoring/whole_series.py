@@ -1,4 +1,4 @@
-"""Score whole entities by pushing their segments through the engine block by block."""
+"""Scores of whole entities: every segment of a grid is pushed through a scorer of one lane, block by block."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.scoring.classifier import feature_table
-from tsae.scoring.engine import ScoredRows, ScoreModel, SegmentScorer
+from tsae.scoring.ensemble import Ensemble
 from tsae.scoring.rebuilding import row_codes
+from tsae.scoring.scorer import Scorer
 from tsae.series.grid import GridSeries
 
 __all__ = [
@@ -20,14 +21,17 @@ __all__ = [
     "grid_parts",
     "row_features",
     "score_grid",
+    "scores_of_rows",
+    "segment_scores",
 ]
 
 FloatArray = NDArray[np.float64]
 _ROWS_AT_ONCE = 4096
+_ONE = np.zeros(1, dtype=np.intp)  # the only lane
 
 
 class GridScores(NamedTuple):
-    """What all input rows of an entity get."""
+    """Scores of all input rows of an entity."""
 
     scores: FloatArray
     """`(n_timesteps,)`."""
@@ -38,7 +42,7 @@ class GridScores(NamedTuple):
 
 
 class GridPart(NamedTuple):
-    """What consecutive input rows of an entity get."""
+    """Scores of consecutive input rows of an entity."""
 
     start: int
     """Number of the first one among the input rows."""
@@ -52,44 +56,84 @@ class GridPart(NamedTuple):
     """Whether no row of the segment follows."""
 
 
-def grid_parts(model: ScoreModel, grid: GridSeries, *, lag: int) -> Iterator[GridPart]:
-    """Scores of all input rows in order, some thousand rows at a time, as they are settled.
+class CalibrationScores(NamedTuple):
+    """Scores of normal rows that no network was trained on, each `(n,)`: thresholds are learned from them."""
 
-    A model with a label classifier, which looks at whole series, scores all of them first.
+    settled: FloatArray
+    immediate: FloatArray
+    unsmoothed: FloatArray
+    immediate_unsmoothed: FloatArray
+
+
+def grid_parts(ensemble: Ensemble, grid: GridSeries, *, lag: int) -> Iterator[GridPart]:
+    """Yield scores of all input rows in order, some thousand rows at a time, as they are settled.
+
+    An ensemble with a label classifier, which looks at whole series, scores all of them first.
     """
-    if model.labelled is None:
-        yield from _settled_parts(model, grid, lag=lag)
+    if ensemble.classifier is None:
+        yield from _settled_parts(ensemble, grid, lag=lag)
         return
-    found = score_grid(model, grid, lag=lag, with_errors=True)
+    found = score_grid(ensemble, grid, lag=lag, with_errors=True)
     for start, stop in grid.segments:
         rows = slice(*np.searchsorted(grid.rows, (start, stop)).tolist())
         errors = cast(NDArray[np.float32], found.errors)
         yield GridPart(rows.start, found.scores[rows], found.unsmoothed[rows], errors[rows], ends_segment=True)
 
 
-def score_grid(model: ScoreModel, grid: GridSeries, *, lag: int, with_errors: bool = False) -> GridScores:
-    """Scores of all input rows and, if wanted, their errors."""
-    if model.labelled is None:
-        return _unlabelled(model, grid, lag=lag, with_errors=with_errors)
-    found = _unlabelled(model, grid, lag=lag, with_errors=True)
-    term = model.labelled.term(_features(model, grid, found))
+def score_grid(ensemble: Ensemble, grid: GridSeries, *, lag: int, with_errors: bool = False) -> GridScores:
+    """Return scores of all input rows and, if wanted, their errors."""
+    if ensemble.classifier is None:
+        return _unlabelled(ensemble, grid, lag=lag, with_errors=with_errors)
+    found = _unlabelled(ensemble, grid, lag=lag, with_errors=True)
+    term = ensemble.classifier.term(_features(ensemble, grid, found))
     return GridScores(found.scores + term, found.unsmoothed + term, found.errors if with_errors else None)
 
 
-def row_features(model: ScoreModel, grid: GridSeries, *, lag: int) -> FloatArray:
-    """What a classifier sees of all input rows, `(n_timesteps, n_features)`: code, errors and score."""
-    return _features(model, grid, _unlabelled(model, grid, lag=lag, with_errors=True))
+def row_features(ensemble: Ensemble, grid: GridSeries, *, lag: int) -> FloatArray:
+    """Return the code, errors and score of all input rows, as a label classifier sees them: `(n_timesteps, n)`."""
+    return _features(ensemble, grid, _unlabelled(ensemble, grid, lag=lag, with_errors=True))
 
 
-def _features(model: ScoreModel, grid: GridSeries, found: GridScores) -> FloatArray:
-    return feature_table(row_codes(model, model.longest, grid), cast(FloatArray, found.errors), found.scores)
+def scores_of_rows(ensemble: Ensemble, grid: GridSeries, *, lag: int) -> CalibrationScores:
+    """Return settled and immediate scores of all input rows, worked out in one pass."""
+    kinds: list[list[FloatArray]] = [[] for _ in CalibrationScores._fields]
+    for start, stop in grid.segments:
+        for kind, part in zip(kinds, segment_scores(ensemble, grid.values[start:stop], lag=lag), strict=True):
+            kind.append(part)
+    scores = CalibrationScores(*(np.concatenate(kind)[grid.rows] for kind in kinds))
+    if ensemble.classifier is None:
+        return scores
+    settled, immediate = (ensemble.classifier.term(row_features(ensemble, grid, lag=wait)) for wait in (lag, 0))
+    added = (settled, immediate, settled, immediate)
+    return CalibrationScores(*(score + term for score, term in zip(scores, added, strict=True)))
 
 
-def _unlabelled(model: ScoreModel, grid: GridSeries, *, lag: int, with_errors: bool) -> GridScores:
+def segment_scores(ensemble: Ensemble, values: NDArray[np.floating], *, lag: int) -> CalibrationScores:
+    """Return settled and immediate scores of the rows of one segment `(n, n_channels)`, without a classifier."""
+    scorer = Scorer(ensemble, lag=lag, most_rows=min(_ROWS_AT_ONCE, max(1, len(values))))
+    lane = scorer.open()
+    steps = [
+        scorer.push(_ONE, values[None, first : first + _ROWS_AT_ONCE]) for first in range(0, len(values), _ROWS_AT_ONCE)
+    ]
+    rest = scorer.flush(lane)
+    none = np.zeros(0)
+    return CalibrationScores(
+        np.concatenate([none, *(step.settled[step.is_settled] for step in steps), rest.settled]),
+        np.concatenate([none, *(step.immediate for step in steps)]),
+        np.concatenate([none, *(step.unsmoothed[step.is_settled] for step in steps), rest.unsmoothed]),
+        np.concatenate([none, *(step.immediate_unsmoothed for step in steps)]),
+    )
+
+
+def _features(ensemble: Ensemble, grid: GridSeries, found: GridScores) -> FloatArray:
+    return feature_table(row_codes(ensemble, ensemble.longest, grid), cast(FloatArray, found.errors), found.scores)
+
+
+def _unlabelled(ensemble: Ensemble, grid: GridSeries, *, lag: int, with_errors: bool) -> GridScores:
     n_rows = len(grid.rows)
     errors = np.empty((n_rows, grid.values.shape[1]), dtype=np.float32) if with_errors else None
     out = GridScores(np.empty(n_rows), np.empty(n_rows), errors)
-    for part in _settled_parts(model, grid, lag=lag):
+    for part in _settled_parts(ensemble, grid, lag=lag):
         rows = slice(part.start, part.start + len(part.scores))
         out.scores[rows], out.unsmoothed[rows] = part.scores, part.unsmoothed
         if out.errors is not None:
@@ -97,29 +141,31 @@ def _unlabelled(model: ScoreModel, grid: GridSeries, *, lag: int, with_errors: b
     return out
 
 
-def _settled_parts(model: ScoreModel, grid: GridSeries, *, lag: int) -> Iterator[GridPart]:
+def _settled_parts(ensemble: Ensemble, grid: GridSeries, *, lag: int) -> Iterator[GridPart]:
+    most = min(_ROWS_AT_ONCE, max((stop - start for start, stop in grid.segments), default=1))
+    scorer = Scorer(ensemble, lag=lag, immediate=False, most_rows=most)
+    lane = scorer.open()
     for start, stop in grid.segments:
-        scorer = SegmentScorer(model, lag=lag)
         done = start
-        for first in range(start, stop, _ROWS_AT_ONCE):
-            rows = scorer.push(grid.values[first : min(stop, first + _ROWS_AT_ONCE)])
-            yield _part(grid, rows, done, ends_segment=False)
-            done += len(rows.settled)
-        yield _part(grid, scorer.flush(), done, ends_segment=True)
+        for first in range(start, stop, most):
+            step = scorer.push(_ONE, grid.values[None, first : min(stop, first + most)])
+            settled = slice(int(np.count_nonzero(~step.is_settled)), None)
+            yield _part(grid, done, step.settled[settled], step.unsmoothed[settled], step.errors[settled])
+            done += len(step.settled[settled])
+        yield _part(grid, done, *scorer.flush(lane), ends_segment=True)
+        scorer.restart(lane)
 
 
-def _part(grid: GridSeries, rows: ScoredRows, start: int, *, ends_segment: bool) -> GridPart:
+def _part(
+    grid: GridSeries,
+    start: int,
+    scores: FloatArray,
+    unsmoothed: FloatArray,
+    errors: FloatArray,
+    *,
+    ends_segment: bool = False,
+) -> GridPart:
     """Scores of consecutive grid rows from `start` on, without those that were filled in."""
-    first, last = np.searchsorted(grid.rows, (start, start + len(rows.settled))).tolist()
-    taken = slice(None) if last - first == len(rows.settled) else grid.rows[first:last] - start
-    errors = rows.errors[taken].astype(np.float32)
-    return GridPart(first, rows.settled[taken], rows.unsmoothed[taken], errors, ends_segment)
-
-
-class CalibrationScores(NamedTuple):
-    """Scores of normal rows that no network was trained on, each `(n,)`: what thresholds are learned from."""
-
-    settled: FloatArray
-    immediate: FloatArray
-    unsmoothed: FloatArray
-    immediate_unsmoothed: FloatArray
+    first, last = np.searchsorted(grid.rows, (start, start + len(scores))).tolist()
+    taken = slice(None) if last - first == len(scores) else grid.rows[first:last] - start
+    return GridPart(first, scores[taken], unsmoothed[taken], errors[taken].astype(np.float32), ends_segment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-__all__ = ["MISSING", "SWITCH_WORDS", "CellKind", "cell_kind", "is_number"]
+__all__ = ["MISSING", "SEPARATORS", "SWITCH_WORDS", "WORD_VALUES", "CellKind", "cell_kind", "reads_as_number"]
 
 CellKind = Literal["number", "time", "word", "missing", "text"]
 
@@ -29,7 +29,12 @@ SWITCH_WORDS: tuple[dict[str, float], ...] = (
 )
 """Pairs of words that stand for 1 and 0, in lower case, in languages that write decimal commas, too."""
 
-_WORDS = frozenset(word for pair in SWITCH_WORDS for word in pair)
+WORD_VALUES: dict[str, float] = {word: value for pair in SWITCH_WORDS for word, value in pair.items()}
+"""1 or 0 by word, for the words of all pairs."""
+
+SEPARATORS = (",", ";", "\t", "|")
+"""Characters that may stand between the cells of a text table, the usual ones first."""
+
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 _CLOCK = (
     r"(?:(?:T\d{2}(?:\d{2}){0,2}|(?:T| +|, ?)\d{1,2}(?::\d{2}){1,2})(?:[.,]\d{1,9})?"
@@ -44,7 +49,7 @@ _TIME = re.compile(
 )
 
 
-def is_number(cell: str) -> bool:
+def reads_as_number(cell: str) -> bool:
     """Whether a stripped cell reads as a number, with a decimal point or a decimal comma."""
     return _NUMBER.fullmatch(cell) is not None
 
@@ -60,8 +65,8 @@ def cell_kind(cell: str) -> CellKind:
     cell = cell.strip()
     if cell in MISSING:
         return "missing"
-    if is_number(cell):
+    if reads_as_number(cell):
         return "number"
-    if cell.lower() in _WORDS:
+    if cell.lower() in WORD_VALUES:
         return "word"
     return "time" if _TIME.fullmatch(cell) else "text"

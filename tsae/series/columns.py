@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tsae.series.cells import MISSING, SWITCH_WORDS
+from tsae.series.cells import MISSING, SWITCH_WORDS, WORD_VALUES
 
 __all__ = ["SensorColumn"]
 
-_WORD_VALUES = {word: value for pair in SWITCH_WORDS for word, value in pair.items()}
 # Small arrays that are kept cost their pool for good; arrays of a megabyte go back to the system when let go.
 _MERGE_ROWS = 2**17
 _FEW_TEXTS = 3  # more than a switch has
@@ -112,8 +111,8 @@ class SensorColumn:
         other = [row for row in np.flatnonzero(np.isnan(values)) if present[row] is not None]
         for row in other:
             word = str(present[row]).lower()
-            if word in _WORD_VALUES:
-                values[row] = _WORD_VALUES[word]
+            if word in WORD_VALUES:
+                values[row] = WORD_VALUES[word]
                 self._words.add(word)
                 self._n_words += 1
             if len(self.texts) < _FEW_TEXTS:

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ForwardFill"]
+__all__ = ["forward_filled"]
 
 
-class ForwardFill:
-    """Forward fill over the rows of one segment, fed block by block.
+def forward_filled(values: NDArray[Any], last: NDArray[Any] | None = None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Fill each missing value with the last observed one of its channel.
 
-    Before a channel's first observed value its mean is used, which is 0 in scaled units.
+    Parameters
+    ----------
+    values
+        Rows of one segment `(..., n, n_channels)`, NaN where missing.
+    last
+        Values before the first row `(..., n_channels)`; `None` takes 0, the mean in scaled units.
+
+    Returns
+    -------
+    tuple
+        The filled rows, and which entries were observed.
+
+    Examples
+    --------
+    >>> forward_filled(np.array([[np.nan], [2.0], [np.nan]]))[0].ravel().tolist()
+    [0.0, 2.0, 2.0]
     """
-
-    def __init__(self) -> None:
-        self._last: NDArray[np.float32] | None = None
-
-    def push(self, values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Rows `(n, n_channels)` with NaN → filled rows and which entries were observed."""
-        observed = ~np.isnan(values)
-        if self._last is None:
-            self._last = np.zeros(values.shape[1], dtype=np.float32)
-        if not observed.all():
-            rows = np.where(observed, np.arange(1, len(values) + 1)[:, None], 0)
-            latest = np.maximum.accumulate(rows, axis=0)
-            padded = np.concatenate([self._last[None], values])
-            values = np.take_along_axis(padded, latest, axis=0)
-        if len(values):
-            self._last = values[-1].copy()
+    observed = ~np.isnan(values)
+    if observed.all():
         return np.ascontiguousarray(values), observed
+    latest = np.where(observed, np.arange(1, values.shape[-2] + 1)[:, None], 0)
+    np.maximum.accumulate(latest, axis=-2, out=latest)
+    before = np.zeros_like(values[..., 0, :]) if last is None else last
+    padded = np.concatenate([before[..., None, :], values], axis=-2)
+    return np.take_along_axis(padded, latest, axis=-2), observed

@@ -5,12 +5,14 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
-from zoneinfo import ZoneInfo
+from typing import Any, Literal, get_args
 
 from tsae.errors import ParameterError
 
-__all__ = ["ReadOptions"]
+__all__ = ["Decimal", "OnText", "ReadOptions"]
+
+Decimal = Literal[".", ","]
+OnText = Literal["drop", "error"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class ReadOptions:
 
     separator: str | None = None
     """One character between cells."""
-    decimal: str | None = None
-    """"." or ","."""
+    decimal: Decimal | None = None
+    """Decimal sign of numbers that are text."""
     encoding: str | None = None
     """Text encoding, a superset of ASCII such as "utf-8" or "cp1252"."""
     header: bool | None = None
@@ -51,7 +53,7 @@ class ReadOptions:
     """Columns to leave out."""
     missing: tuple[str, ...] = ()
     """Further spellings of a missing value, such as "Bad"."""
-    on_text: Literal["drop", "error"] | None = None
+    on_text: OnText | None = None
     """Sensors with text in them: "drop" leaves all of them out, "error" refuses all of them.
 
     By default a column without any number is left out with a note, and one where text stands among numbers
@@ -61,20 +63,26 @@ class ReadOptions:
     def __post_init__(self) -> None:
         if self.separator is not None and len(self.separator) != 1:
             raise ParameterError(f"`separator` (={self.separator!r}) must be one character, such as ';'")
-        if self.decimal not in (None, ".", ","):
-            raise ParameterError(f"`decimal` (={self.decimal!r}) must be '.' or ','")
         if self.decimal is not None and self.decimal == self.separator == ".":
             raise ParameterError("`decimal` and `separator` are both '.'; state what stands between cells")
-        if self.on_text not in (None, "drop", "error"):
-            raise ParameterError(f"`on_text` (={self.on_text!r}) must be 'drop', 'error' or None")
+        for name, choices in (("decimal", get_args(Decimal)), ("on_text", get_args(OnText))):
+            if getattr(self, name) not in (None, *choices):
+                listed = " or ".join(map(repr, choices))
+                raise ParameterError(f"`{name}` (={getattr(self, name)!r}) must be {listed}")
         if self.encoding is not None and not _is_known(codecs.lookup, self.encoding):
             raise ParameterError(f"`encoding` (={self.encoding!r}) is unknown; state one such as 'cp1252'")
-        if self.time_zone is not None and not _is_known(ZoneInfo, self.time_zone):
+        if self.time_zone is not None and not _is_known(_zone, self.time_zone):
             raise ParameterError(f"`time_zone` (={self.time_zone!r}) is unknown; state one such as 'Europe/Berlin'")
         for name in ("columns", "drop", "missing"):
             value = getattr(self, name)
             if isinstance(value, str):
                 raise ParameterError(f"`{name}` (={value!r}) must be a tuple of strings; write ({value!r},)")
+
+
+def _zone(name: str) -> Any:
+    from zoneinfo import ZoneInfo  # slow to load, and the options are loaded for every help page
+
+    return ZoneInfo(name)
 
 
 def _is_known(look_up: Callable[[str], Any], name: str) -> bool:

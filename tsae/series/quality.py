@@ -37,8 +37,6 @@ class SensorQuality:
     name: str
     unit: str
     facts: SensorFacts
-    copy_of: str | None
-    """An earlier sensor it is the same as, up to scale and offset."""
     grade: Grade
     reasons: tuple[str, ...]
     """One sentence per remark, the gravest first; empty for grade A."""
@@ -172,7 +170,6 @@ def _check_sensors(table: SensorTable, clock: Clock) -> tuple[SensorQuality, ...
                 name=name,
                 unit=table.units.get(name, ""),
                 facts=facts,
-                copy_of=copy_of,
                 grade=findings[0][0] if findings else "A",
                 reasons=tuple(sentence for _, sentence in findings),
             )

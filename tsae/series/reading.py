@@ -1,9 +1,10 @@
-"""Read a sensor table from CSV, Parquet or standard input."""
+"""Read a sensor table from a file or from standard input."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,19 +17,19 @@ from numpy.typing import NDArray
 
 from tsae.errors import DataError
 from tsae.series.columns import SensorColumn
-from tsae.series.csv_file import CsvFile
+from tsae.series.formats.registry import open_file
+from tsae.series.formats.table_file import TableFile
 from tsae.series.indexing import IndexedRows, count_rows, index_by_number, index_by_time
 from tsae.series.judging import judge_label, judge_sensors
 from tsae.series.options import ReadOptions
 from tsae.series.ordering import group_rows
-from tsae.series.parquet_file import ParquetFile, is_parquet
 from tsae.series.roles import Roles, choose_roles
 from tsae.series.sources import open_source, source_name
 from tsae.series.table import SensorTable
 from tsae.series.time_formats import TimeFormat
 from tsae.series.timestamps import ParsedTimes, UnreadableTimeError, parse_times
 
-__all__ = ["ReadOptions", "read_table"]
+__all__ = ["ReadOptions", "open_table", "read_table"]
 
 
 def read_table(source: str | Path | BinaryIO, options: ReadOptions | None = None) -> SensorTable:
@@ -37,7 +38,7 @@ def read_table(source: str | Path | BinaryIO, options: ReadOptions | None = None
     Parameters
     ----------
     source : str, Path or binary file
-        CSV or Parquet, the CSV plain or compressed with gzip; "-" is standard input.
+        CSV or Parquet, plain or compressed with gzip; "-" is standard input.
     options : ReadOptions, optional
         What to take as given; everything else is worked out from the file and told in the table's notes.
 
@@ -60,24 +61,35 @@ def read_table(source: str | Path | BinaryIO, options: ReadOptions | None = None
     ([1.5, 1.6], {'flow': 'l/s'})
     """
     options = options or ReadOptions()
-    with open_source(source) as stream:
+    with open_source(source) as stream, _errors_named(source):
         try:
-            if is_parquet(stream):
-                return _read(ParquetFile(stream), options)
-            try:
-                return _read(CsvFile(stream, options), options)
-            except UnicodeError:  # below the head there is a byte that UTF-8 does not have
-                stream.seek(0)
-                return _read(CsvFile(stream, replace(options, encoding=options.encoding or "cp1252")), options)
-        except DataError as error:
-            raise DataError(f"{source_name(source)}: {error}") from error
-        except UnicodeError as error:
-            raise DataError(f"{source_name(source)}: {error}; state the `encoding` of the file") from error
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{source_name(source)}: the file is damaged ({error}); get it again") from error
+            return _read(open_file(stream, options), options)
+        except UnicodeError:  # below the head there is a byte that UTF-8 does not have
+            other = replace(options, encoding=options.encoding or "cp1252")
+            return _read(open_file(stream, other), options)
 
 
-def _read(file: CsvFile | ParquetFile, options: ReadOptions) -> SensorTable:
+@contextmanager
+def open_table(source: str | Path | BinaryIO, options: ReadOptions | None = None) -> Iterator[TableFile]:
+    """Open a table for its head and its cells as they are; parameters and errors as in `read_table`."""
+    with open_source(source) as stream, _errors_named(source):
+        yield open_file(stream, options or ReadOptions())
+
+
+@contextmanager
+def _errors_named(source: str | Path | BinaryIO) -> Iterator[None]:
+    """Turn what goes wrong while a table is read into a `DataError` that names the source."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{source_name(source)}: {error}") from error
+    except UnicodeError as error:
+        raise DataError(f"{source_name(source)}: {error}; state the `encoding` of the file") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{source_name(source)}: the file is damaged ({error}); get it again") from error
+
+
+def _read(file: TableFile, options: ReadOptions) -> SensorTable:
     roles = choose_roles(file.headers, file.unit_cells, file.sample, options)
     rows = _gather(file, roles, options)
     pa.default_memory_pool().release_unused()  # what the text took, before the table is put together
@@ -115,7 +127,7 @@ class _Rows:
     notes: list[str]
 
 
-def _gather(file: CsvFile | ParquetFile, roles: Roles, options: ReadOptions) -> _Rows:
+def _gather(file: TableFile, roles: Roles, options: ReadOptions) -> _Rows:
     """Read the sensors and the label as numbers, the time and the entity as they are."""
     numbers = {*roles.sensors, *([] if roles.label is None else [roles.label])}
     texts: dict[int, list[Any]] = {place: [] for place in (*roles.time, roles.entity) if place is not None}

@@ -1,4 +1,4 @@
-"""From a path, "-" or an open file to bytes that can be read twice."""
+"""From a path, "-" or an open file to bytes that can be read twice, and what the names of tables say."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from tsae.errors import DataError
+from tsae.series.formats.registry import FORMATS
 
-__all__ = ["open_source", "source_name"]
+__all__ = ["is_table_name", "open_source", "source_name", "stem_of"]
 
-_GZIP = b"\x1f\x8b"
+_GZIP, _GZIP_ENDING = b"\x1f\x8b", ".gz"
+_ENDINGS = tuple(ending for each in FORMATS for ending in each.endings)
 _IN_MEMORY = 64 * 2**20  # a pipe longer than this goes to a temporary file
 
 
@@ -24,6 +26,23 @@ def source_name(source: str | Path | BinaryIO) -> str:
     if isinstance(source, str | Path):
         return "standard input" if str(source) == "-" else str(source)
     return str(getattr(source, "name", "the stream"))
+
+
+def is_table_name(name: str) -> bool:
+    """Whether a file name ends as a table does, compressed or not."""
+    return name.lower().removesuffix(_GZIP_ENDING).endswith(_ENDINGS)
+
+
+def stem_of(source: str) -> str:
+    """Name of a table without folder and endings, to name results after.
+
+    >>> stem_of("data/today.csv.gz"), stem_of("-")
+    ('today', 'stdin')
+    """
+    name = "stdin" if source == "-" else Path(source).name
+    while name.lower().endswith((_GZIP_ENDING, *_ENDINGS)) and Path(name).stem:
+        name = Path(name).stem
+    return name
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from itertools import product
 import pandas as pd
 
 from tsae.errors import ParameterError
-from tsae.series.cells import MISSING, cell_kind, is_number
+from tsae.series.cells import MISSING, cell_kind, reads_as_number
 
 __all__ = ["NS_PER_UNIT", "TimeFormat", "fits_format", "fits_pattern", "guess_format", "stated_format"]
 
@@ -100,7 +100,7 @@ def fits_format(cells: Sequence[str], format: TimeFormat, *, at_least: float = 0
     if format.name == "iso":
         hits = sum(_is_iso(cell) for cell in present)
     elif format.name in NS_PER_UNIT:
-        hits = sum(is_number(cell) for cell in present)
+        hits = sum(reads_as_number(cell) for cell in present)
     else:
         hits = sum(any(fits_pattern(cell, pattern) for pattern in format.patterns) for cell in present)
     return bool(present) and hits >= at_least * len(present)

@@ -1,4 +1,4 @@
-"""Rows of many entities in turns: each takes one row of every entity that has one left."""
+"""Batches of rows of many entities, taken in turns of one row per entity."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from tsae.streaming.clock import Arrival
 from tsae.streaming.collecting import Collector
 from tsae.streaming.fleet import Fleet
-from tsae.streaming.handed_in import FILLED, Rows
+from tsae.streaming.rows import FILLED, Rows
 
 __all__ = ["Batch", "take_in_turns"]
 
-_END = -2  # in place of a row: the segment is over
+_END = -2  # in place of a row: the segment ends
 
 
 class Batch:
-    """Rows in the order of their entities' clocks, which are scored when all of them are there."""
+    """Rows in the order of their entities' clocks, collected to be scored together."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
@@ -27,7 +27,7 @@ class Batch:
         self._in_segment: dict[int, bool] = {}
 
     def put(self, lane: int, steps: int, place: int) -> None:
-        """Add the row at this place of those to come after `steps - 1` missing ones; 0 begins a segment."""
+        """Add the row at `place`, after `steps - 1` missing ones; 0 steps begin a segment."""
         counts = self._fleet.counts
         if self._is_in_segment(lane) and steps == 0:
             self._add(lane, _END)
@@ -40,7 +40,7 @@ class Batch:
         self._in_segment[lane] = True
 
     def admit(self, lane: int, admitted: Iterable[tuple[int, Arrival]], arrivals: list[Arrival]) -> None:
-        """Add what a clock lets in; `arrivals` are the rows to come, and grow by them."""
+        """Add the rows that a clock admits, and append them to `arrivals`."""
         for steps, arrival in admitted:
             self.put(lane, steps, len(arrivals))
             arrivals.append(arrival)
@@ -52,7 +52,7 @@ class Batch:
             self._in_segment[lane] = False
 
     def score(self, rows: Rows, out: Collector) -> None:
-        """Score everything."""
+        """Score all added rows."""
         take_in_turns(self._fleet, np.array(self._lanes, dtype=np.intp), np.array(self._places, np.int64), rows, out)
 
     def _is_in_segment(self, lane: int) -> bool:
@@ -64,14 +64,14 @@ class Batch:
 
 
 def take_in_turns(fleet: Fleet, lanes: NDArray[np.intp], places: NDArray[np.int64], rows: Rows, out: Collector) -> None:
-    """Take rows, or end segments, in an order that is that of time for each lane.
+    """Take rows and end segments, each lane in order of time.
 
     Parameters
     ----------
     lanes
         `(n,)`, a lane for each row.
     places
-        Where they stand in `rows`, `(n,)`; `FILLED`, or -2 for the end of a segment.
+        Indices into `rows`, `(n,)`; `FILLED` for a missing row, -2 for the end of a segment.
     """
     order = np.argsort(lanes, kind="stable")
     lanes, places = lanes[order], places[order]
@@ -79,7 +79,7 @@ def take_in_turns(fleet: Fleet, lanes: NDArray[np.intp], places: NDArray[np.int6
     n_before = np.cumsum(is_row) - is_row
     first = np.flatnonzero(np.diff(lanes, prepend=-1))
     turns = n_before - np.repeat(n_before[first], np.diff(first, append=len(lanes)))
-    turns = 2 * turns + is_row  # what ends comes before the rows of its turn
+    turns = 2 * turns + is_row  # segments end before the rows of their turn
     in_turn = np.argsort(turns, kind="stable")
     for part in np.split(in_turn, np.flatnonzero(np.diff(turns[in_turn])) + 1):
         if not len(part):

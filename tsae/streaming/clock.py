@@ -1,4 +1,4 @@
-"""Which rows of a stream are taken, in which order, and where they fall on the clock of one entity."""
+"""Order of the rows of one entity, and their steps on its clock."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ __all__ = ["Arrival", "EntityClock", "StreamCounts"]
 
 _ROWS_OF_PERIOD_CHECK = 16
 ROWS_OF_A_CLOCK_STEP = 16
-"""So many late rows in a row, at times never seen, each later than the one before: the clock was set back."""
-_REMEMBERED = 256  # times; what a broker delivers once more is known by them
+"""Number of consecutive late rows, at new and increasing times, that are taken as a clock reset."""
+_REMEMBERED = 256  # times, by which rows that a broker delivers again are recognised
 
 
 @dataclass
 class StreamCounts:
-    """What happened to the rows of a stream so far."""
+    """Counts of the rows of a stream so far."""
 
     n_rows: int = 0
     """Rows that were scored."""
     n_late: int = 0
     """Rows that were dropped, because a later one had been scored."""
     n_duplicates: int = 0
-    """Rows that were dropped, because one with the same time had come before: the first one wins."""
+    """Rows that were dropped, because an earlier row had the same time."""
     n_clock_steps: int = 0
-    """How often a clock was set back; a new segment begins then."""
+    """Clock resets; each begins a new segment."""
     n_gaps: int = 0
     """Gaps that ended a segment."""
     n_filled: int = 0
@@ -45,16 +45,16 @@ class StreamCounts:
 
 
 class Arrival(NamedTuple):
-    """A row on its way to the clock."""
+    """Row on its way to the clock."""
 
     time: int | None
     """Nanoseconds since 1970."""
     row: Any
-    """Whatever the caller needs to know it by."""
+    """Anything by which the caller identifies it."""
 
 
 class EntityClock:
-    """Orders the rows of one entity and counts the steps between them.
+    """Clock of one entity: orders its rows and counts the steps between them.
 
     Parameters
     ----------
@@ -76,9 +76,9 @@ class EntityClock:
         self._first_times: list[int] = []
 
     def admit(self, arrival: Arrival) -> Iterator[tuple[int, Arrival]]:
-        """Take a row; give the rows whose turn it is with their steps on the grid.
+        """Take a row and yield the rows that are due, each after its steps on the grid.
 
-        Steps: 1 follows the row before, k bridges k − 1 missing rows, 0 begins a segment.
+        1 step follows the row before, k steps bridge k − 1 missing rows, 0 begins a segment.
         """
         if arrival.time is None or not self._reorder:
             steps = self.follow(arrival.time)
@@ -92,11 +92,11 @@ class EntityClock:
             yield from self._release(1)
 
     def drain(self) -> Iterator[tuple[int, Arrival]]:
-        """The rows that still wait."""
+        """Yield the rows that still wait, with their steps."""
         yield from self._release(len(self.waiting))
 
     def state(self) -> dict[str, Any]:
-        """Everything but the rows that wait."""
+        """Return the state, JSON-able, without the rows that wait."""
         return {
             "newest": self.newest,
             "late": self._late_run,
@@ -105,7 +105,7 @@ class EntityClock:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Restore a state."""
         self.newest = state["newest"]
         self._late_run, self._first_times = list(state["late"]), list(state["first"])
         self._recent.extend(state["recent"])
@@ -118,14 +118,14 @@ class EntityClock:
                 yield steps, arrival
 
     def _is_known(self, time: int) -> bool:
-        """Whether a row of this time waits already."""
+        """Count a row as repeated if one of its time waits already; return whether it does."""
         if any(time == other.time for other in self.waiting):
             self._counts.n_duplicates += 1
             return True
         return False
 
     def follow(self, time: int | None) -> int | None:
-        """Steps from the row before of a row whose turn it is, see `admit`; `None` drops the row."""
+        """Return the steps of a row that is due, as `admit` counts them; `None` drops the row."""
         newest = self.newest
         if time is None:
             return 1
@@ -162,7 +162,7 @@ class EntityClock:
         return 0
 
     def _watch_period(self, time: int) -> None:
-        """Warn once if the first rows come at another pace than in training."""
+        """Warn once if the first rows have another period than in training."""
         if self._length is None or len(self._first_times) >= _ROWS_OF_PERIOD_CHECK:
             return
         self._first_times.append(time)
@@ -173,8 +173,8 @@ class EntityClock:
         regular = np.mean(np.abs(steps - pace) <= pace / 2) >= 0.8
         if regular and not 0.75 < pace / self._length < 1.33:
             warnings.warn(
-                f"the rows come every {pace / 1e9:g} s, in training every {self._length / 1e9:g} s; send them at this "
-                "pace or fit a detector for theirs",
+                f"rows arrive every {pace / 1e9:g} s, but in training every {self._length / 1e9:g} s; send them at the "
+                "period of training, or fit a detector on rows of theirs",
                 UserWarning,
                 stacklevel=5,
             )

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.events.watch import EventChange
-from tsae.streaming.answers import DriftNotice, StreamScores
-from tsae.streaming.row_scores import RowScore, RowScores, ScoreColumns
+from tsae.streaming.row_scores import DriftNotice, RowScore, RowScores, ScoreColumns, StreamScores
 
 __all__ = ["Collector"]
 

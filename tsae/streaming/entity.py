@@ -1,4 +1,4 @@
-"""What a stream remembers of one entity besides its lane's arrays."""
+"""Memory of one entity besides its lane's arrays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tsae.alarms.events.evidence import Moment, TrackedEvent
 from tsae.alarms.events.explain import Naming, PeakView, as_event
 from tsae.alarms.events.peak import view_peak
 from tsae.model.fitted import FittedModel
-from tsae.scoring.rings import LaneArrays
+from tsae.scoring.rings import Rings
 from tsae.streaming.clock import EntityClock
 from tsae.streaming.recent import RecentRows
 
@@ -40,7 +40,7 @@ class Entity:
     clock: EntityClock
     recent: RecentRows
     model: FittedModel
-    lasting: LaneArrays
+    lasting: Rings
     p_value_of: Callable[[float], float]
 
     def hold(self, peak: int) -> None:

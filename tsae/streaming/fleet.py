@@ -18,17 +18,15 @@ from tsae.alarms.events.peak import peak_reach
 from tsae.alarms.events.rules import EventRules
 from tsae.alarms.events.tracking import join_levels
 from tsae.model.fitted import FittedModel
-from tsae.scoring.rings import LaneArrays
-from tsae.streaming.answers import DriftNotice, StreamScores
+from tsae.scoring.rings import Rings
+from tsae.scoring.scorer import Scorer, Step
 from tsae.streaming.clock import EntityClock, StreamCounts
 from tsae.streaming.collecting import Collector
 from tsae.streaming.entity import Entity
-from tsae.streaming.handed_in import FILLED, Rows
-from tsae.streaming.lane_scores import Step
-from tsae.streaming.lanes import Lanes
 from tsae.streaming.latest_rows import UNNUMBERED, LatestRows
 from tsae.streaming.recent import RecentRows
-from tsae.streaming.row_scores import RowScore, RowScores, ScoreColumns
+from tsae.streaming.row_scores import DriftNotice, RowScore, RowScores, ScoreColumns, StreamScores
+from tsae.streaming.rows import FILLED, Rows
 
 __all__ = ["Fleet"]
 
@@ -52,9 +50,9 @@ class Fleet:
 
     Attributes
     ----------
-    lanes : Lanes
-        The networks' memory of each entity's segment; `lanes.arrays` also hold its latest rows.
-    lasting : LaneArrays
+    lanes : Scorer
+        The networks' memory of each entity's segment; `lanes.rings` also hold its latest rows.
+    lasting : Rings
         What outlives segments.
     decider : Decider
         Thresholds, events and drift of each entity.
@@ -70,7 +68,7 @@ class Fleet:
         self.model, self._reorder, ensemble = model, reorder, model.ensemble
         self.warm_up = max(member.window_size for member in ensemble.members) - 1
         self.counts = StreamCounts()
-        self.lanes, self.lasting = Lanes(ensemble, lag=lag), LaneArrays()
+        self.lanes, self.lasting = Scorer(ensemble, lag=lag), Rings()
         self.decider = Decider(
             model.thresholds,
             model.calibration,
@@ -90,7 +88,7 @@ class Fleet:
         n_pending = max(rules.merge_gap, rules.enter_within) + 1  # settled rows, each after a bridged gap
         waiting = self.lanes.delay + n_pending * (model.max_fill + 1)
         self.rows = LatestRows(
-            self.lanes.arrays,
+            self.lanes.rings,
             len(model.channels),
             delay=self.lanes.delay,
             length=self._reach + max(self._reach, waiting) + 1,
@@ -128,7 +126,7 @@ class Fleet:
     def take_one(self, lane: int, values: FloatArray, time: int | None, stamp: Any) -> StreamScores:
         """Take the next row of one lane, `(n_channels,)`: `take` in plain numbers, several times as fast."""
         is_warm = self.lanes.n_rows(lane) >= self.warm_up
-        step, decider, name = self.lanes.step_one(lane, values), self.decider, self.entities[lane].name
+        step, decider, name = self.lanes.push_row(lane, values), self.decider, self.entities[lane].name
         number = self.n_rows(lane)
         self.lasting["n_rows"][lane] = number + 1
         self.counts.n_rows += 1
@@ -163,8 +161,8 @@ class Fleet:
         is_all = bool(is_row.all())
         n_rows = self.lasting["n_rows"]
         numbers = n_rows[lanes] if is_all else np.where(is_row, n_rows[lanes], UNNUMBERED)
-        is_warm = self.lanes.arrays["n_rows"][lanes] >= self.warm_up
-        step = self.lanes.step(lanes, rows.values[places])
+        is_warm = self.lanes.rings["n_rows"][lanes] >= self.warm_up
+        step = self.lanes.push(lanes, rows.values[places][:, None])
         self.rows.put(lanes, rows.values[places], numbers, rows.times_of(places, numbers), rows.stamps[places])
         chosen = slice(None) if is_all else np.flatnonzero(is_row)
         n_rows[lanes[chosen]] += 1
@@ -176,7 +174,7 @@ class Fleet:
     def take_context(self, lanes: LaneNumbers, values: FloatArray) -> None:
         """Take a row of each lane `(m, n_channels)` that only stands before those to be scored."""
         unknown = np.full(len(lanes), UNNUMBERED)
-        self.lanes.step(lanes, values)
+        self.lanes.push(lanes, values[:, None])
         self.rows.put(lanes, values, unknown, unknown, np.full(len(lanes), None))
 
     def end(self, lane: int, out: Collector) -> None:

@@ -1,4 +1,4 @@
-"""From one model to the next in a running stream."""
+"""Handover from one model to the next in a running stream."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.errors import ModelFileError
-from tsae.streaming.answers import StreamScores
 from tsae.streaming.fleet import Fleet
+from tsae.streaming.row_scores import StreamScores
 from tsae.streaming.scorer import StreamScorer
 
 __all__ = ["check_channels", "hand_over", "n_with_full_windows"]
 
 
 def check_channels(before: StreamScorer, after: StreamScorer) -> None:
-    """Whether `hand_over` can be.
+    """Check that a stream can change to the scorer of another model.
 
     Raises
     ------
@@ -23,17 +23,17 @@ def check_channels(before: StreamScorer, after: StreamScorer) -> None:
     """
     if list(after.channels) != list(before.channels):
         raise ModelFileError(
-            f"the new model has other channels than the stream ({list(before.channels)[:8]}); score with a model of "
-            "these, or begin another stream with a state of its own"
+            f"the new model must have the channels of the stream ({list(before.channels)[:8]}); use such a model, or "
+            "start another stream with a state of its own"
         )
 
 
 def hand_over(before: StreamScorer, after: StreamScorer) -> StreamScores:
-    """Settle the rows that wait by the old model, and let the new one, which has no rows yet, go on behind them.
+    """Settle the rows that wait with the old scorer, and continue after them with the new one, which has no rows yet.
 
-    Open events are closed, thresholds and drift begin anew. The new scorer takes the raw rows that the old one still
-    has as context: they are not told again, but rows that follow have windows, as far as they reach, and keep the
-    numbers of their entities.
+    Open events are closed; thresholds and drift start afresh. The new scorer takes the raw rows that the old one still
+    has as context: they are not reported again, but give the next rows as much of a window as they can. Rows continue
+    the numbering of their entities.
     """
     drained = before.drain()
     old, new = before.fleet, after.fleet
@@ -57,13 +57,13 @@ def hand_over(before: StreamScorer, after: StreamScorer) -> StreamScores:
 
 
 def n_with_full_windows(scorer: StreamScorer) -> int:
-    """Entities whose next row has a full window of every member."""
-    n_rows = scorer.fleet.lanes.arrays["n_rows"][: len(scorer.fleet.entities)]
+    """Return the number of entities whose next row has a full window of every member."""
+    n_rows = scorer.fleet.lanes.rings["n_rows"][: len(scorer.fleet.entities)]
     return int((n_rows >= scorer.warm_up).sum())
 
 
 def _replay(fleet: Fleet, places: list[tuple[int, NDArray[np.float64]]]) -> None:
-    """Step through the rows of all lanes side by side."""
+    """Take the rows of all lanes as context, in step."""
     for row in range(max((len(values) for _, values in places), default=0)):
         lanes, values = zip(*[(lane, rows[row]) for lane, rows in places if row < len(rows)], strict=True)
         fleet.take_context(np.array(lanes), np.stack(values))

@@ -1,4 +1,4 @@
-"""What was done since the last snapshot: one line a batch, so that a message can be acknowledged at once."""
+"""Journal of the batches since the last snapshot, one line per batch, so that each is acknowledged at once."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from tsae.errors import OutputError
-from tsae.streaming.sources.source import Message
+from tsae.streaming.transports.transport import Message
 
 __all__ = ["Journal", "JournalEntry"]
 
 
 class JournalEntry(NamedTuple):
-    """One batch."""
+    """One batch of messages."""
 
     messages: list[Message]
     positions: list[Any]
-    """Of the sinks, after the batch's results."""
+    """Positions of the sinks, after the batch's results."""
 
 
 class Journal:
-    """A file beside the snapshot. It names the snapshot that it goes on from, so that an older one is left alone.
+    """File next to the snapshot, which names the snapshot that it continues, so that an outdated one is ignored.
 
-    A line that was torn by a crash was never acknowledged, and is dropped.
+    A line that was cut off by a crash was never acknowledged, and is dropped.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,12 +36,12 @@ class Journal:
         self._end = 0
 
     def open(self) -> None:
-        """Take hold of the file, as long as this process lives.
+        """Open and lock the file, until `close` or the end of the process.
 
         Raises
         ------
         OutputError
-            If it cannot be written, or another process has hold of it.
+            If it cannot be written, or another process has locked it.
         """
         try:
             self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
@@ -52,13 +52,13 @@ class Journal:
         except BlockingIOError as error:
             self.close()
             raise OutputError(
-                f"{str(self._path)!r} is in use by another watch; end that one, or give each its own state"
+                f"{str(self._path)!r} is in use by another watch; end that one, or use another state file"
             ) from error
         except OSError:
             pass  # a file system without locks
 
     def read(self, snapshot: int) -> list[JournalEntry]:
-        """The batches since this snapshot; the next one will be written behind them."""
+        """Return the batches since this snapshot; the next one will be written after them."""
         entries: list[JournalEntry] = []
         file = self._held()
         file.seek(0)
@@ -74,18 +74,18 @@ class Journal:
                     entries.append(JournalEntry(messages, record["out"]))
                     self._end += len(line)
         except (ValueError, KeyError, TypeError):
-            pass  # what follows was torn
+            pass  # the rest was cut off
         if not self._end:
             self.begin(snapshot)
         return entries
 
     def begin(self, snapshot: int) -> None:
-        """Forget everything: it is part of this snapshot now."""
+        """Drop all batches, which this snapshot contains."""
         self._end = 0
         self._write(json.dumps({"snapshot": snapshot}).encode() + b"\n")
 
     def add(self, messages: Sequence[Message], positions: Sequence[Any]) -> None:
-        """Keep a batch; it survives the end of the process, and after `fsync` that of the machine."""
+        """Write a batch so that it survives the end of the process and a loss of power."""
         batch = [[base64.b64encode(message.payload).decode(), message.entity, message.place] for message in messages]
         self._write(json.dumps({"in": batch, "out": list(positions)}).encode() + b"\n")
 
@@ -107,6 +107,6 @@ class Journal:
             while data:
                 data = data[file.write(data) :]
             os.fdatasync(file.fileno())
-            self._end = end  # what was written in part is written again
+            self._end = end  # a partial write is repeated
         except OSError as error:
-            raise OutputError(f"cannot write {str(self._path)!r}: {error.strerror}; free space") from error
+            raise OutputError(f"cannot write {str(self._path)!r}: {error.strerror}; free some space") from error

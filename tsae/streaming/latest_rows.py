@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.scoring.rings import BoundArrays, LaneArrays
+from tsae.scoring.rings import BoundArrays, Rings
 
 __all__ = ["UNNUMBERED", "LatestRows"]
 
@@ -37,7 +37,7 @@ class LatestRows:
         Rows that are kept, more than `delay`.
     """
 
-    def __init__(self, arrays: LaneArrays, n_channels: int, *, delay: int, length: int) -> None:
+    def __init__(self, arrays: Rings, n_channels: int, *, delay: int, length: int) -> None:
         self._arrays, self.delay, self.length = arrays, delay, length
         self._bound = BoundArrays(arrays, _Rings, _PREFIX)
         arrays.add_ring(f"{_PREFIX}values", length, (n_channels,))

@@ -15,7 +15,7 @@ _GAUGES = frozenset({"drifting_entities", "entities", "heartbeat_seconds", "lag_
 
 
 def as_text(values: Mapping[str, float]) -> str:
-    """Prometheus' text format.
+    """Return counters in Prometheus' text format.
 
     >>> print(as_text({"rows": 3}), end="")
     # TYPE tsae_rows_total counter
@@ -30,9 +30,9 @@ def as_text(values: Mapping[str, float]) -> str:
 
 
 class MetricsServer:
-    """Answers `GET /metrics`; `heartbeat_seconds` is the time since the stream last worked.
+    """Server of `GET /metrics`; `heartbeat_seconds` is the time since the stream last worked.
 
-    `address` has the host, by name or number, and the port to listen on.
+    `address` is the host, by name or number, and the port to listen on.
     """
 
     def __init__(self, address: tuple[str, int], values: Callable[[], Mapping[str, float]]) -> None:
@@ -63,11 +63,11 @@ class MetricsServer:
         self._thread.start()
 
     def beat(self) -> None:
-        """The stream works."""
+        """Reset the time since the stream last worked."""
         self.last_beat = time.monotonic()
 
     def close(self) -> None:
-        """Stop answering."""
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -1,4 +1,4 @@
-"""Rows as lines of text: CSV with a header, or JSON objects."""
+"""Reading of rows from text: CSV with a header, or JSON objects."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tsae.errors import DataError
-from tsae.series.cells import MISSING, SWITCH_WORDS, is_number
+from tsae.series.cells import MISSING, SEPARATORS, WORD_VALUES, reads_as_number
 from tsae.series.headers import split_units
 from tsae.series.options import ReadOptions
 from tsae.streaming.rows import time_ns
-from tsae.streaming.sources.source import Message
+from tsae.streaming.transports.transport import Message
 
 if TYPE_CHECKING:
     from tsae.series.time_formats import TimeFormat
@@ -24,9 +24,7 @@ __all__ = ["CsvLines", "HeaderError", "JsonLines", "MessageReader", "StreamRow",
 
 _logger = logging.getLogger(__name__)
 _TIME_NAMES = frozenset({"timestamp", "time", "datetime", "ts"})
-_SEPARATORS = (",", ";", "\t", "|")
 _MOST_JUDGED = 1000  # headers of rows without a time
-_WORDS = {word: value for pair in SWITCH_WORDS for word, value in pair.items()}
 
 
 @dataclass(frozen=True)
@@ -36,14 +34,14 @@ class StreamRow:
     values: Mapping[str, Any]
     """By channel; `None` where missing."""
     timestamp: Any
-    """As `StreamScorer.update` takes it."""
+    """Time as `StreamScorer.update` takes it."""
     time: str | None
-    """The time as it was written."""
+    """Original text of the time."""
     entity: str = ""
 
 
 def lines_like(first: str, channels: Sequence[str], options: ReadOptions) -> CsvLines | JsonLines:
-    """The reader for a stream that begins with this line.
+    """Return the reader for a stream that begins with this line.
 
     Raises
     ------
@@ -54,11 +52,11 @@ def lines_like(first: str, channels: Sequence[str], options: ReadOptions) -> Csv
 
 
 class HeaderError(DataError):
-    """The first line of a stream is no header; nothing that follows can be read."""
+    """Error of a first line that is not a header, so that no later line can be read."""
 
 
 class MessageReader:
-    """Rows of messages: lines of a CSV or JSON file, or payloads of a broker.
+    """Reader of rows from messages: lines of a CSV or JSON file, or payloads of a broker.
 
     A payload without a header is a JSON object, or the values in the order of the channels, after a time if there is
     one: `2026-11-24T10:00:00,1.5,20`.
@@ -71,19 +69,18 @@ class MessageReader:
 
     @property
     def header(self) -> str | None:
-        """The header that lines are read by; `None` if there is none."""
+        """Header of the lines; `None` if there is none."""
         return self._lines.header if isinstance(self._lines, CsvLines) else None
 
     def begin(self, header: str | None) -> None:
-        """Go on after a restart by the `header` of then."""
+        """Continue with the `header` of a saved state."""
         if header is not None:
             self._lines = CsvLines(header, self._channels, self._options)
 
     def row(self, message: Message) -> StreamRow | None:
-        """The row in a message; `None` for a header, a comment, and a line that holds nothing.
+        """Return the row in a message; `None` for a header, a comment, or an empty line.
 
-        A header may come again, with its columns in another order: that of the next file, or of a sender that began
-        anew.
+        A later header may have its columns in another order: that of the next file, or of a restarted sender.
 
         Raises
         ------
@@ -132,8 +129,8 @@ class MessageReader:
         time = cells.pop(0) if len(cells) == len(self._channels) + 1 else None
         if len(cells) != len(self._channels):
             raise DataError(
-                f"the message {text[:60]!r} holds {len(cells)} values, the model has {len(self._channels)} channels; "
-                "send a JSON object, or a value for each channel, after the time if there is one"
+                f"the message {text[:60]!r} has {len(cells)} values, but the model {len(self._channels)} channels; "
+                "send a JSON object, or one value per channel, after the time if there is one"
             )
         if time is not None:
             time_ns(time)
@@ -143,7 +140,7 @@ class MessageReader:
 
 
 class CsvLines:
-    """Rows of a CSV.
+    """Reader of the lines of a CSV.
 
     Examples
     --------
@@ -156,7 +153,7 @@ class CsvLines:
 
     def __init__(self, header: str, channels: Sequence[str], options: ReadOptions) -> None:
         self.header = header
-        splits = [(separator, _cells(header, separator)) for separator in options.separator or _SEPARATORS]
+        splits = [(separator, _cells(header, separator)) for separator in options.separator or SEPARATORS]
         self._separator, self._headers = max(splits, key=lambda split: len(_by_channel(split[1], channels)))
         self._columns = _by_channel(self._headers, channels)
         absent = [name for name in channels if name not in self._columns]
@@ -187,7 +184,7 @@ class CsvLines:
         return self._roles.row(values, texts)
 
     def _without_last_separator(self, cells: list[str]) -> list[str]:
-        """Make up for a separator at the end of the header only, or of the rows only."""
+        """Return cells without the effect of a separator at the end of the header only, or of the rows only."""
         extra = len(cells) - len(self._headers)
         if extra == 1 and not cells[-1]:
             return cells[:-1]
@@ -195,7 +192,7 @@ class CsvLines:
 
 
 class JsonLines:
-    """Rows that are JSON objects; a channel that is not named is missing.
+    """Reader of lines that are JSON objects; a channel that is not named is missing.
 
     Examples
     --------
@@ -215,7 +212,7 @@ class JsonLines:
         try:
             record = json.loads(line)
             if "\\ud" in line.lower():
-                json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is no text
+                json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is not text
         except (ValueError, RecursionError) as error:
             raise DataError(f"the line is not JSON ({error}): {line[:60]!r}; repair the sender") from error
         columns = _by_channel(list(record), self._channels) if isinstance(record, dict) else {}
@@ -231,7 +228,7 @@ class JsonLines:
 
 
 class _CellReader:
-    """Text to numbers, as the reader of files does it."""
+    """Converter of text to numbers, equal to the reader of files."""
 
     def __init__(self, options: ReadOptions, *, comma: bool) -> None:
         self._missing = MISSING | set(options.missing)
@@ -241,20 +238,20 @@ class _CellReader:
         text = cell.strip()
         if text in self._missing:
             return None
-        if text.lower() in _WORDS:
-            return _WORDS[text.lower()]
-        if not is_number(text) or ("," in text and not self._comma):
+        if text.lower() in WORD_VALUES:
+            return WORD_VALUES[text.lower()]
+        if not reads_as_number(text) or ("," in text and not self._comma):
             raise DataError(
-                f"column {name!r} has the text {text[:60]!r}, which is no number; repair the sender, or state with "
-                "`--missing` that it stands for a missing value"
+                f"column {name!r} has the text {text[:60]!r}, which is not a number; repair the sender, or name "
+                "it with `--missing` if it means a missing value"
             )
         return float(text.replace(",", "."))
 
 
 class _RolesOfColumns:
-    """Which column is the time and which the entity, decided by the first row that can be read.
+    """Columns of the time and the entity, decided by the first row that can be read.
 
-    That there is no time is decided again by every row that holds what none before held.
+    If no time is found, the next row decides again that fills a column which was empty before.
     """
 
     def __init__(self, channels: Sequence[str], options: ReadOptions) -> None:
@@ -264,14 +261,14 @@ class _RolesOfColumns:
         self._judged: set[str] = set()  # headers of the rows that were decided by
 
     def row(self, values: Mapping[str, Any], texts: Mapping[str, str]) -> StreamRow:
-        """Put a row together from its values by channel and all its cells by header."""
+        """Make a row of its values by channel and all its cells by header."""
         if not self._time and self._is_news(texts):
             self._decide(texts)
         entity = ""
         if self._options.entity is not None:
             entity = texts.get(self._options.entity, "").strip()
             if not entity:
-                raise DataError(f"the line has no `--entity` (={self._options.entity!r}); say which machine it is from")
+                raise DataError(f"the line has no value for `--entity` (={self._options.entity!r}); name its entity")
         if not self._time:
             return StreamRow(values, None, None, entity)
         time = " ".join(texts.get(header, "").strip() for header in self._time)
@@ -291,7 +288,7 @@ class _RolesOfColumns:
             time, time_format = [headers[place] for place in roles.time], roles.time_format
         if not time:
             self._refuse_absent_time(texts)
-            _tell("the rows carry no time that can be read; they follow each other without gaps")
+            _warn("the rows have no readable time; they are taken to follow each other without gaps")
         else:
             _logger.info("times are read from %r", " ".join(time))
         self._time, self._format = time, time_format
@@ -299,7 +296,7 @@ class _RolesOfColumns:
         others = [name for name in headers if name not in time and name != self._options.entity]
         extra = [name for name in others if not _by_channel([name], self._channels)]
         if extra:
-            _tell(f"columns {extra} were not there in fit and are ignored")
+            _warn(f"columns {extra} were not there in fit and are ignored")
 
     def _refuse_absent_time(self, texts: Mapping[str, str]) -> None:
         if self._options.timestamp is False:
@@ -307,12 +304,12 @@ class _RolesOfColumns:
         for header in _named_as_times(texts):
             if header not in self._channels and not texts[header].strip():
                 raise DataError(
-                    f"column {header!r} is empty where the time should be; repair the sender, or state with "
-                    "`--no-timestamp` that the rows carry none"
+                    f"column {header!r} must contain the time, but is empty; repair the sender, or pass "
+                    "`--no-timestamp` if the rows have none"
                 )
 
     def _iso_column(self, texts: Mapping[str, str]) -> list[str] | None:
-        """The column of the time, if it has one of the usual names and holds ISO times; `None` if that is not clear."""
+        """Return the one column with a usual name for the time and an ISO time; `None` if there is not exactly one."""
         if self._options.timestamp is not None or self._options.timestamp_format is not None:
             return None
         named = _named_as_times(texts)
@@ -322,7 +319,7 @@ class _RolesOfColumns:
         if _is_iso(time) and (time_format is None or time_format.name == "iso"):
             return time
         if time_format is None:
-            raise DataError(f"no time can be read from {time!r}; write ISO times as in the rows before")
+            raise DataError(f"no time can be read from {time!r}; write ISO times, as in the earlier rows")
         import pandas as pd
         import pyarrow as pa
 
@@ -336,7 +333,7 @@ class _RolesOfColumns:
 
 
 def _text(payload: bytes) -> str:
-    """UTF-8, or else old Windows text, as in files."""
+    """Decode UTF-8, or else Windows-1252, as in files."""
     try:
         text = payload.decode("utf-8")
     except UnicodeDecodeError:
@@ -345,7 +342,7 @@ def _text(payload: bytes) -> str:
 
 
 def _named_as_times(headers: Iterable[str]) -> list[str]:
-    """Those that name a time in the usual way."""
+    """Return the headers that are usual names of a time."""
     return [header for header in headers if header.strip().lower() in _TIME_NAMES]
 
 
@@ -357,7 +354,7 @@ def _is_iso(time: str) -> bool:
     return len(time) > len("2026-11-24")
 
 
-def _tell(text: str) -> None:
+def _warn(text: str) -> None:
     warnings.warn(text, UserWarning, stacklevel=2)
 
 
@@ -369,6 +366,6 @@ def _cells(line: str, separator: str) -> list[str]:
 
 
 def _by_channel(headers: Sequence[str], channels: Sequence[str] | set[str]) -> dict[str, str]:
-    """Header by channel, for the channels there are; a header may carry a unit that the channel does not."""
+    """Return headers by channel, for the channels found; a header may have a unit that the channel lacks."""
     named = {header if header in channels else split_units([header])[0][0]: header for header in headers}
     return {name: header for name, header in named.items() if name in channels}

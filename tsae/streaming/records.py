@@ -16,8 +16,7 @@ import numpy as np
 
 from tsae.alarms.events.fields import event_fields
 from tsae.alarms.events.watch import EventChange
-from tsae.streaming.answers import DriftNotice, StreamScores
-from tsae.streaming.row_scores import RowScore
+from tsae.streaming.row_scores import DriftNotice, RowScore, StreamScores
 
 __all__ = ["SCHEMA", "Record", "alarms_of", "drift_records", "dropped_record", "event_records", "row_records"]
 

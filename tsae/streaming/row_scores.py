@@ -1,4 +1,4 @@
-"""Scores of rows: columns of numbers, and an object for each row that is looked at."""
+"""Scores of rows: columns of numbers, an object for each row that is looked at, and the results of one call."""
 
 from __future__ import annotations
 
@@ -9,39 +9,41 @@ from typing import Any, NamedTuple, cast, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.alarms.drift import Drift
 from tsae.alarms.events.rules import severity
-from tsae.scoring.calibration import LogTail
+from tsae.alarms.events.watch import EventChange
+from tsae.scoring.tails import LogTail
 
-__all__ = ["RowScore", "RowScores", "ScoreColumns", "objects"]
+__all__ = ["DriftNotice", "RowScore", "RowScores", "ScoreColumns", "StreamScores", "objects"]
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(slots=True)
 class RowScore:
-    """One row's score."""
+    """Score of one row."""
 
     row: int
     """Number of the row among those of its entity, from 0; dropped rows do not count."""
     timestamp: Any
-    """Its time as it was handed in."""
+    """Its time as it was passed."""
     score: float
     """Higher = more anomalous, in units of −log p."""
     label: bool
     """Whether the score exceeds its threshold; false for immediate scores while the entity warms up."""
     judged: float
-    """The score that is held against the threshold: for budgets of rows the unsmoothed one, otherwise `score`."""
+    """Decision score, which is compared with the threshold: unsmoothed for budgets of rows, otherwise `score`."""
     threshold: float
-    """That of the row, which may follow the rows before."""
+    """Threshold of the row, which may adapt to earlier rows."""
     tail: LogTail = field(compare=False, repr=False)
-    """`judged` scores of normal rows."""
+    """Distribution of the decision scores of normal rows."""
     errors: FloatArray | None = field(default=None, compare=False)
-    """Of a settled score: error of each channel in usual errors, `(n_channels,)`, NaN where missing."""
+    """Errors of a settled score in units of usual errors, `(n_channels,)`, NaN where missing."""
     entity: str = ""
 
     @property
     def p_value(self) -> float:
-        """About the share of normal rows with a higher `judged` score, in (0, 1]."""
+        """Estimated share of normal rows with a higher decision score, in (0, 1]."""
         return self.tail.p_value(self.judged)
 
     @property
@@ -51,7 +53,7 @@ class RowScore:
 
 
 class ScoreColumns(NamedTuple):
-    """The fields of `RowScore` of n rows."""
+    """Fields of `RowScore` for n rows, as arrays."""
 
     row: NDArray[np.int64]
     timestamp: NDArray[np.object_]
@@ -67,7 +69,7 @@ class ScoreColumns(NamedTuple):
 
     @classmethod
     def of(cls, rows: Sequence[RowScore]) -> ScoreColumns:
-        """Those of rows of one kind."""
+        """Make columns of rows of one kind."""
         errors = [row.errors for row in rows if row.errors is not None]
         return cls(
             row=np.array([row.row for row in rows], dtype=np.int64),
@@ -82,11 +84,11 @@ class ScoreColumns(NamedTuple):
         )
 
     def at(self, places: Any) -> ScoreColumns:
-        """Those of some rows."""
+        """Return the columns of some rows."""
         return self._replace(**{name: column[places] for name, column in self._arrays().items()})
 
     def rows(self) -> Iterator[RowScore]:
-        """An object for each row."""
+        """Yield an object for each row."""
         parts = {name: column.tolist() for name, column in self._arrays().items() if name != "errors"}
         parts["errors"] = [None] * len(self.row) if self.errors is None else self.errors
         for values in zip(*parts.values(), strict=True):
@@ -94,7 +96,7 @@ class ScoreColumns(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Sequence[ScoreColumns]) -> ScoreColumns:
-        """Those of rows one behind the other, all of one kind."""
+        """Join columns of one kind, in order."""
         if len(parts) == 1:
             return parts[0]
         columns = [part._arrays() for part in parts]
@@ -106,9 +108,9 @@ class ScoreColumns(NamedTuple):
 
 
 class RowScores(Sequence[RowScore]):
-    """A sequence of scores, equal to a tuple of the same ones.
+    """Sequence of scores, equal to a tuple of the same ones.
 
-    `columns` has them as arrays; the objects of rows that nobody looks at are never made.
+    `columns` has them as arrays; objects are made only for rows that are looked at.
 
     >>> RowScores() == (), len(RowScores() + RowScores()), RowScores().columns.score.shape
     (True, 0, (0,))
@@ -123,7 +125,7 @@ class RowScores(Sequence[RowScore]):
 
     @property
     def columns(self) -> ScoreColumns:
-        """All of them as arrays."""
+        """All scores as arrays."""
         if self._columns is None:
             self._columns = ScoreColumns.of(self._all)
         return self._columns
@@ -159,6 +161,32 @@ class RowScores(Sequence[RowScore]):
         return self._rows
 
 
+@dataclass(frozen=True)
+class DriftNotice:
+    """Drift of an entity that has begun."""
+
+    row: int
+    """Number of the last settled row."""
+    drift: Drift
+    entity: str = ""
+
+
+class StreamScores(NamedTuple):
+    """Results of one call."""
+
+    immediate: RowScores = RowScores()
+    """Scores at lag 0 of the rows just taken, in their order; a dropped row has none, a row held back to put late ones
+    in order gets it later."""
+    settled: RowScores = RowScores()
+    """Scores of the oldest rows not yet returned; each row of an entity is returned exactly once."""
+    dropped: tuple[int, ...] = ()
+    """Indices of the passed rows that were dropped, because they were late or repeated."""
+    events: tuple[EventChange, ...] = ()
+    """Changes of events, which are made of settled rows."""
+    drifts: tuple[DriftNotice, ...] = ()
+    """Entities that have begun to differ from training, each reported once until it no longer does."""
+
+
 def objects(values: Sequence[Any]) -> NDArray[np.object_]:
-    """An array `(n,)` of anything, even of sequences."""
+    """Return an array `(n,)` of any objects, even of sequences."""
     return np.fromiter(values, dtype=np.object_, count=len(values))

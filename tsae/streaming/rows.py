@@ -1,4 +1,4 @@
-"""What a stream hands in, checked: rows become float arrays, times become nanoseconds."""
+"""Rows as passed to a stream, checked: values become float arrays, times become nanoseconds."""
 
 from __future__ import annotations
 
@@ -6,24 +6,60 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsae.errors import DataError
+from tsae.streaming.clock import Arrival
+from tsae.streaming.row_scores import objects
 
-__all__ = ["row_numbers", "row_values", "time_ns"]
+__all__ = ["FILLED", "Rows", "row_numbers", "row_values", "time_ns"]
 
 FloatArray = NDArray[np.float64]
 _PLAIN = {float}
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _FARTHEST = 2**62  # nanoseconds from 1970: a step between two times is an int64 too
+FILLED = -1
+"""Index of the row of unknown values in `Rows`."""
+
+
+class Rows(NamedTuple):
+    """Values, times and original timestamps of n rows, and a last row of unknown values, at `FILLED`."""
+
+    values: FloatArray
+    """`(n + 1, n_channels)`, NaN where missing."""
+    times: NDArray[np.int64] | None
+    """Nanoseconds since 1970, `(n + 1,)`; `None` for rows without times."""
+    stamps: NDArray[np.object_]
+    """Times as they were passed, `(n + 1,)`."""
+
+    @classmethod
+    def of(cls, values: FloatArray, times: list[int] | None, stamps: Any) -> Rows:
+        """Make rows of values `(n, n_channels)`, times and stamps `(n,)`; either may be `None`."""
+        given = objects([None] * (len(values) + 1) if stamps is None else [*stamps, None])
+        unknown = np.full((1, values.shape[1]), np.nan)
+        ns = None if times is None else np.array([*times, 0], dtype=np.int64)
+        return cls(np.concatenate([values, unknown]), ns, given)
+
+    @classmethod
+    def admitted(cls, arrivals: list[Arrival], n_channels: int) -> Rows:
+        """Make rows of admitted arrivals, all with times or all without."""
+        values = np.empty((len(arrivals), n_channels))
+        for place, arrival in enumerate(arrivals):
+            values[place] = arrival.row[0]
+        times = [arrival.time for arrival in arrivals if arrival.time is not None]
+        return cls.of(values, times if len(times) == len(arrivals) else None, [each.row[1] for each in arrivals])
+
+    def times_of(self, places: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return nanoseconds of rows, or their numbers if they have no times."""
+        return numbers if self.times is None else self.times[places]
 
 
 def row_values(rows: Any, channels: Sequence[str]) -> tuple[FloatArray, int]:
-    """Bring rows into one array.
+    """Convert rows into one array.
 
     Parameters
     ----------
@@ -43,7 +79,7 @@ def row_values(rows: Any, channels: Sequence[str]) -> tuple[FloatArray, int]:
     Raises
     ------
     DataError
-        If a row has another number of values, or a value is infinite or no number.
+        If a row has another number of values, or a value is infinite or not a number.
 
     Examples
     --------
@@ -64,7 +100,7 @@ def row_values(rows: Any, channels: Sequence[str]) -> tuple[FloatArray, int]:
 
 
 def row_numbers(row: Any, channels: Sequence[str]) -> tuple[Sequence[float], int]:
-    """The values of a single row as plain numbers, and how many channels it does not name; see `row_values`."""
+    """Return the values of a single row as plain numbers, and the number of channels that it does not name."""
     if type(row) is np.ndarray and row.ndim == 1 and row.dtype.kind == "f":
         row = row.tolist()
     if type(row) is list and len(row) == len(channels) and set(map(type, row)) == _PLAIN and math.isfinite(sum(row)):
@@ -83,7 +119,7 @@ def row_numbers(row: Any, channels: Sequence[str]) -> tuple[Sequence[float], int
 
 def _number(value: Any, channel: str) -> float:
     if type(value) is not float:
-        if value is None or type(value).__name__ == "NAType":  # of pandas, which a stream does without
+        if value is None or type(value).__name__ == "NAType":  # of pandas, which a stream does not import
             return math.nan
         if not isinstance(value, Real | np.bool_):
             raise DataError(
@@ -100,7 +136,7 @@ def _number(value: Any, channel: str) -> float:
 
 
 def _is_row_of_table(row: Any, channels: Sequence[str]) -> bool:
-    """Whether it is a row of a pandas table, which has the names of its columns."""
+    """Return whether it is a row of a pandas table, which has the names of its columns."""
     return hasattr(row, "keys") and any(name in row for name in channels)
 
 
@@ -112,7 +148,7 @@ def _not_finite(value: Any, channel: str) -> DataError:
 
 
 def time_ns(time: Any) -> tuple[int, bool]:
-    """One time in nanoseconds since 1970, and whether it has a time zone.
+    """Return a time in nanoseconds since 1970, and whether it has a time zone.
 
     Parameters
     ----------
@@ -123,7 +159,7 @@ def time_ns(time: Any) -> tuple[int, bool]:
     Raises
     ------
     DataError
-        If it is no such time, or one before 1824 or after 2115.
+        If it is not such a time, or lies before 1824 or after 2115.
 
     Examples
     --------
@@ -133,7 +169,7 @@ def time_ns(time: Any) -> tuple[int, bool]:
     found = _read(time)
     if found is None:
         raise DataError(
-            f"`timestamp` (={_shortened(time)}) is no time; pass a datetime or an ISO string such as "
+            f"`timestamp` (={_shortened(time)}) is not a valid time; pass a datetime or an ISO string such as "
             "'2026-11-24T10:00:00'"
         )
     if not -_FARTHEST < found[0] < _FARTHEST:

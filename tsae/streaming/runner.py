@@ -1,8 +1,8 @@
-"""From a source through the scorer to the sinks, so that a crash costs neither a row nor a repeated result in a file.
+"""Runs a stream from a source through the scorer to the sinks; a crash loses no row and repeats no result in a file.
 
-A batch goes: polled → scored → results out → remembered (journal or snapshot) → committed to the source. After a crash
-the saved state is taken up, files are cut to where it ends, and what was not committed comes again: results to a
-broker may come twice, with the same `id`. A state of another model is taken up by that one, which then hands over.
+A batch is polled → scored → its results delivered → saved (journal or snapshot) → committed to the source. After a
+crash the saved state is restored, files are cut to its end, and uncommitted messages arrive again: results to a broker
+may be sent twice, with the same `id`. A state of another model is restored with that model, which then hands over.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tsae.errors import DataError, OutputError
 from tsae.model.fitted import FittedModel
@@ -21,41 +21,42 @@ from tsae.streaming.handover import check_channels, hand_over, n_with_full_windo
 from tsae.streaming.payloads import HeaderError, MessageReader, StreamRow
 from tsae.streaming.records import Record, alarms_of, drift_records, dropped_record, event_records, row_records
 from tsae.streaming.scorer import StreamScorer
-from tsae.streaming.sinks.sink import Sink
-from tsae.streaming.sources.source import LONGEST_PAYLOAD, Message, Source
 from tsae.streaming.state import read_state
 from tsae.streaming.state_files import StateFiles
+from tsae.streaming.transports.transport import LONGEST_PAYLOAD, Message, Sink, Source
 
-__all__ = ["Runner", "RunnerOptions"]
+__all__ = ["Output", "Runner", "RunnerOptions"]
+
+Output = Literal["rows", "alarms", "events"]
 
 _logger = logging.getLogger(__name__)
 _LONGEST_PAUSE = 30.0  # seconds between tries to deliver
-_LONGEST_REASON = 1000  # of what is said of a bad message, in characters
-_LONGEST_NAME = 255  # of a machine, in characters
+_LONGEST_REASON = 1000  # characters, of the reason why a message is refused
+_LONGEST_NAME = 255  # characters, of an entity
 
 
 @dataclass(frozen=True)
 class RunnerOptions:
-    """How a stream is run."""
+    """Options of a `Runner`."""
 
-    tell: str = "rows"
-    """"rows": every row and event. "alarms": rows that alarm, events and drift. "events": these two alone."""
+    output: Output = "rows"
+    """"rows": rows, events and drift. "alarms": rows that alarm, events and drift. "events": events and drift."""
     state: Path | None = None
-    """File of the snapshot; `None` keeps nothing."""
+    """File of the snapshot; `None` saves none."""
     snapshot_rows: int = 20_000
     snapshot_seconds: float = 30.0
-    """A snapshot is made after so many rows or seconds, and at the end."""
+    """A snapshot is written after this number of rows or seconds, and at the end."""
 
 
 class Runner:
-    """Runs one stream; see the module.
+    """Runner of one stream, from its source through the scorer to its sinks.
 
     Parameters
     ----------
     reader
         Message → row. Its header is part of the saved state.
     report
-        Told of messages that could not be used: where it stood, and why.
+        Called with the origin of each unusable message, and the reason; a warning is logged unless given.
     """
 
     def __init__(
@@ -77,20 +78,20 @@ class Runner:
         self.n_bad = self.n_alarms = self.n_messages = self.n_retries = 0
         self.stopped = False
         self.failed = False
-        """Whether it ended before results were out."""
+        """Whether it ended before all results were delivered."""
         self._opened: list[Source | Sink] = []
 
     def open(self) -> None:
-        """Take up the saved state, then open sinks and source where it ends.
+        """Restore the saved state, then open sinks and source at its end.
 
         Raises
         ------
         DataError
-            If the state is damaged, or its model is not the scorer's and no longer there.
+            If the state is damaged, or its model is not the scorer's and is missing.
         ModelFileError
             If its model has other channels.
         OutputError
-            If another watch keeps the state, or something cannot be written.
+            If another watch uses the state, or a file cannot be written.
         """
         source_position, sink_positions = None, [None] * len(self.sinks)
         asked_for = self.scorer
@@ -105,10 +106,10 @@ class Runner:
                 sink_positions = self._fitting(facts["sinks"])
                 self._reader.begin(facts["header"])
             for entry in self._files.journal.read(self._snapshot):
-                self._scored(entry.messages)  # its results are out
+                self._scored(entry.messages)  # its results were delivered
                 sink_positions = self._fitting(entry.positions)
             if facts is None and sink_positions == [None] * len(self.sinks):
-                self._rows_at_snapshot = -1  # nothing yet: begin with a snapshot of nothing
+                self._rows_at_snapshot = -1  # nothing is saved yet: begin with an empty snapshot
         parts: list[Source | Sink] = [*self.sinks, self.source]
         for part, position in zip(parts, [*sink_positions, source_position], strict=True):
             part.open(position)
@@ -124,28 +125,28 @@ class Runner:
             pass
 
     def step(self, timeout: float) -> bool:
-        """Deal with the next batch; false at the end of the source."""
+        """Process the next batch; return false at the end of the source."""
         messages = self.source.poll(timeout)
         if messages is None:
             return False
         if messages:
             self.n_messages += len(messages)
             if self._deliver(self._scored(messages)):
-                self._remember(messages)
+                self._commit(messages)
         elif time.monotonic() - self._time_of_snapshot > self._options.snapshot_seconds:
             self._save()
         return True
 
     def stop(self) -> None:
-        """End after the batch that is worked on."""
+        """End after the current batch."""
         self.stopped = True
 
     def settle(self) -> None:
-        """The stream is over: settle the rows that wait."""
-        self._deliver(self._told(self.scorer.flush()))
+        """Settle the rows that wait, at the end of the stream."""
+        self._deliver(self._output_of(self.scorer.flush()))
 
     def close(self) -> None:
-        """Save what there is, unless it was not all taken up or is not all out, and let go."""
+        """Save the state, unless it was not fully restored or results are undelivered, and release everything."""
         try:
             if self.source in self._opened and self.scorer.counts.n_rows and not self.failed:
                 self._save()
@@ -156,14 +157,14 @@ class Runner:
                 self._files.journal.close()
 
     def replace_model(self, model: FittedModel) -> None:
-        """Go on with another model: rows that wait are settled by the old one, the next ones are scored by the new one.
+        """Continue with another model: the old one settles the rows that wait, the new one scores the next ones.
 
-        The same model once more changes nothing.
+        The same model again changes nothing.
 
         Raises
         ------
         ModelFileError
-            If the new model has other channels; the old one goes on.
+            If the new model has other channels; the old one continues.
         """
         if model.file and model.checksum == self.scorer.model.checksum:
             return
@@ -172,16 +173,16 @@ class Runner:
         self._go_on_with(after)
 
     def _go_on_with(self, after: StreamScorer) -> None:
-        if not self._deliver(self._told(hand_over(self.scorer, after))):
+        if not self._deliver(self._output_of(hand_over(self.scorer, after))):
             return
         self.scorer = after
         self._save()
         full, all_ = n_with_full_windows(after), len(after.entities)
-        rest = "" if full == all_ else "; the others are labelled when theirs are"
-        _logger.warning("a new model is in use; windows of %d of %d machines are full%s", full, all_, rest)
+        rest = "" if full == all_ else "; rows of the others are not labelled until theirs are full"
+        _logger.warning("a new model is in use; %d of %d entities have full windows%s", full, all_, rest)
 
     def _fitting(self, positions: Sequence[Any]) -> list[Any]:
-        """Positions of as many sinks as there are; of other sinks than before nothing is known."""
+        """Return saved positions, or `None` for each sink if they belong to another number of sinks."""
         return list(positions) if len(positions) == len(self.sinks) else [None] * len(self.sinks)
 
     def _scored(self, messages: Sequence[Message]) -> list[Record]:
@@ -211,7 +212,7 @@ class Runner:
         return row
 
     def _records(self, rows: Sequence[tuple[int, Message, StreamRow]], refusals: dict[int, str]) -> list[Record]:
-        """What there is to tell of rows; a bad one costs only itself."""
+        """Score rows and return their records; an unusable row is added to `refusals`, without the others."""
         if not rows:
             return []
         try:
@@ -228,37 +229,37 @@ class Runner:
         values = [row.values for _, row in rows]
         has_times = stamps[0] is not None
         if any((stamp is not None) != has_times for stamp in stamps):
-            raise DataError("some rows carry a time and some do not; send it with every row, or with none")
-        labels = [row.time for _, row in rows]
-        scores = self.scorer.update_many(values, stamps if has_times else None, names, labels=labels)
-        dropped = [dropped_record(names[place], labels[place]) for place in scores.dropped]
-        return [*self._told(scores), *dropped]
+            raise DataError("some rows have a time and some do not; send it with every row, or with none")
+        time_texts = [row.time for _, row in rows]
+        scores = self.scorer.update_many(values, stamps if has_times else None, names, time_texts=time_texts)
+        dropped = [dropped_record(names[place], time_texts[place]) for place in scores.dropped]
+        return [*self._output_of(scores), *dropped]
 
-    def _told(self, scores: Any) -> list[Record]:
+    def _output_of(self, scores: Any) -> list[Record]:
         self.n_alarms += sum(change.state == "opened" for change in scores.events)
         events = [*event_records(scores.events), *drift_records(scores.drifts)]
-        told = self._options.tell
-        if told == "events":
+        output = self._options.output
+        if output == "events":
             return events
         rows = row_records(scores, self.scorer.channels)
-        return [*(alarms_of(rows) if told == "alarms" else rows), *events]
+        return [*(alarms_of(rows) if output == "alarms" else rows), *events]
 
     def _deliver(self, records: Sequence[Record]) -> bool:
-        """Hand records to all sinks, with back-off until they take them; meanwhile nothing more is read.
+        """Write records to all sinks, with back-off until they accept them; return whether they did.
 
-        What is not out is not remembered, and comes again.
+        Undelivered results are not saved, so that their rows are read and scored again.
         """
         self.failed = True
         try:
             for sink in self.sinks if records else ():
                 self._until_written(partial(sink.write, records))
         except OutputError as error:
-            _logger.error("stopped before results were out: %s", error)
+            _logger.error("stopped before results were delivered: %s", error)
             return False
         self.failed = False
         return True
 
-    def _remember(self, messages: Sequence[Message]) -> None:
+    def _commit(self, messages: Sequence[Message]) -> None:
         files = self._files
         if files is None:
             self.source.commit()
@@ -284,7 +285,7 @@ class Runner:
         self.source.commit()
 
     def _facts(self) -> dict[str, Any]:
-        """What a snapshot holds beside the scorer."""
+        """Return the facts that a snapshot holds besides the scorer."""
         return {
             "snapshot": self._snapshot,
             "source": self.source.position(),
@@ -295,7 +296,7 @@ class Runner:
         }
 
     def _until_written(self, write: Callable[[], None]) -> None:
-        """Try again with back-off; a failure after `stop` is raised."""
+        """Call `write`, again with back-off after failures; a failure after `stop` is raised."""
         pause = 0.1
         while True:
             try:
@@ -310,7 +311,7 @@ class Runner:
                 pause = min(_LONGEST_PAUSE, 2 * pause)
 
     def _pause(self, seconds: float) -> None:
-        """Wait, but not after `stop`."""
+        """Wait, at most until `stop`."""
         end = time.monotonic() + seconds
         while not self.stopped and time.monotonic() < end:
             time.sleep(min(0.1, seconds))
@@ -324,10 +325,10 @@ def _name_of(message: Message, row: StreamRow) -> str:
 
 
 def _check_name(name: str) -> None:
-    """Refuse a name that not every sink can carry, and that takes too much memory."""
+    """Refuse a name that is too long for some sinks, and for memory."""
     if len(name) > _LONGEST_NAME:
         raise DataError(
-            f"the machine's name ({name[:20]!r}…) has more than {_LONGEST_NAME} characters; repair the sender"
+            f"the name of an entity must have at most {_LONGEST_NAME} characters, got {name[:20]!r}…; repair the sender"
         )
 
 

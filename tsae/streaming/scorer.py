@@ -13,19 +13,15 @@ from tsae.alarms.drift import Drift
 from tsae.alarms.events.rules import EventRules
 from tsae.errors import DataError, ParameterError
 from tsae.model.fitted import FittedModel, causal_model
-from tsae.streaming.answers import StreamScores
 from tsae.streaming.batch import Batch, take_in_turns
 from tsae.streaming.clock import Arrival, StreamCounts
 from tsae.streaming.collecting import Collector
 from tsae.streaming.entity import Entity, Zone
 from tsae.streaming.fleet import Fleet
-from tsae.streaming.handed_in import Rows
-from tsae.streaming.row_scores import RowScore, objects
-from tsae.streaming.rows import row_numbers, row_values, time_ns
+from tsae.streaming.row_scores import RowScore, StreamScores, objects
+from tsae.streaming.rows import Rows, row_numbers, row_values, time_ns
 
 __all__ = ["RowScore", "StreamScorer", "StreamScores"]
-
-FloatArray = NDArray[np.float64]
 
 
 class StreamScorer:
@@ -159,7 +155,7 @@ class StreamScorer:
         timestamps: Sequence[Any] | None = None,
         entities: Sequence[str] | None = None,
         *,
-        labels: Sequence[Any] | None = None,
+        time_texts: Sequence[Any] | None = None,
     ) -> StreamScores:
         """Take the next rows; those of many entities are scored together, which is much faster than one by one.
 
@@ -171,8 +167,8 @@ class StreamScorer:
             Their times, `(n,)`; `None` for a stream without.
         entities
             The machines they are from, `(n,)`; `None` if there is one.
-        labels
-            What `RowScore.timestamp` gives back in place of the times, such as their spelling, `(n,)`.
+        time_texts
+            Original timestamp strings, `(n,)`, returned unchanged in `RowScore.timestamp`.
 
         Raises
         ------
@@ -181,7 +177,7 @@ class StreamScorer:
         """
         values, n_absent = row_values(rows, self.channels)
         n_rows = len(values)
-        for name, given in (("timestamps", timestamps), ("entities", entities), ("labels", labels)):
+        for name, given in (("timestamps", timestamps), ("entities", entities), ("time_texts", time_texts)):
             if given is not None and len(given) != n_rows:
                 raise DataError(f"`{name}` has {len(given)} entries for {n_rows} rows; pass one for each row, or None")
         names = [""] * n_rows if entities is None else entities
@@ -190,9 +186,9 @@ class StreamScorer:
         self.counts.n_absent += n_absent
         out = Collector()
         if timestamps is None or times is None:  # every row follows the one before
-            take_in_turns(self.fleet, lanes, np.arange(n_rows), Rows.of(values, None, labels), out)
+            take_in_turns(self.fleet, lanes, np.arange(n_rows), Rows.of(values, None, time_texts), out)
             return out.scores()
-        stamps = timestamps if labels is None else labels
+        stamps = timestamps if time_texts is None else time_texts
         if self.reorder:
             rows_and_stamps = zip(values, objects(stamps), strict=True)
             return self._in_order(lanes.tolist(), list(map(Arrival, times, rows_and_stamps)))
@@ -237,7 +233,7 @@ class StreamScorer:
     @property
     def n_waiting(self) -> int:
         """Rows of all entities that are not settled."""
-        n_rows = self.fleet.lanes.arrays["n_rows"][: len(self.fleet.entities)]
+        n_rows = self.fleet.lanes.rings["n_rows"][: len(self.fleet.entities)]
         return int(np.minimum(n_rows, self.fleet.lanes.delay).sum())
 
     def _drained(self, entities: Sequence[Entity], *, end: bool) -> StreamScores:

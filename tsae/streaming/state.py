@@ -1,4 +1,4 @@
-"""A stream's memory as arrays and JSON, and back."""
+"""Saving and restoring of a stream's memory, as arrays and JSON in one file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ from tsae.streaming.clock import Arrival, StreamCounts
 from tsae.streaming.fleet import Fleet
 from tsae.streaming.row_scores import objects
 from tsae.streaming.scorer import StreamScorer
-from tsae.streaming.stacking import stacked, unstacked
 
 __all__ = ["model_of_state", "read_state", "restore_scorer", "scorer_state", "write_state"]
 
 Arrays = dict[str, NDArray[Any]]
 _KIND = "StreamState"
-_LAYOUT = 4  # of the state; others are refused
-_SEGMENTS, _LASTING = "segments.", "lasting."
+_LAYOUT = 5  # version of the state's layout; others are refused
+_SEGMENTS, _LASTING, _ENTITIES = "segments.", "lasting.", "entities."
 
 
 def write_state(path: str | os.PathLike[str], scorer: StreamScorer, facts: Mapping[str, Any]) -> None:
@@ -36,12 +35,12 @@ def write_state(path: str | os.PathLike[str], scorer: StreamScorer, facts: Mappi
 
 
 def read_state(path: str | os.PathLike[str], scorer: StreamScorer) -> dict[str, Any] | None:
-    """Put a scorer where `write_state` found it and return the facts; `None` if there is no such file yet.
+    """Restore a scorer from a file of `write_state` and return the facts; `None` if there is no such file yet.
 
     Raises
     ------
     DataError
-        If the file is damaged, no state, or of another model.
+        If the file is damaged, not a state, or of another model.
     """
     if not Path(path).exists():
         return None
@@ -52,12 +51,12 @@ def read_state(path: str | os.PathLike[str], scorer: StreamScorer) -> dict[str, 
 
 
 def model_of_state(path: str | os.PathLike[str]) -> str | None:
-    """Checksum of the model that a state belongs to; `None` if there is no such file yet.
+    """Return the checksum of the model of a state; `None` if there is no such file yet.
 
     Raises
     ------
     DataError
-        If the file is damaged, or no state.
+        If the file is damaged, or not a state.
     """
     if not Path(path).exists():
         return None
@@ -72,7 +71,7 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
     except ModelFileError as error:
         if isinstance(error.__cause__, OSError):
             raise DataError(f"cannot read state file {str(path)!r}: {error.__cause__.strerror}; check it") from error
-        why = "it is damaged, or no state of this version"
+        why = "it is damaged, or not a state of this version"
         way_out = "restore it from a copy, or delete it to begin afresh"
         raise DataError(f"state file {str(path)!r} cannot be used: {why}; {way_out}") from error
     except (KeyError, TypeError, IndexError) as error:
@@ -81,12 +80,12 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
 
 def _of_state(manifest: dict[str, Any], path: str | os.PathLike[str]) -> dict[str, Any]:
     if manifest.get("kind") != _KIND:
-        raise DataError(f"{str(path)!r} is no stream state but a model; name another file for the state")
+        raise DataError(f"{str(path)!r} is a model and not a stream state; choose another state file")
     return manifest
 
 
 def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
-    """Arrays, and what else there is as JSON knows it."""
+    """Return the memory of a scorer as arrays and JSON-able facts."""
     fleet = scorer.fleet
     own: dict[int, Arrays] = {}
     entities = []
@@ -104,15 +103,15 @@ def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
                 "reorder": [[arrival.time, _stamp(arrival.row[1])] for arrival in late],
             }
         )
-    of_entities, stacks = stacked(own)
-    arrays = {f"{_SEGMENTS}{name}": array for name, array in fleet.lanes.arrays.state().items()}
+    of_entities, stacks = _stacked(own)
+    arrays = {f"{_SEGMENTS}{name}": array for name, array in fleet.lanes.rings.state().items()}
     arrays |= {f"{_LASTING}{name}": array for name, array in fleet.lasting.state().items()}
     facts = {"model": scorer.model.checksum, "lag": scorer.lag, "counts": asdict(scorer.counts), "entities": entities}
     return arrays | of_entities, facts | {"layout": _LAYOUT, "stacks": stacks}
 
 
 def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
-    """Put a fresh scorer where the one was that had this state.
+    """Restore a fresh scorer from arrays and facts of `scorer_state`.
 
     Raises
     ------
@@ -120,14 +119,13 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
         If the state is of another version, model or lag.
     """
     if facts.get("layout") != _LAYOUT:
-        raise DataError("another version of tsae has written the state; delete it to begin afresh")
+        raise DataError("the state was written by another version of tsae; delete it to begin afresh")
     if (facts["model"], facts["lag"]) != (scorer.model.checksum, scorer.lag):
         raise DataError(
-            "the state belongs to another model, or to another lag; score with that one, or delete the state to begin "
-            "afresh"
+            "the state belongs to another model, or to another lag; use that one, or delete the state to begin afresh"
         )
-    fleet, of_entities = scorer.fleet, unstacked(arrays, facts["stacks"])
-    for prefix, part in ((_SEGMENTS, fleet.lanes.arrays), (_LASTING, fleet.lasting)):
+    fleet, of_entities = scorer.fleet, _unstacked(arrays, facts["stacks"])
+    for prefix, part in ((_SEGMENTS, fleet.lanes.rings), (_LASTING, fleet.lasting)):
         part.restore({name.removeprefix(prefix): each for name, each in arrays.items() if name.startswith(prefix)})
     for name, value in StreamCounts(**facts["counts"]).__dict__.items():
         setattr(scorer.counts, name, value)
@@ -144,13 +142,45 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
             entity.clock.waiting.append(Arrival(time, (np.array(own["reorder"][place]), _from_stamp(stamp))))
 
 
+def _stacked(arrays: Mapping[int, Mapping[str, NDArray[Any]]]) -> tuple[Arrays, list[dict[str, Any]]]:
+    """Stack arrays, given by lane and name, that agree in name, shape and dtype.
+
+    A file with a name for each array of each entity would be slow to write and to read.
+
+    Returns
+    -------
+    tuple
+        The stacked arrays, and the name and lanes of each, JSON-able; `_unstacked` takes both.
+    """
+    groups: dict[Any, dict[int, NDArray[Any]]] = {}
+    for lane, of_lane in arrays.items():
+        for name, array in of_lane.items():
+            groups.setdefault((name, array.shape, array.dtype.str), {})[lane] = array
+    facts = [{"name": name, "lanes": list(group)} for (name, *_), group in groups.items()]
+    return {f"{_ENTITIES}{place}": np.stack(list(group.values())) for place, group in enumerate(groups.values())}, facts
+
+
+def _unstacked(arrays: Mapping[str, NDArray[Any]], facts: list[dict[str, Any]]) -> dict[int, Arrays]:
+    """Undo `_stacked`: return arrays by lane and name.
+
+    >>> arrays, facts = _stacked({0: {"a": np.zeros(2)}, 3: {"a": np.ones(2)}, 4: {"a": np.ones(3)}})
+    >>> sorted(arrays), _unstacked(arrays, facts)[3]
+    (['entities.0', 'entities.1'], {'a': array([1., 1.])})
+    """
+    out: dict[int, Arrays] = {}
+    for place, fact in enumerate(facts):
+        for lane, array in zip(fact["lanes"], arrays[f"{_ENTITIES}{place}"], strict=True):
+            out.setdefault(lane, {})[fact["name"]] = array
+    return out
+
+
 def _levels_state(fleet: Fleet, lane: int) -> Arrays:
     parts = {name: level.state(lane) for name, level in fleet.decider.following.items()}
     return {f"{name}.{key}": array for name, part in parts.items() for key, array in part.items()}
 
 
 def _stamp(time: Any) -> Any:
-    """A time as handed in → JSON; text stays text, anything else is marked as a time."""
+    """Convert a passed time to JSON; text stays text, anything else is marked as a time."""
     if time is None or isinstance(time, str):
         return time
     return [time.isoformat() if isinstance(time, datetime) else str(time)]

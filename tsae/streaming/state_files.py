@@ -1,4 +1,4 @@
-"""The files by which a stream survives its process: the snapshot, the journal since, and the model of both."""
+"""Files by which a stream survives its process: a snapshot, the journal since then, and the model of both."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tsae.streaming.state import model_of_state, write_state
 __all__ = ["BESIDE", "StateFiles"]
 
 BESIDE = (".journal", ".model", ".model.next")
-"""Endings of the files beside a state file."""
+"""Endings of the files next to a state file."""
 
 
 class StateFiles:
-    """A state file and what lies beside it."""
+    """State file, with the journal and the copy of the model next to it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -29,15 +29,16 @@ class StateFiles:
         self.journal, self.model = Journal(journal), KeptModel(path, *models)
 
     def write(self, scorer: StreamScorer, facts: Mapping[str, Any]) -> None:
-        """A snapshot, and its model if that is not there yet."""
+        """Write a snapshot, and its model if that has changed."""
         with self.model.beside(scorer.model):
             write_state(self.path, scorer, facts)
 
 
 class KeptModel:
-    """A copy of the model file, written when the model changes only, by which a restart ends what it had begun.
+    """Copy of the model of the state, with which a restart settles the rows that wait.
 
-    Around such a change there are two, so that whichever state a crash leaves has its model.
+    It is written only when the model changes. During a change there are two copies, so that either state that a crash
+    may leave has its model.
     """
 
     def __init__(self, state: Path, path: Path, following: Path) -> None:
@@ -45,12 +46,12 @@ class KeptModel:
         self._checksum: str | None = None  # of the copy, once it is known to be there
 
     def scorer_of_state(self, scorer: StreamScorer) -> StreamScorer:
-        """The scorer that the state belongs to: `scorer`, or one like it by the model that was in use then.
+        """Return the scorer of the state: `scorer`, or one like it with the model that was in use then.
 
         Raises
         ------
         DataError
-            If the state is damaged, or of another model that is no longer there.
+            If the state is damaged, or of another model that is missing.
         """
         checksum = model_of_state(self._state)
         if checksum in (None, scorer.model.checksum):
@@ -61,13 +62,13 @@ class KeptModel:
                 self._put_in_place(path, model)
                 return scorer.with_model(model)
         raise DataError(
-            f"the state belongs to another model, and {str(self._path)!r} is no copy of it; score with that model, or "
+            f"the state belongs to another model, and {str(self._path)!r} is not a copy of it; use that model, or "
             f"delete the state {str(self._state)!r} to begin afresh"
         )
 
     @contextmanager
     def beside(self, model: FittedModel) -> Iterator[None]:
-        """Keep the model of the state that is written meanwhile; a failure keeps that of the state before."""
+        """Save the model of the state that is written inside; after a failure that of the state before is kept."""
         is_new = bool(model.file) and model.checksum != self._checksum
         if is_new:
             write_atomically(self._next, model.file)

@@ -15,9 +15,9 @@ from tsae.alarms.events.evidence import TrackedEvent
 from tsae.alarms.events.explain import PeakView
 from tsae.alarms.events.rules import EventRules
 from tsae.scoring.blame import BlameModel
-from tsae.scoring.engine import ScoreModel
+from tsae.scoring.ensemble import Ensemble
 from tsae.scoring.rebuilding import expected_values, in_units
-from tsae.series.filling import ForwardFill
+from tsae.series.filling import forward_filled
 from tsae.series.grid import GridSeries
 
 __all__ = ["PeakRows", "peak_reach", "peak_rows", "view_peak"]
@@ -42,12 +42,12 @@ class PeakRows(NamedTuple):
     """Place of its last row, the last one if it lies behind them."""
 
 
-def peak_reach(model: ScoreModel) -> int:
+def peak_reach(model: Ensemble) -> int:
     """Rows before and after a peak that are looked at."""
     return max(model.longest.window_size, _REACH + _LONGEST_BLAME)
 
 
-def peak_rows(model: ScoreModel, grid: GridSeries, event: TrackedEvent, *, rules: EventRules, lag: int) -> PeakRows:
+def peak_rows(model: Ensemble, grid: GridSeries, event: TrackedEvent, *, rules: EventRules, lag: int) -> PeakRows:
     """The rows of an entity around the peak of an event, as far as a stream with this lag knows them at its end."""
     start, stop, peak = (int(grid.rows[moment.row]) for moment in (event.start, event.stop, event.peak))
     begin, end = next(segment for segment in grid.segments if segment[0] <= peak < segment[1])
@@ -58,7 +58,7 @@ def peak_rows(model: ScoreModel, grid: GridSeries, event: TrackedEvent, *, rules
     return PeakRows(grid.values[first:last], peak - first, max(0, start - first), min(stop, last - 1) - first)
 
 
-def view_peak(model: ScoreModel, rows: PeakRows, actual: NDArray[np.floating] | None = None) -> PeakView:
+def view_peak(model: Ensemble, rows: PeakRows, actual: NDArray[np.floating] | None = None) -> PeakView:
     """What the sensors looked like at the peak, and which are to blame.
 
     Parameters
@@ -78,7 +78,7 @@ def view_peak(model: ScoreModel, rows: PeakRows, actual: NDArray[np.floating] | 
 
 
 def _expected(
-    model: ScoreModel, gaussian: BlameModel, rows: PeakRows, rebuilt: FloatArray, blame: FloatArray
+    model: Ensemble, gaussian: BlameModel, rows: PeakRows, rebuilt: FloatArray, blame: FloatArray
 ) -> FloatArray:
     """What was expected at the peak `(n_channels,)`: of sensors to blame what the others, and they before, let expect.
 
@@ -86,7 +86,7 @@ def _expected(
     """
     size, network = len(gaussian.centre), model.scaler.network_channels
     first = max(0, min(rows.peak - size // 2, len(rows.values) - size))
-    filled, observed = ForwardFill().push(model.scaler.scaled(rows.values[first : first + size])[:, network])
+    filled, observed = forward_filled(model.scaler.scaled(rows.values[first : first + size])[:, network])
     parts = blame[network]
     suspects = np.argsort(-parts, kind="stable")[:_MOST_SUSPECTS]
     suspects = suspects[parts[suspects] >= _LEAST_SUSPECT * parts[suspects[0]]]
@@ -98,7 +98,7 @@ def _expected(
     return out
 
 
-def _blame(model: ScoreModel, rows: PeakRows) -> FloatArray | None:
+def _blame(model: Ensemble, rows: PeakRows) -> FloatArray | None:
     """How much each channel is to blame, `(n_channels,)`; NaN for those that no network sees.
 
     Looks at the event's rows near its peak, and at a few beside them if the event is shorter than a window. `None` if
@@ -115,7 +115,7 @@ def _blame(model: ScoreModel, rows: PeakRows) -> FloatArray | None:
     if last - first < size:
         return None
     network = model.scaler.network_channels
-    filled, observed = ForwardFill().push(model.scaler.scaled(rows.values[first:last])[:, network])
+    filled, observed = forward_filled(model.scaler.scaled(rows.values[first:last])[:, network])
     parts = blame.parts(filled.astype(np.float64), observed)
     if not parts.any():
         return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.checks import is_number
+from tsae.alarms.events.direction import Direction
+from tsae.checks import is_number, is_whole
 from tsae.errors import ParameterError
 
 __all__ = ["EventRules", "severities", "severity", "severity_band"]
@@ -15,7 +17,6 @@ __all__ = ["EventRules", "severities", "severity", "severity_band"]
 FloatArray = NDArray[np.float64]
 
 _WHOLE = {"merge_gap": 0, "min_duration": 1, "cool_down": 0, "enter_rows": 1, "enter_within": 1}
-_DIRECTIONS = ("either", "above", "below")
 _BANDS = ((85.0, "severe"), (65.0, "clear"), (0.0, "slight"))
 
 
@@ -46,7 +47,7 @@ class EventRules:
     """… of the last so many exceed the threshold."""
     exit_ratio: float = 1.0
     """It goes on while the score exceeds this part of the threshold (hysteresis), in (0, 1]."""
-    direction: str = "either"
+    direction: Direction = "either"
     """"above" or "below" tells only events whose first sensor lies above or below what was expected."""
     min_severity: float = 0.0
     """Events of less severity are not told, 0 to 100."""
@@ -54,7 +55,7 @@ class EventRules:
     def __post_init__(self) -> None:
         for name, least in _WHOLE.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            if not is_whole(value, least):
                 raise ParameterError(f"`{name}` (={value!r}) must be a whole number of rows, at least {least}")
         if self.enter_rows > self.enter_within:
             raise ParameterError(
@@ -63,8 +64,8 @@ class EventRules:
             )
         if not is_number(self.exit_ratio) or not 0 < self.exit_ratio <= 1:
             raise ParameterError(f"`exit_ratio` (={self.exit_ratio!r}) must lie in (0, 1], such as 0.8")
-        if self.direction not in _DIRECTIONS:
-            raise ParameterError(f"`direction` (={self.direction!r}) must be one of {', '.join(_DIRECTIONS)}")
+        if self.direction not in get_args(Direction):
+            raise ParameterError(f"`direction` (={self.direction!r}) must be one of {', '.join(get_args(Direction))}")
         if not is_number(self.min_severity) or not 0 <= self.min_severity <= 100:
             raise ParameterError(f"`min_severity` (={self.min_severity!r}) must lie between 0 and 100")
 

@@ -14,7 +14,7 @@ from tsae.alarms.thresholds.clusters import cluster_peaks
 from tsae.alarms.thresholds.followed_tail import FollowedTail
 from tsae.alarms.thresholds.guards import Guards, guards_for
 from tsae.alarms.thresholds.threshold import Target, known_scores
-from tsae.scoring.rings import BoundArrays, LaneArrays
+from tsae.scoring.rings import BoundArrays, Rings
 
 __all__ = ["AdaptiveThreshold"]
 
@@ -98,7 +98,7 @@ class AdaptiveThreshold:
         target: Target,
         guards: Guards | None = None,
         *,
-        arrays: LaneArrays | None = None,
+        arrays: Rings | None = None,
         name: str = "",
     ) -> None:
         known = known_scores(calibration)
@@ -111,7 +111,7 @@ class AdaptiveThreshold:
         """The threshold at the start."""
         self._fading = 1 - _STEP / max(self.guards.forget, 2 * _STEP)  # of the feedback, from renewal to renewal
         self._most_ahead = min(_MOST_AHEAD, self.guards.memory)
-        self.arrays = LaneArrays() if arrays is None else arrays
+        self.arrays = Rings() if arrays is None else arrays
         self._lanes = BoundArrays(self.arrays, _Lanes, name)
         self._declare(memory)
         if arrays is None:

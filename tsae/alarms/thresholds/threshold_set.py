@@ -14,7 +14,7 @@ from tsae.alarms.thresholds.learning import check_threshold, fixed_threshold, le
 from tsae.alarms.thresholds.spot import Spot
 from tsae.alarms.thresholds.spot_lanes import SpotLanes
 from tsae.alarms.thresholds.threshold import Target, Threshold
-from tsae.scoring.rings import LaneArrays
+from tsae.scoring.rings import Rings
 
 __all__ = ["FollowingThreshold", "ThresholdSet", "adaptive_threshold", "learn_thresholds"]
 
@@ -116,7 +116,7 @@ def learn_thresholds(
 
 
 def adaptive_threshold(
-    thresholds: ThresholdSet, calibration: NDArray[np.float64], *, arrays: LaneArrays | None = None, name: str = ""
+    thresholds: ThresholdSet, calibration: NDArray[np.float64], *, arrays: Rings | None = None, name: str = ""
 ) -> FollowingThreshold | None:
     """A fresh threshold for the judged score that follows it; `None` if the user stated one.
 

@@ -36,8 +36,10 @@ def fit_pictures(folder: str, output: Path | None, size: tuple[int, int] | None,
     detector.save(path)
     facts = {"pictures": f"{n:,} of {height} x {width} pixels, {'grey' if channels == 1 else 'in colour'}"}
     results().print(facts_table(_facts(detector, path) | facts | _seconds(started)))
-    if detector.learned_threshold_.note:
-        notice(detector.learned_threshold_.note.replace("rows", "pictures"))
+    learned = detector.learned_threshold_
+    if learned.note:  # a threshold of pictures has no other
+        shown = f"a rate of {learned.false_alarm_rate:g} is finer than {learned.n_rows} held-out pictures can show"
+        notice(f"{shown}; treat the threshold as a guess")
 
 
 def _facts(detector: ImageAnomalyDetector, path: Path) -> dict[str, str]:

@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.checks import evenly
+
 __all__ = [
     "Advice",
     "BottleneckFacts",
@@ -124,7 +126,7 @@ def study_bottleneck(
     random_state: int = 0,
 ) -> BottleneckFacts:
     """Measure on windows `(n, time, channels)` or images `(n, channels, height, width)` in the network's values."""
-    training, held_out = _evenly(training, _MOST), _evenly(held_out, _MOST)
+    training, held_out = (inputs[evenly(len(inputs), _MOST)] for inputs in (training, held_out))
     lengths, curve = principal_curve(training, held_out, latent_dim)
     in_training, later = (_errors(inputs, rebuild) for inputs in (training, held_out))
     worst = np.sort(in_training)[::-1][: -(-len(in_training) // 100)]
@@ -158,7 +160,7 @@ def principal_curve(training: Array, held_out: Array, *extra: int) -> tuple[tupl
 
 def principal_directions(inputs: Array) -> tuple[Array, Array, Array]:
     """Mean of flat inputs `(n_values,)`, directions `(k, n_values)`, and their shares of the variance, falling."""
-    flat = _flat(_evenly(inputs, _MOST))
+    flat = _flat(inputs[evenly(len(inputs), _MOST)])
     centre = flat.mean(axis=0)
     _, lengths, directions = np.linalg.svd(flat - centre, full_matrices=False)
     squares = np.square(lengths)
@@ -298,7 +300,3 @@ def _flat(inputs: Array) -> Array:
 def _variance(inputs: Array) -> float:
     """Mean variance about the mean input."""
     return max(float(inputs.var(axis=0, dtype=np.float64).mean()), 1e-30)
-
-
-def _evenly(inputs: Array, most: int) -> Array:
-    return np.asarray(inputs[np.linspace(0, len(inputs) - 1, min(most, len(inputs))).round().astype(int)])

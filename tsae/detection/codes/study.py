@@ -15,10 +15,10 @@ from tsae.detection.codes.window_samples import Inputs, Run, sample_windows
 from tsae.fitting.training_rows import Span
 from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.autoencoder import AutoEncoder
-from tsae.scoring.engine import ScoreModel
+from tsae.scoring.ensemble import Ensemble
 from tsae.scoring.member import Member
 from tsae.scoring.rebuilding import row_reconstruction
-from tsae.series.filling import ForwardFill
+from tsae.series.filling import forward_filled
 
 if TYPE_CHECKING:
     from tsae.detection.images.network import ImageNetwork
@@ -61,7 +61,7 @@ def study_images(
     return CodeFacts(compression, left, left, cloud, bottleneck)
 
 
-def study_windows(model: ScoreModel, spans: Sequence[Span], *, random_state: int) -> CodeFacts:
+def study_windows(model: Ensemble, spans: Sequence[Span], *, random_state: int) -> CodeFacts:
     """Measure on windows of the longest member that rebuilds them: on held-out rows if they hold one."""
     member = model.longest
     network = cast(TorchNetwork, member.model.network).module
@@ -109,7 +109,7 @@ def _measure(inputs: Inputs, rebuild: Callable[[Array], Array], *, kept: tuple[i
     return Rebuilt(*(np.maximum(total.sum(axis=axes) / count, _LEAST) for total in (left, variance)))
 
 
-def _left_by_row(model: ScoreModel, member: Member, spans: Sequence[Span]) -> NDArray[np.float32]:
+def _left_by_row(model: Ensemble, member: Member, spans: Sequence[Span]) -> NDArray[np.float32]:
     """Mean squared error, by channel, of the mean reconstruction of held-out rows, `(n_network_channels,)`."""
     network = model.scaler.network_channels
     total, count = np.zeros(len(network)), np.zeros(len(network))
@@ -117,7 +117,7 @@ def _left_by_row(model: ScoreModel, member: Member, spans: Sequence[Span]) -> ND
         if not span.n_held_out:
             continue
         first = max(0, len(span.values) - min(span.n_held_out, _ROWS))
-        filled, observed = ForwardFill().push(model.scaler.scaled(span.values[first:])[:, network])
+        filled, observed = forward_filled(model.scaler.scaled(span.values[first:])[:, network])
         squares = np.square(row_reconstruction(member, filled) - filled) * observed
         total, count = total + squares.sum(axis=0), count + observed.sum(axis=0)
     return np.maximum(total / np.maximum(count, 1), _LEAST).astype(np.float32)

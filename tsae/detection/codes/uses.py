@@ -11,7 +11,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from tsae.checks import plain
+from tsae.checks import is_whole, plain
 from tsae.detection.codes.bottleneck import Advice, advise
 from tsae.detection.codes.cloud import CodeFacts, Compression
 from tsae.errors import DataError, ParameterError
@@ -141,7 +141,7 @@ class CodesMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):  # type: ig
 
 def _check_count(name: str, value: Any, least: int) -> None:
     value = plain(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    if not is_whole(value, least):
         raise ParameterError(f"`{name}` (={value!r}) must be a whole number of at least {least}")
 
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.checks import evenly
 from tsae.series.channels import ChannelScaler
-from tsae.series.filling import ForwardFill
+from tsae.series.filling import forward_filled
 
 __all__ = ["Inputs", "Run", "sample_windows"]
 
@@ -42,12 +43,12 @@ def sample_windows(scaler: ChannelScaler, runs: Sequence[Run], window_size: int)
     n_windows = np.maximum(stops - np.array([run.first for run in runs]) - window_size + 1, 0)
     ends = np.cumsum(n_windows)  # windows up to the end of each run
     most = min(_MOST, max(1, _MOST_VALUES // (window_size * len(network))))
-    chosen = np.linspace(0, ends[-1] - 1, min(most, ends[-1])).round().astype(int)
+    chosen = evenly(int(ends[-1]), most)
     values = np.empty((len(chosen), window_size, len(network)), dtype=np.float32)
     observed = np.empty(values.shape, dtype=bool)
     for row, place in enumerate(chosen):
         number = int(np.searchsorted(ends, place, side="right"))
         start = int(stops[number] - window_size + 1 - (ends[number] - place))
         scaled = scaler.scaled(runs[number].values[start : start + window_size])[:, network]
-        values[row], observed[row] = ForwardFill().push(scaled)
+        values[row], observed[row] = forward_filled(scaled)
     return Inputs(values, observed)

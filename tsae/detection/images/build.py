@@ -21,7 +21,7 @@ from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
 from tsae.nn.options import NetworkOptions
-from tsae.scoring.calibration import fit_log_tail
+from tsae.scoring.tails import fit_log_tail
 from tsae.training.batches import ArraySource
 from tsae.training.fit import fit_network
 from tsae.training.objectives import reconstruction_loss

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tsae.detection.images.heat import HeatScale
 from tsae.detection.images.network import ImageNetwork
-from tsae.scoring.calibration import LogTail
 from tsae.scoring.classifier import LabelClassifier, feature_table
+from tsae.scoring.tails import LogTail
 
 __all__ = ["ImageLevels", "ImageModel"]
 

@@ -17,8 +17,8 @@ from tsae.images.arrays import ImageScale
 from tsae.networks.criterion import Judge
 from tsae.networks.torch_network import rebuild_autoencoder
 from tsae.nn.options import NetworkOptions
-from tsae.scoring.calibration import LogTail
 from tsae.scoring.classifier import labelled_arrays, labelled_of
+from tsae.scoring.tails import LogTail
 
 __all__ = ["pack_image_model", "unpack_image_model"]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.thresholds import LABEL_METHODS
+from tsae.checks import is_number, plain
 from tsae.detection.labels.tuning import LabelTuning
 from tsae.errors import DataError, ParameterError
 
@@ -44,7 +45,7 @@ def check_label_parameters(label_classifier: object, label_beta: Any, label_cost
 
 
 def _is_positive(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(0 < value < np.inf)
+    return is_number(plain(value)) and bool(value > 0)
 
 
 def chosen_learner(

@@ -13,7 +13,7 @@ from tsae.detection.inputs import Entity
 from tsae.detection.labels.checks import refuse_without_anomalies
 from tsae.detection.labels.tuning import LabelTuning
 from tsae.fitting.classifier import fit_label_classifier, honest_terms
-from tsae.scoring.engine import ScoreModel
+from tsae.scoring.ensemble import Ensemble
 from tsae.scoring.whole_series import CalibrationScores, row_features, score_grid
 from tsae.series.grid import GridSeries
 
@@ -31,8 +31,8 @@ def without_anomalies(entity: Entity, labels: FloatArray) -> Entity:
 
 
 def with_label_classifier(
-    model: ScoreModel, grids: Sequence[GridSeries], labels: Sequence[FloatArray], *, lag: int
-) -> tuple[ScoreModel, FloatArray]:
+    model: Ensemble, grids: Sequence[GridSeries], labels: Sequence[FloatArray], *, lag: int
+) -> tuple[Ensemble, FloatArray]:
     """The model with a classifier, and terms of labelled anomalies from classifiers that have not seen their events.
 
     Rows whose label is unknown count as normal, as they do for the networks. The terms are `(n_timesteps,)` of all
@@ -48,12 +48,12 @@ def with_label_classifier(
     features = np.concatenate([row_features(model, grid, lag=lag) for grid in grids])
     firsts = np.concatenate([np.arange(len(part)) == 0 for part in labels])
     runs = np.cumsum(firsts | np.diff(is_anomaly, prepend=False))
-    model = replace(model, labelled=fit_label_classifier(features, is_anomaly))
+    model = replace(model, classifier=fit_label_classifier(features, is_anomaly))
     return model, honest_terms(features, is_anomaly, runs)
 
 
 def tuned_thresholds(
-    model: ScoreModel,
+    model: Ensemble,
     grids: Sequence[GridSeries],
     labels: Sequence[FloatArray],
     calibration: CalibrationScores,
@@ -71,8 +71,8 @@ def tuned_thresholds(
     found = []
     for wait, normal in ((lag, calibration.settled), (0, calibration.immediate)):
         scores = np.concatenate([score_grid(model, grid, lag=wait).scores for grid in grids])
-        if model.labelled is not None and honest is not None:
-            plain = replace(model, labelled=None)
+        if model.classifier is not None and honest is not None:
+            plain = replace(model, classifier=None)
             alone = np.concatenate([score_grid(plain, grid, lag=wait).scores for grid in grids])
             scores = np.where(np.isnan(honest), scores, alone + honest)
         found.append(tuning.threshold(scores, truth, normal, in_order=True))

@@ -1,0 +1,1 @@
+"""Formats of table files, one file each, listed in `registry`."""

@@ -1,1 +1,0 @@
-"""Where rows come from: standard input, a followed file, MQTT, Kafka. Each is a `Source`."""
