@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from tsae.detection.result import Detection
     from tsae.evaluation.image_sets import ImageSet, image_dataset
     from tsae.export.export import export_onnx
+    from tsae.nn.options import NetworkOptions
     from tsae.series.bundled import bundled_dataset
     from tsae.series.reading import read_table
     from tsae.series.table import SensorTable
     from tsae.streaming.scorer import StreamScorer
+    from tsae.training.options import TrainingOptions
 
     __version__: str
 
@@ -35,8 +37,10 @@ __all__ = [
     "ImageAnomalyDetector",
     "ImageDetection",
     "ImageSet",
+    "NetworkOptions",
     "SensorTable",
     "StreamScorer",
+    "TrainingOptions",
     "__version__",
     "bundled_dataset",
     "export_onnx",
@@ -54,8 +58,10 @@ _HOME = {
     "ImageAnomalyDetector": "tsae.detection.images.detector",
     "ImageDetection": "tsae.detection.images.result",
     "ImageSet": "tsae.evaluation.image_sets",
+    "NetworkOptions": "tsae.nn.options",
     "SensorTable": "tsae.series.table",
     "StreamScorer": "tsae.streaming.scorer",
+    "TrainingOptions": "tsae.training.options",
     "bundled_dataset": "tsae.series.bundled",
     "export_onnx": "tsae.export.export",
     "image_dataset": "tsae.evaluation.image_sets",

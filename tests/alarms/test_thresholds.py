@@ -11,8 +11,17 @@ from scipy.stats import genpareto
 
 from tests.detection.plants import readings
 from tsae import AnomalyDetector
-from tsae.alarms.thresholds import Threshold, check_threshold, fixed_threshold, learn_threshold
+from tsae.alarms.thresholds import (
+    StandingThreshold,
+    Threshold,
+    check_threshold,
+    fixed_threshold,
+    learn_threshold,
+    learning,
+)
 from tsae.alarms.thresholds.clusters import cluster_peaks
+from tsae.alarms.thresholds.learner import ThresholdLearner
+from tsae.alarms.thresholds.learners import LEARNERS
 from tsae.errors import DataError, ParameterError
 from tsae.scoring.tails import LogTail, fit_log_tail
 
@@ -216,3 +225,22 @@ def test_equal_scores_still_tell_larger_ones(normal):
 def test_no_normal_score_is_refused():
     with pytest.raises(DataError, match="no held-out row has a score; pass more training rows"):
         fit_log_tail(np.full(5, np.nan))
+
+
+def test_a_new_learner_is_one_entry(monkeypatch):
+    """Also one that goes on learning: its own threshold follows the rows."""
+
+    class Highest(ThresholdLearner):
+        def learn(self, scores, target):
+            return float(scores.max()), ""
+
+        def follow(self, calibration, target):
+            return StandingThreshold(float(np.nanmax(calibration)) + 1)
+
+    monkeypatch.setitem(LEARNERS, "highest", Highest())
+    monkeypatch.setattr(learning, "METHODS", tuple(LEARNERS))
+    detector = AnomalyDetector(window_size=8, max_steps=3, threshold="highest", random_state=0).fit(readings(200, "aa"))
+    assert detector.learned_threshold_.method == "highest"
+    thresholds = detector.detect(readings(50, "aa", seed=1)).thresholds
+    judged = detector.thresholds_.judged_of(detector.calibration_)
+    np.testing.assert_allclose(thresholds, np.nanmax(judged) + 1)

@@ -25,17 +25,17 @@ from torch import Tensor
 
 from tsae.fitting.pretraining import pretrain
 from tsae.nn.build import build_autoencoder
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.nn.rbm import UnitKind
 from tsae.series.bundled import bundled_dataset
 from tsae.series.synthetic import make_series
 from tsae.training.batches import ArraySource
 from tsae.training.fit import fit_network
 from tsae.training.objectives import reconstruction_loss
-from tsae.training.options import TrainingOptions
+from tsae.training.options import TrainingSpec
 
 BATCH = 64
-DEEP = NetworkOptions(hidden=(256, 128, 64), latent_dim=16, activation="sigmoid")
+DEEP = NetworkSpec(hidden=(256, 128, 64), latent_dim=16, activation="sigmoid")
 STARTS = ("random", "stack", "random, gelu")
 
 
@@ -90,9 +90,9 @@ def history(data: Data, start: str, *, rate: float, n_epochs: int, stack_epochs:
         torch.manual_seed(seed)
         network = build_autoencoder(options, tuple(data.training.shape[1:]))
     if start == "stack":
-        machines = {"n_steps": stack_epochs * steps, "batch_size": BATCH}
-        pretrain(network, options, data.training, visible=data.visible, machines=machines, random_state=seed)
-    training = TrainingOptions(
+        rbm = {"n_steps": stack_epochs * steps, "batch_size": BATCH}
+        pretrain(network, options, data.training, visible=data.visible, rbm=rbm, random_state=seed)
+    training = TrainingSpec(
         max_steps=n_epochs * steps, batch_size=BATCH, learning_rate=rate, n_checks=n_epochs, patience=n_epochs
     )
     loss = reconstruction_loss(network, training)

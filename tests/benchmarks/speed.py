@@ -200,7 +200,8 @@ def peers(sizes: Sequence[int], python: str) -> Iterator[Line]:
     values = table(min(sizes), _N_CHANNELS)
     half = len(values) // 2
     steps = _EPOCHS * math.ceil(0.85 * half / _BATCH_SIZE)
-    options: dict[str, Any] = {"preset": "alone", "window_size": _WINDOW, "batch_size": _BATCH_SIZE, "random_state": 0}
+    options: dict[str, Any] = {"preset": "alone", "window_size": _WINDOW, "training": {"batch_size": _BATCH_SIZE}}
+    options["random_state"] = 0
     AnomalyDetector(**options, max_steps=1).fit(values[: 8 * _WINDOW])  # loads what is loaded at the first call
     ours = AnomalyDetector(**options, max_steps=steps)
     with tempfile.TemporaryDirectory() as folder:

@@ -10,11 +10,11 @@ from torch import nn
 from tests.benchmarks.timing import Line, seconds
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import principal_path
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.training.batches import WindowSource
 from tsae.training.fit import fit_network
 from tsae.training.objectives import reconstruction_loss
-from tsae.training.options import TrainingOptions
+from tsae.training.options import TrainingSpec
 
 __all__ = ["against_a_bare_loop"]
 
@@ -28,8 +28,8 @@ def against_a_bare_loop(values: torch.Tensor, window_size: int) -> Line:
     held_out = WindowSource(values, None, torch.arange(n_training, len(values) - window_size + 1), window_size)
     path = principal_path(training.take(torch.linspace(0, len(training) - 1, 2000).long()).inputs)
     torch.manual_seed(0)
-    network = build_autoencoder(NetworkOptions(), (window_size, values.shape[1]), linear_path=path)
-    options = TrainingOptions(max_steps=_STEPS, patience=_STEPS)
+    network = build_autoencoder(NetworkSpec(), (window_size, values.shape[1]), linear_path=path)
+    options = TrainingSpec(max_steps=_STEPS, patience=_STEPS)
 
     def ours() -> None:
         net = copy.deepcopy(network)
@@ -44,7 +44,7 @@ def against_a_bare_loop(values: torch.Tensor, window_size: int) -> Line:
     return Line(what, f"{ours_seconds:.2f} ms", against, ours_seconds / bare_seconds, "<= 1.3")
 
 
-def bare_loop(network: nn.Module, values: torch.Tensor, window_size: int, options: TrainingOptions) -> None:
+def bare_loop(network: nn.Module, values: torch.Tensor, window_size: int, options: TrainingSpec) -> None:
     """What a reader of torch's tutorial would write, for the same steps, without held-out rows."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=_STEPS + 1)

@@ -15,6 +15,10 @@ import pytest
 
 import tsae as package
 from tests.cli.reference import CHANNELS, COMMAND, QUICK, plant, refused, tsae, write
+from tsae.alarms.thresholds import METHODS
+from tsae.detection.parameters.recipes import RECIPES
+from tsae.fitting.plan import PRESETS
+from tsae.nn.architectures import ARCHITECTURES
 
 
 def test_the_summary_says_what_was_learned(workshop: Path, here: Path) -> None:
@@ -79,7 +83,33 @@ def test_a_kind_by_name_is_a_recipe_that_options_refine(workshop: Path, here: Pa
 
 
 def test_an_unknown_kind_is_refused(workshop: Path) -> None:
-    assert "kind 'quantum' of autoencoder is unknown" in refused(2, "fit", workshop / "train.csv", "--kind", "quantum")
+    assert "`--kind` (='quantum') is unknown" in refused(2, "fit", workshop / "train.csv", "--kind", "quantum")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--preset", "slow"],
+        ["--kind", "quantum"],
+        ["--architecture", "lstm"],
+        ["--threshold", "high"],
+        ["--accelerator", "abacus"],
+        ["--false-alarms", "often"],
+    ],
+)
+def test_a_wrong_choice_is_refused_before_the_table_is_read(here: Path, options: list[str]) -> None:
+    assert f"`{options[0]}` (={options[1]!r})" in refused(2, "fit", "missing.csv", *options)
+
+
+def test_help_lists_the_choices() -> None:
+    words = " ".join(tsae("fit", "--help").output.replace("│", " ").split())
+    assert all(name in words for name in (*PRESETS, *RECIPES, *ARCHITECTURES, *METHODS))
+
+
+def test_the_accelerator_goes_into_its_group(workshop: Path, here: Path) -> None:
+    options = ["--accelerator", "auto", "--window-size", "8", "--max-steps", "2"]
+    assert tsae("fit", workshop / "train.csv", "-o", "m.tsae", *options).exit_code == 0
+    assert package.load(here / "m.tsae").training == {"accelerator": "auto"}
 
 
 def test_the_seed_makes_the_model(workshop: Path, model: Path, here: Path) -> None:

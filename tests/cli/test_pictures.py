@@ -123,7 +123,13 @@ def test_options_reach_the_detector(studio: Path, here: Path) -> None:
     ]
     assert tsae("fit", studio / "good", "-o", "m.tsae", *options).exit_code == 0
     stated = package.load("m.tsae").get_params()
-    expected = {"bottleneck": "gaussian", "latent_dim": 6, "max_steps": 5, "random_state": 3, "threshold": "quantile"}
+    expected = {
+        "network__bottleneck": "gaussian",
+        "latent_dim": 6,
+        "max_steps": 5,
+        "random_state": 3,
+        "threshold": "quantile",
+    }
     assert {name: stated[name] for name in expected} == expected
 
 

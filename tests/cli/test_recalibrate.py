@@ -57,3 +57,12 @@ def test_labels_that_are_missing_or_clash_are_told_with_the_way_out(workshop: Pa
     line = refused(2, *arguments, "pot", "--label-cost", "20")
     assert "`--label-cost` (=20.0) clashes with `--threshold` (='pot')" in line
     assert package.load(here / "m.tsae").threshold_ == 8
+
+
+def test_a_number_is_the_threshold_and_a_wrong_one_is_found_out_first(workshop: Path, here: Path) -> None:
+    shutil.copy(workshop / "plant.tsae", "m.tsae")
+    assert "`--threshold` (='high') is unknown" in refused(2, "recalibrate", "m.tsae", "no.csv", "--threshold", "high")
+    result = tsae("recalibrate", "m.tsae", workshop / "train.csv", "--threshold", "5.5")
+    assert result.exit_code == 0, result.stderr
+    assert "5.5, was 8 (as stated)" in result.stdout
+    assert package.load(here / "m.tsae").threshold_ == 5.5

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsae import AnomalyDetector
+from tsae.detection.parameters.groups import in_groups
 
 Array = npt.NDArray[np.float64]
 
@@ -71,7 +72,7 @@ def fitted(composition: Composition, *, lag: int | str = "auto") -> AnomalyDetec
     parameters = {**composition._asdict(), "lag": lag, "max_steps": 6, "random_state": 0}
     parameters["n_blocks"] = 1 if composition.architecture == "transformer" else 2  # they are slow
     del parameters["channels"]
-    return AnomalyDetector(**parameters).fit(readings(N_TRAINING, composition.channels))
+    return AnomalyDetector(**in_groups(parameters)).fit(readings(N_TRAINING, composition.channels))
 
 
 def today(composition: Composition, n_rows: int = 90) -> Array:

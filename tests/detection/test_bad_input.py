@@ -11,6 +11,7 @@ import pytest
 
 from tests.detection.plants import readings
 from tsae import AnomalyDetector
+from tsae.detection.parameters.groups import in_groups
 from tsae.errors import DataError, ParameterError
 
 N_ROWS = 200
@@ -22,7 +23,7 @@ def table(n_rows: int = N_ROWS) -> pd.DataFrame:
 
 
 def quick(**parameters: Any) -> AnomalyDetector:
-    return AnomalyDetector(**{"window_size": 8, "max_steps": 5, "random_state": 0, **parameters})
+    return AnomalyDetector(**in_groups({"window_size": 8, "max_steps": 5, "random_state": 0}, parameters))
 
 
 @pytest.fixture(scope="module")
@@ -269,41 +270,41 @@ WHOLE = "must be a whole number of at least "
 OR_AUTO = 'must be "auto" or a whole number of at least '
 WRONG: list[tuple[str, list[Any], str]] = [
     ("preset", ["slow", None], "is unknown; choose one of alone, fast, balanced, best"),
-    ("architecture", ["lstm", None, 3], "is not known; choose one of 'dense', 'conv', 'transformer'"),
+    ("architecture", ["lstm", None, 3], "is unknown; choose one of dense, conv, transformer"),
     (
         "window_size",
         ["big", 3, -5, 2.5, None, [], [8, 3], ["a"], True],
         'must be "auto", a whole number of at least 4 rows, or a list of them',
     ),
     ("latent_dim", ["x", 0, 2.5, None, True], OR_AUTO + "1"),
-    ("linear_path", ["yes", None, 2], "must be True or False"),
-    ("hidden", [0, [0], ["a"], "abc"], "must hold whole numbers of at least 1"),
-    ("decoder_hidden", [0, [0], ["a"], "abc"], "must hold whole numbers of at least 1"),
+    ("linear_path", ["yes", None, 2], 'must be True, False or "auto"'),
+    ("hidden", [0, (0,), ("a",), "abc"], "must hold whole numbers of at least 1"),
+    ("decoder_hidden", [0, (0,), ("a",), "abc"], "must hold whole numbers of at least 1"),
     ("n_blocks", [0, 2.5, "a", None], WHOLE + "1"),
     ("width", [0, 2.5, "a", None], WHOLE + "1"),
     ("n_heads", [0, 2.5, "a", None], WHOLE + "1"),
     ("kernel_size", [0, 1, 4, 2.5, "a", None], "must be an odd number of at least 3"),
-    ("activation", ["swish", None], "is not known; choose one of 'gelu', 'relu'"),
+    ("activation", ["swish", None], "is unknown; choose one of auto, gelu, relu"),
     ("dropout", [-0.1, "a", None, NAN], "must be a number of at least 0"),
     ("dropout", [1, 1.5], "must lie in [0, 1)"),
-    ("bottleneck", ["narrow", None], "is not known; choose one of 'deterministic', 'gaussian'"),
+    ("bottleneck", ["narrow", None], "is unknown; choose one of deterministic, gaussian"),
     ("kl_weight", [-1, "much", None, NAN], 'must be "auto" or a number of at least 0'),
     ("kl_warm_up", [-1, "a", None, NAN], "must be a number of at least 0"),
     ("kl_warm_up", [1.5], "must lie in [0, 1]"),
-    ("corruption", ["rust", 3], "is not known; choose one of None, 'gaussian', 'mask_points'"),
+    ("corruption", ["rust", 3], "is unknown; choose one of None, gaussian, mask_points"),
     ("corruption_level", [-1, 0, "a", None, NAN], "must be a positive number, such as 0.1"),
-    ("loss", ["l3", None], "is unknown; choose one of l2, l1, huber, gaussian"),
+    ("loss", ["l3", None], "is unknown; choose one of l2, l1, huber, bernoulli, gaussian"),
     ("loss", ["bernoulli"], "needs values in [0, 1], and sensors are standardised; use 'gaussian'"),
     ("variance", [0, -1, "known", None, NAN], 'must be "learned" or a positive number'),
     ("variance", [0.5], "clashes with `loss` (='l2'), which has none"),
     ("sparsity", [-1, "a", None, NAN], "must be a number of at least 0"),
     ("contraction", [-1, "a", None, NAN], "must be a number of at least 0"),
-    ("pretraining", ["gan", 3], "is unknown; choose 'rbm' or None"),
+    ("pretraining", ["gan", 3], "is unknown; choose one of None, rbm"),
     ("rbm", [3, "cd", [1]], "must be a dictionary, such as {'n_gibbs': 5}, or None"),
     ("rbm", [{"n_gibs": 5}], "names 'n_gibs', which is unknown; choose from n_steps, batch_size, n_gibbs"),
     ("rbm", [{"n_gibbs": 5}], "needs `pretraining` (=None) to be 'rbm'"),
     ("score_by", ["luck", None], "is unknown; choose one of auto, error, probability, elbo, masked"),
-    ("n_samples", [0, 2.5, "a", None], WHOLE + "1"),
+    ("n_samples", [0, 2.5, "a", None], OR_AUTO + "1"),
     ("max_steps", ["x", 0, 2.5, None], OR_AUTO + "1"),
     ("batch_size", [0, 2.5, "a", None], WHOLE + "1"),
     ("learning_rate", [0, -1, "a", None, NAN, INF], "must be a positive number, such as 0.002"),
@@ -334,14 +335,15 @@ def test_wrong_parameters_are_refused_by_name_and_value_before_training(name, va
 
 
 def test_every_parameter_has_wrong_values_here():
-    untested = {"random_state"}  # scikit-learn's own check
-    assert {name for name, _, _ in WRONG} | untested == set(AnomalyDetector().get_params())
+    untested = {"random_state", "network", "training"}  # scikit-learn's own check, and the next test
+    options = {name.rpartition("__")[2] for name in AnomalyDetector().get_params()}
+    assert {name for name, _, _ in WRONG} | untested == options
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"architecture": "conv", "hidden": (16,)}, r"`hidden` \(=\[16\]\) clashes with `architecture` \(='conv'\)"),
+        ({"architecture": "conv", "hidden": (16,)}, r"`hidden` \(=\(16,\)\) clashes with `architecture` \(='conv'\)"),
         (
             {"window_size": 500},
             r"`window_size` \(=500\) exceeds the longest run of training rows without a gap \(=170\)",

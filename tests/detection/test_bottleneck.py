@@ -61,7 +61,7 @@ TABLES: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "fits": (lambda: make_series(2000, 3, random_state=0), {}, set()),
     "one number for three waves": (
         lambda: make_series(2000, 3, random_state=0),
-        {"latent_dim": 1, "linear_path": False},
+        {"latent_dim": 1, "network": {"linear_path": False}},
         {"narrow"},
     ),
     "a code as long as the window": (lambda: make_series(2000, 3, random_state=0), {"latent_dim": 48}, {"wide"}),

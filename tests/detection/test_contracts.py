@@ -189,7 +189,7 @@ def test_codes_and_windows_belong_together(composition):
 
 @pytest.mark.parametrize("composition", [SMALL, COMPOSITIONS[11]], ids=str)
 def test_the_same_seed_gives_the_same_model_and_another_one_another(composition):
-    parameters = {**fitted(composition).get_params()}
+    parameters = fitted(composition).get_params(deep=False)
     training, values = readings(N_TRAINING, composition.channels), today(composition)
     first = fitted(composition).score_samples(values)
     np.testing.assert_array_equal(AnomalyDetector(**parameters).fit(training).score_samples(values), first)
@@ -209,7 +209,9 @@ def test_a_random_state_object_is_used_up_and_a_fresh_one_gives_the_same_model()
 def test_global_random_states_are_left_alone(tmp_path):
     states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
     training = readings(N_TRAINING, "aas")
-    detector = AnomalyDetector(max_steps=5, bottleneck="gaussian", corruption="gaussian", random_state=0).fit(training)
+    detector = AnomalyDetector(
+        max_steps=5, network={"bottleneck": "gaussian", "corruption": "gaussian"}, random_state=0
+    ).fit(training)
     detector.score_samples(training)
     detector.save(tmp_path / "m.tsae")
     tsae.load(tmp_path / "m.tsae").detect(training)
@@ -222,7 +224,7 @@ def test_fitting_leaves_parameters_and_input_alone():
     training, excluded = readings(N_TRAINING, "aac"), np.zeros(N_TRAINING, dtype=bool)
     excluded[50:60] = True
     before = training.copy(), excluded.copy()
-    detector = AnomalyDetector(window_size=[8, 4], hidden=[16, 8], max_steps=5, random_state=0)
+    detector = AnomalyDetector(window_size=[8, 4], network={"hidden": [16, 8]}, max_steps=5, random_state=0)
     parameters = copy.deepcopy(detector.get_params())
     detector.fit(training, excluded=excluded)
     assert detector.get_params() == parameters

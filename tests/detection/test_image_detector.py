@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 import tsae
 from tests.detection.pictures import SIZES, fitted, parameters, pictures
 from tsae import ImageAnomalyDetector
+from tsae.detection.parameters.groups import in_groups
 from tsae.errors import DataError, ParameterError
 
 every_size = pytest.mark.parametrize("size", SIZES)
@@ -57,7 +58,7 @@ def test_saved_and_loaded_it_is_the_same(kind, tmp_path):
 @pytest.mark.parametrize("kind", ["undercomplete", "convolutional", "variational", "deep bernoulli"])
 def test_noise_is_set_apart(kind):
     images = pictures("odd", 60)
-    detector = ImageAnomalyDetector(**parameters(kind) | {"max_steps": 40, "kl_weight": 0.01}).fit(images)
+    detector = ImageAnomalyDetector(**in_groups(parameters(kind), {"max_steps": 40, "kl_weight": 0.01})).fit(images)
     noise = np.random.default_rng(0).permuted(images.reshape(60, -1), axis=1).reshape(images.shape)
     assert np.median(detector.score_samples(noise)) < np.median(detector.score_samples(images))
 
@@ -76,7 +77,7 @@ def test_new_images_follow_their_seed(kind, size):
 
 def test_new_images_look_like_rebuilt_ones():
     images = pictures("digits", 178)
-    detector = ImageAnomalyDetector(bottleneck="gaussian", max_steps=400, random_state=0).fit(images)
+    detector = ImageAnomalyDetector(network={"bottleneck": "gaussian"}, max_steps=400, random_state=0).fit(images)
     drawn, rebuilt = detector.sample(178, noise=False, random_state=1)[:, 0], detector.reconstruct(images)[:, 0]
     assert np.mean(detector.predict(drawn) == 1) > 0.9
     for statistic in (np.mean, np.std):
@@ -96,7 +97,7 @@ def test_only_variational_kinds_draw_new_images():
 
 def test_the_posterior_is_drawn_from_as_often_as_asked():
     def scores(n_samples: int) -> np.ndarray:
-        detector = ImageAnomalyDetector(**parameters("variational") | {"n_samples": n_samples})
+        detector = ImageAnomalyDetector(**in_groups(parameters("variational"), {"n_samples": n_samples}))
         return detector.fit(pictures("odd")).score_samples(pictures("odd", 11, seed=1))
 
     assert not np.allclose(scores(1), scores(2))
@@ -124,7 +125,7 @@ def test_denoising_brings_noisy_images_nearer_to_the_clean_ones():
 
 
 def test_compression_is_measured_on_held_out_images():
-    detector = ImageAnomalyDetector(linear_path=True, latent_dim=8, max_steps=20, random_state=0)
+    detector = ImageAnomalyDetector(network={"linear_path": True}, latent_dim=8, max_steps=20, random_state=0)
     ratio, rmse, unexplained = detector.fit(pictures("digits", 150)).compression()
     assert ratio == 64 / 8
     errors = detector.reconstruct(pictures("digits", 150))[:, 0] - pictures("digits", 150)
@@ -203,7 +204,7 @@ def test_images_without_contrast_are_fitted():
 )
 def test_unknown_and_clashing_parameters_are_refused_by_name(settings, message):
     with pytest.raises(ParameterError, match=message):
-        ImageAnomalyDetector(**settings).fit(pictures("odd", 5))
+        ImageAnomalyDetector(**in_groups(settings)).fit(pictures("odd", 5))
 
 
 def test_other_images_than_in_training_are_refused():

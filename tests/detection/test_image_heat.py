@@ -23,7 +23,9 @@ def waves(n, seed, channels=1):
 
 @pytest.fixture(scope="module")
 def detector():
-    return ImageAnomalyDetector(latent_dim=2, hidden=(64,), max_steps=200, random_state=0).fit(waves(150, 0))
+    return ImageAnomalyDetector(latent_dim=2, network={"hidden": (64,)}, max_steps=200, random_state=0).fit(
+        waves(150, 0)
+    )
 
 
 def test_a_painted_defect_lights_up_where_it_is(detector):
@@ -43,7 +45,7 @@ def test_a_painted_defect_lights_up_where_it_is(detector):
 def test_a_small_defect_counts_more_by_its_place_than_in_the_mean(detector):
     fine, bad = waves(60, 3), waves(60, 4)
     bad[:, 0, 5:7, 5:7] += 0.9
-    settings = detector.get_params() | {"local_score": False}
+    settings = detector.get_params(deep=False) | {"local_score": False}
     whole = ImageAnomalyDetector(**settings).fit(waves(150, 0))
     is_bad, pictures = np.arange(120) >= 60, np.concatenate([fine, bad])
     scores = [-each.score_samples(pictures) for each in (whole, detector)]

@@ -17,9 +17,9 @@ from tests.detection.kinds import LINES, Line
 from tests.detection.pictures import pictures
 from tests.detection.plants import readings
 from tsae import AnomalyDetector, ImageAnomalyDetector
-from tsae.detection.images.options import image_options
+from tsae.detection.parameters.groups import in_groups
 from tsae.detection.parameters.recipes import RECIPES, recipe
-from tsae.detection.parameters.series import series_options
+from tsae.detection.parameters.resolved import image_options, series_options
 from tsae.scoring.scorer import Scorer
 from tsae.training.batches import Batch
 from tsae.training.objectives import reconstruction_loss
@@ -41,8 +41,8 @@ def later(data: str) -> Any:
 
 def unfitted(line: Line, data: str, **more: Any) -> Any:
     if data == "series":
-        return AnomalyDetector(window_size=9, **line.parameters("series") | more)
-    return ImageAnomalyDetector(**line.parameters("images") | more)
+        return AnomalyDetector(**in_groups({"window_size": 9}, line.parameters("series"), more))
+    return ImageAnomalyDetector(**in_groups(line.parameters("images"), more))
 
 
 @cache
@@ -61,7 +61,7 @@ def network_of(detector: Any) -> torch.nn.Module:
 def loss_of(detector: Any, network: Any) -> Any:
     """The objective that the detector's network is trained with, at the full weight of its KL term."""
     to_options = image_options if isinstance(detector, ImageAnomalyDetector) else series_options
-    options = to_options(detector.get_params(), seed=0)
+    options = to_options(detector.get_params(deep=False), seed=0)
     loss = reconstruction_loss(network, options.training)
     return lambda inputs: loss(Batch(inputs, None), options.training.kl_weight)
 
@@ -157,9 +157,9 @@ def test_training_lowers_the_held_out_loss(line, data):
 def test_kinds_can_be_searched(data):
     """A grid over every recipe, and over parameters of some."""
     base = {"series": AnomalyDetector(window_size=8), "images": ImageAnomalyDetector()}[data]
-    base.set_params(max_steps=3, random_state=0, n_blocks=1)
+    base.set_params(max_steps=3, random_state=0, network__n_blocks=1)
     named = [{name: [value] for name, value in recipe(kind, data).items()} for kind in RECIPES]
-    grid = [*named, {"sparsity": [0.0, 0.1], "rbm": [None], "width": np.array([16])}]
+    grid = [*named, {"training__sparsity": [0.0, 0.1], "training__rbm": [None], "network__width": np.array([16])}]
 
     def share_of_normal(detector: Any, X: Any, y: Any = None) -> float:
         return float(np.mean(detector.predict(X) == 1))
@@ -180,9 +180,12 @@ def test_kinds_can_be_searched(data):
         ({"pretraining": "rbm", "rbm": {"steps": 3}}, r"`rbm` \(={'steps': 3}\) names 'steps'"),
         ({"pretraining": "rbm", "rbm": {"n_gibbs": 0}}, r"`n_gibbs` \(=0\)"),
         ({"rbm": {"n_gibbs": 2}}, r"`rbm` .*needs `pretraining` \(=None\) to be 'rbm'"),
-        ({"pretraining": "rbm", "architecture": "conv"}, r"`pretraining` .*clashes with `architecture` \(='conv'\)"),
+        (
+            {"pretraining": "rbm", "architecture": "conv"},
+            r"`pretraining` .*requires `architecture` to be 'dense' \(='conv'\)",
+        ),
         ({"pretraining": "rbm", "linear_path": True}, r"`pretraining` .*clashes with `linear_path` \(=True\)"),
-        ({"pretraining": "rbm", "decoder_hidden": (3,)}, r"`pretraining` .*clashes with `decoder_hidden` \(=\[3\]\)"),
+        ({"pretraining": "rbm", "decoder_hidden": (3,)}, r"`pretraining` .*clashes with `decoder_hidden` \(=\(3,\)\)"),
         ({"pretraining": "rbm", "activation": "gelu"}, r"`pretraining` .*clashes with `activation` \(='gelu'\)"),
         ({"architecture": "conv", "hidden": (8,)}, r"`hidden` .*clashes with `architecture` \(='conv'\)"),
         ({"architecture": "transformer", "width": 9}, r"`width` \(=9\) must be a multiple of `n_heads` \(=4\)"),

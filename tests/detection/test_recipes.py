@@ -30,21 +30,22 @@ def test_a_kind_by_name_is_alone_behind_the_score():
 
 
 def test_overrides_win_and_recipes_stay():
-    assert recipe("denoising", "images", corruption_level=0.3, loss="l1") == {
-        **RECIPES["denoising"],
-        "linear_path": False,
-        "corruption_level": 0.3,
-        "loss": "l1",
+    expected = {
+        "architecture": "dense",
+        "network": {"linear_path": False, "corruption": "gaussian", "corruption_level": 0.3},
+        "training": {"loss": "l1"},
     }
+    assert recipe("denoising", "images", corruption_level=0.3, loss="l1") == expected
+    assert recipe("denoising", "images", network={"corruption_level": 0.3}, training__loss="l1") == expected
     assert RECIPES["denoising"]["corruption_level"] == 0.2
-    recipe("deep")["pretraining"] = None
+    recipe("deep")["training"]["pretraining"] = None
     assert RECIPES["deep"]["pretraining"] == "rbm"
     assert recipe("deep", preset="balanced")["preset"] == "balanced"
 
 
 def test_an_unknown_recipe_is_refused():
     with pytest.raises(
-        ParameterError, match="kind 'quantum' of autoencoder is unknown; choose one of undercomplete, deep"
+        ParameterError, match="kind 'quantum' of autoencoder is unknown; choose one of undercomplete, convolutional"
     ):
         recipe("quantum")
     with pytest.raises(ParameterError, match=r"`data` \(='sounds'\) is unknown; choose one of series, images"):

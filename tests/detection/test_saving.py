@@ -63,14 +63,16 @@ def test_a_loaded_detector_can_be_fitted_again(detector, model):
     "parameters",
     [
         {"window_size": np.array([4, 8]), "max_steps": np.int64(3), "lag": np.int32(2), "threshold": np.float32(2)},
-        {"hidden": (np.int64(16), 8), "latent_dim": np.int16(4), "held_out": np.float32(0.25), "linear_path": np.True_},
+        {"latent_dim": np.int16(4), "held_out": np.float32(0.25)},
+        {"network": {"width": np.int64(16), "linear_path": np.True_}},
+        {"network__hidden": (np.int64(16), 8), "network__linear_path": np.True_},
         {"random_state": np.random.RandomState(0)},
         {"random_state": np.int64(7)},
         {"random_state": None},
     ],
 )
 def test_parameters_of_every_kind_are_kept_as_plain_values(parameters, tmp_path):
-    fitted = quick(**parameters).fit(TRAINING)
+    fitted = quick().set_params(**parameters).fit(TRAINING)
     fitted.save(tmp_path / "m.tsae")
     loaded = tsae.load(tmp_path / "m.tsae")
     np.testing.assert_allclose(loaded.score_samples(TRAINING), fitted.score_samples(TRAINING), rtol=1e-3, atol=5e-3)

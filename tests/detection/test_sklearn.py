@@ -88,7 +88,8 @@ def test_grid_search_over_numpy_numbers_with_time_ordered_folds(tmp_path):
     def precision(detector: AnomalyDetector, X: np.ndarray, y: np.ndarray) -> float:
         return average_precision_score(y, -detector.score_samples(X))
 
-    grid = {"window_size": np.array([4, 8]), "n_blocks": np.arange(1, 2), "learning_rate": np.geomspace(1e-3, 1e-2, 2)}
+    rates = np.geomspace(1e-3, 1e-2, 2)
+    grid = {"window_size": np.array([4, 8]), "network__n_blocks": np.arange(1, 2), "training__learning_rate": rates}
     search = GridSearchCV(quick(), grid, cv=TimeSeriesSplit(n_splits=2), scoring=precision).fit(table, labels)
     assert search.best_score_ > 0.5
     assert search.best_estimator_.window_size_ == search.best_params_["window_size"]
@@ -120,7 +121,7 @@ def test_an_unfitted_detector_says_so(method):
 
 
 def test_a_fit_that_failed_leaves_the_detector_unfitted():
-    detector = quick(learning_rate=1e30)
+    detector = quick(training={"learning_rate": 1e30})
     with pytest.raises(TrainingError):
         detector.fit(readings(200, "aa"))
     with pytest.raises(NotFittedError):

@@ -16,6 +16,7 @@ import tsae
 from tests.detection.pictures import pictures
 from tests.detection.plants import COMPOSITIONS, Composition, fitted, readings, today
 from tsae import AnomalyDetector, ImageAnomalyDetector, StreamScorer
+from tsae.detection.parameters.groups import in_groups
 from tsae.errors import OutputError, ParameterError
 from tsae.export.export import export_onnx
 from tsae.scoring.window_models import MaskedModel
@@ -136,7 +137,7 @@ def test_enough_rows_are_as_good_as_all_rows(tmp_path: Path) -> None:
     ids=["masked", "probability", "learned variance"],
 )
 def test_every_judge_is_exported(parameters: dict[str, Any], tmp_path: Path) -> None:
-    detector = AnomalyDetector(window_size=8, max_steps=6, random_state=0, preset="alone", **parameters)
+    detector = AnomalyDetector(window_size=8, max_steps=6, random_state=0, preset="alone", **in_groups(parameters))
     detector.fit(readings(200, "aa"))
     assert_equal_to_streams(detector, exported(detector, readings(60, "aa", seed=2), tmp_path))
 

@@ -9,7 +9,7 @@ from tsae.networks.stored_network import StoredNetwork
 from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import principal_path
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.scoring.window_models import ReconstructionModel
 
 
@@ -17,7 +17,7 @@ from tsae.scoring.window_models import ReconstructionModel
 @pytest.mark.parametrize("n_channels", [1, 3])
 @pytest.mark.parametrize("architecture", ["dense", "conv", "transformer"])
 def test_it_rebuilds_windows_as_torch_does(architecture, n_channels, linear):
-    shape, options = (12, n_channels), NetworkOptions(architecture=architecture, latent_dim=4)
+    shape, options = (12, n_channels), NetworkSpec(architecture=architecture, latent_dim=4)
     windows = torch.randn(300, *shape, generator=torch.Generator().manual_seed(0))
     path = principal_path(windows, max_components=2) if linear else None
     with torch.random.fork_rng(devices=[]):
@@ -34,7 +34,7 @@ def test_it_rebuilds_windows_as_torch_does(architecture, n_channels, linear):
 
 
 def test_arrays_of_another_network_are_told() -> None:
-    shape, options = (12, 3), NetworkOptions(architecture="conv", latent_dim=4)
+    shape, options = (12, 3), NetworkSpec(architecture="conv", latent_dim=4)
     state = TorchNetwork(build_autoencoder(options, shape), shape).state()
     before = {name: array.squeeze(2) if array.ndim == 4 else array for name, array in state.items()}
     with pytest.raises(ModelFileError, match="the model's arrays fit no network of this version of tsae; fit again"):
@@ -42,7 +42,7 @@ def test_arrays_of_another_network_are_told() -> None:
 
 
 def test_graphs_hold_no_array_a_second_time():
-    network = build_autoencoder(NetworkOptions(), (64, 3))
+    network = build_autoencoder(NetworkSpec(), (64, 3))
     fitted = TorchNetwork(network, (64, 3))
     (graph,) = fitted.graphs().values()
     assert set(graph.arrays) == set(fitted.state())

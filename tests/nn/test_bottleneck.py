@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 from tsae.errors import ParameterError
 from tsae.nn.bottleneck import Deterministic, Gaussian, Latent
 from tsae.nn.build import build_autoencoder
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 
 
 def noise(n_samples: int) -> Tensor:
@@ -76,7 +76,7 @@ def test_sampling_needs_a_posterior() -> None:
 
 @pytest.mark.parametrize("shape", [(16, 3), (2, 7, 9)])
 def test_posterior_reconstructions(shape) -> None:
-    model = build_autoencoder(NetworkOptions(bottleneck="gaussian", latent_dim=3), shape).eval()
+    model = build_autoencoder(NetworkSpec(bottleneck="gaussian", latent_dim=3), shape).eval()
     inputs = torch.randn(4, *shape)
     draws = list(model.posterior(inputs, noise(5)))
     again = list(model.posterior(inputs, noise(5)))
@@ -89,6 +89,6 @@ def test_posterior_reconstructions(shape) -> None:
 
 
 def test_a_deterministic_model_has_no_posterior() -> None:
-    model = build_autoencoder(NetworkOptions(), (16, 3))
+    model = build_autoencoder(NetworkSpec(), (16, 3))
     with pytest.raises(ParameterError, match=r"`bottleneck` \(=Deterministic\) has no posterior"):
         model.posterior(torch.zeros(1, 16, 3), noise(2))

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
+from tsae.nn.architectures import ARCHITECTURES
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import principal_path
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 
-ARCHITECTURES = ("dense", "conv", "transformer")
 BOTTLENECKS = ("deterministic", "gaussian")
 CORRUPTIONS = (None, "gaussian", "mask_points", "mask_channels", "mask_blocks", "salt_pepper")
 WINDOWS = [(length, channels) for length in (4, 5, 7, 16, 33, 100) for channels in (1, 3)]
@@ -27,9 +27,9 @@ COMPOSITIONS = [
 ]
 
 
-def options(architecture, **settings) -> NetworkOptions:
+def options(architecture, **settings) -> NetworkSpec:
     hidden = (12, 8) if architecture == "dense" else None
-    return NetworkOptions(architecture, latent_dim=3, hidden=hidden, width=8, n_heads=2, **settings)
+    return NetworkSpec(architecture=architecture, latent_dim=3, hidden=hidden, width=8, n_heads=2, **settings)
 
 
 def seeded(settings, shape, **more):

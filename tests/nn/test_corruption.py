@@ -8,7 +8,7 @@ from torch import Generator
 
 from tsae.nn.build import build_autoencoder
 from tsae.nn.corruption import GaussianNoise, Masking, SaltAndPepper, covering_masks, draw_mask
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 
 SHAPES = [(2000, 20, 5), (2000, 5, 9, 10)]
 
@@ -104,7 +104,7 @@ def test_salt_and_pepper_are_the_channels_extremes(shape) -> None:
 
 @pytest.mark.parametrize("kind", ["gaussian", "mask_points", "mask_channels", "mask_blocks", "salt_pepper"])
 def test_a_model_corrupts_its_input_in_training_only(kind) -> None:
-    model = build_autoencoder(NetworkOptions(corruption=kind, corruption_level=0.4), (20, 3))
+    model = build_autoencoder(NetworkSpec(corruption=kind, corruption_level=0.4), (20, 3))
     inputs = torch.randn(8, 20, 3)
     clean = model.decode(model.encode(inputs))
     assert not torch.equal(model(inputs).mean, clean)

@@ -8,7 +8,7 @@ from tsae.errors import ParameterError
 from tsae.nn.build import build_autoencoder
 from tsae.nn.deep_belief import stack, unroll_into
 from tsae.nn.linear import principal_path
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.nn.rbm_options import RBMOptions
 
 WIDTHS = (20, 12, 4)
@@ -26,7 +26,7 @@ def windows(n: int = 400, seed: int = 0) -> torch.Tensor:
 def deep_model(**settings):
     settings = {"hidden": WIDTHS[:-1], "latent_dim": WIDTHS[-1], "activation": "sigmoid", **settings}
     torch.manual_seed(0)
-    return build_autoencoder(NetworkOptions(**settings), (10, 2))
+    return build_autoencoder(NetworkSpec(**settings), (10, 2))
 
 
 def machines(inputs=None, visible="gaussian", options=QUICK):
@@ -117,7 +117,7 @@ def test_models_that_cannot_hold_a_stack(settings, message, quick_stack) -> None
 
 
 def test_a_linear_path_is_refused(quick_stack) -> None:
-    options = NetworkOptions(hidden=WIDTHS[:-1], latent_dim=WIDTHS[-1], activation="sigmoid")
+    options = NetworkSpec(hidden=WIDTHS[:-1], latent_dim=WIDTHS[-1], activation="sigmoid")
     model = build_autoencoder(options, (10, 2), linear_path=principal_path(windows()))
     with pytest.raises(ParameterError, match="`linear_path` clashes"):
         unroll_into(model, quick_stack)

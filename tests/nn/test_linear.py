@@ -8,7 +8,7 @@ from tests.nn.reference import largest_principal_angle, principal_directions
 from tsae.errors import ParameterError
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 
 
 def low_rank_inputs(n: int, shape: tuple[int, ...], rank: int = 4, noise: float = 0.05) -> torch.Tensor:
@@ -88,7 +88,7 @@ def test_a_linear_autoencoder_finds_the_principal_subspace() -> None:
     inputs = low_rank_inputs(200, (6, 2), noise=0.2).double()
     inputs = (inputs - inputs.mean(0)) / inputs.std()
     torch.manual_seed(0)
-    model = build_autoencoder(NetworkOptions(hidden=(), latent_dim=3), (6, 2)).double()
+    model = build_autoencoder(NetworkSpec(hidden=(), latent_dim=3), (6, 2)).double()
     optimiser = torch.optim.Adam(model.parameters(), 0.02)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 600)
     for _ in range(600):

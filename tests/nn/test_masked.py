@@ -11,7 +11,7 @@ from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.build import build_autoencoder
 from tsae.nn.layers import linear_by_group
 from tsae.nn.masked import MaskedAutoEncoder, fit_block_predictor
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 
 N_STEPS, N_CHANNELS, BLOCK = 12, 2, 3
 N_BLOCKS = N_STEPS // BLOCK
@@ -28,7 +28,7 @@ def masked(architecture: str) -> MaskedAutoEncoder:
     linear = fit_block_predictor([random_windows(400)], N_CHANNELS, block=BLOCK)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        options = NetworkOptions(architecture=architecture, latent_dim=4)
+        options = NetworkSpec(architecture=architecture, latent_dim=4)
         return MaskedAutoEncoder(linear, build_autoencoder(options, (N_STEPS, N_CHANNELS + 1)))
 
 
@@ -96,7 +96,7 @@ def test_residuals_hide_each_block_in_turn(architecture, n_last):
 def test_a_stored_network_hides_blocks_as_torch_does(architecture, n_steps, n_windows):
     shape = (N_STEPS, N_CHANNELS + 1)
     fitted = TorchNetwork(masked(architecture).network, shape, BLOCK)
-    options = NetworkOptions(architecture=architecture, latent_dim=4)
+    options = NetworkSpec(architecture=architecture, latent_dim=4)
     stored = StoredNetwork(options, shape, fitted.state(), fitted.graphs(), BLOCK)
     centred = random_windows(n_windows, seed=3).numpy() - 3
     left = random_windows(n_windows, seed=4).numpy()[:, N_STEPS - n_steps :].copy()

@@ -9,31 +9,31 @@ import torch
 from tsae.errors import ParameterError
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import principal_path
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 
 
 @pytest.mark.parametrize(
-    "options", [NetworkOptions(), NetworkOptions(hidden=(8, 4), decoder_hidden=(), corruption="mask_blocks")]
+    "options", [NetworkSpec(), NetworkSpec(hidden=(8, 4), decoder_hidden=(), corruption="mask_blocks")]
 )
 def test_options_survive_json(options) -> None:
-    assert NetworkOptions(**json.loads(json.dumps(asdict(options)))) == options
+    assert NetworkSpec(**json.loads(json.dumps(asdict(options)))) == options
 
 
 def test_widths_follow_the_shape() -> None:
-    assert NetworkOptions().hidden_widths((16, 2)) == ((128, 64), (64, 128))
-    assert NetworkOptions().hidden_widths((64, 10)) == ((160, 80), (80, 160))
-    assert NetworkOptions().hidden_widths((3, 32, 32)) == ((256, 128), (128, 256))
-    assert NetworkOptions(hidden=(9, 5)).hidden_widths((16, 2)) == ((9, 5), (5, 9))
-    assert NetworkOptions(hidden=(9, 5), decoder_hidden=(7,)).hidden_widths((16, 2)) == ((9, 5), (7,))
+    assert NetworkSpec().hidden_widths((16, 2)) == ((128, 64), (64, 128))
+    assert NetworkSpec().hidden_widths((64, 10)) == ((160, 80), (80, 160))
+    assert NetworkSpec().hidden_widths((3, 32, 32)) == ((256, 128), (128, 256))
+    assert NetworkSpec(hidden=(9, 5)).hidden_widths((16, 2)) == ((9, 5), (5, 9))
+    assert NetworkSpec(hidden=(9, 5), decoder_hidden=(7,)).hidden_widths((16, 2)) == ((9, 5), (7,))
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"architecture": "lstm"}, r"`architecture` \(='lstm'\) is not known; .*'transformer'"),
+        ({"architecture": "lstm"}, r"`architecture` \(='lstm'\) is unknown; .*transformer"),
         ({"activation": "swish"}, r"`activation` \(='swish'\)"),
         ({"bottleneck": None}, r"`bottleneck` \(=None\)"),
-        ({"corruption": "dropout"}, r"`corruption` \(='dropout'\) .*choose one of None, 'gaussian'"),
+        ({"corruption": "dropout"}, r"`corruption` \(='dropout'\) .*choose one of None, gaussian"),
         ({"output": "softmax"}, r"`output` \(='softmax'\)"),
         ({"latent_dim": 0}, r"`latent_dim` \(=0\) must be a whole number"),
         ({"latent_dim": True}, r"`latent_dim` \(=True\)"),
@@ -55,7 +55,7 @@ def test_widths_follow_the_shape() -> None:
 )
 def test_unknown_and_clashing_values_are_refused_by_name(settings, message) -> None:
     with pytest.raises(ParameterError, match=message):
-        NetworkOptions(**settings)
+        NetworkSpec(**settings)
 
 
 @pytest.mark.parametrize(
@@ -71,25 +71,25 @@ def test_unknown_and_clashing_values_are_refused_by_name(settings, message) -> N
 )
 def test_shapes_that_do_not_fit(settings, shape, message) -> None:
     with pytest.raises(ParameterError, match=message):
-        build_autoencoder(NetworkOptions(**settings), shape)
+        build_autoencoder(NetworkSpec(**settings), shape)
 
 
 @pytest.mark.parametrize("architecture", ["dense", "transformer"])
 def test_single_rows_are_inputs_too(architecture) -> None:
-    model = build_autoencoder(NetworkOptions(architecture), (1, 5))
+    model = build_autoencoder(NetworkSpec(architecture=architecture), (1, 5))
     assert model(torch.zeros(2, 1, 5)).mean.shape == (2, 1, 5)
 
 
 def test_linear_paths_that_do_not_fit() -> None:
     path = principal_path(torch.randn(30, 4, 2))
     with pytest.raises(ParameterError, match=r"`input_shape` \(=\(2, 4\)\) must equal"):
-        build_autoencoder(NetworkOptions(), (2, 4), linear_path=path)
+        build_autoencoder(NetworkSpec(), (2, 4), linear_path=path)
     with pytest.raises(ParameterError, match=r"`output` \(='sigmoid'\) clashes"):
-        build_autoencoder(NetworkOptions(output="sigmoid"), (4, 2), linear_path=path)
+        build_autoencoder(NetworkSpec(output="sigmoid"), (4, 2), linear_path=path)
 
 
 def test_parameters_come_from_the_global_generator() -> None:
-    options = NetworkOptions("transformer", bottleneck="gaussian")
+    options = NetworkSpec(architecture="transformer", bottleneck="gaussian")
     weights = []
     for seed in (0, 0, 1):
         with torch.random.fork_rng():
@@ -101,14 +101,14 @@ def test_parameters_come_from_the_global_generator() -> None:
 
 def test_options_name_their_values_when_replaced() -> None:
     with pytest.raises(ParameterError, match="clashes"):
-        replace(NetworkOptions(hidden=(8,)), architecture="conv")
+        replace(NetworkSpec(hidden=(8,)), architecture="conv")
 
 
 @pytest.mark.parametrize("shape", [(64, 2), (5, 1), (1, 9, 30)])
 @pytest.mark.parametrize("n_blocks", [1, 2, 4])
 def test_receptive_fields_are_the_encoders_but_never_more_than_the_input(shape, n_blocks) -> None:
-    options = NetworkOptions(architecture="conv", n_blocks=n_blocks, width=2)
+    options = NetworkSpec(architecture="conv", n_blocks=n_blocks, width=2)
     longest = max(shape[:1] if len(shape) == 2 else shape[1:])
     encoder = build_autoencoder(options, shape).encoder
     assert options.receptive_field(shape) == min(longest, encoder.receptive_field)
-    assert NetworkOptions().receptive_field(shape) == longest
+    assert NetworkSpec().receptive_field(shape) == longest

@@ -9,7 +9,7 @@ import torch
 
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.training.batches import WindowSource
 
 WINDOW = (8, 2)
@@ -19,7 +19,7 @@ def network(*, seed: int = 0, **options: Any) -> AutoEncoder:
     """A dense autoencoder of windows of shape `WINDOW`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build_autoencoder(NetworkOptions(**{"latent_dim": 3, "hidden": (16,), **options}), WINDOW)
+        return build_autoencoder(NetworkSpec(**{"latent_dim": 3, "hidden": (16,), **options}), WINDOW)
 
 
 def waves(n_rows: int = 200) -> torch.Tensor:

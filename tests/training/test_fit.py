@@ -17,7 +17,7 @@ from tsae.nn.autoencoder import AutoEncoder
 from tsae.training.batches import EvenBatches, WindowSource
 from tsae.training.fit import fit_network
 from tsae.training.objectives import reconstruction_loss
-from tsae.training.options import TrainingOptions
+from tsae.training.options import TrainingSpec
 from tsae.training.report import FitReport
 
 
@@ -30,7 +30,7 @@ def fit(
     keep_initial: bool = False,
     **options: Any,
 ) -> FitReport:
-    settings = TrainingOptions(**{"max_steps": 30, "batch_size": 32, **options})
+    settings = TrainingSpec(**{"max_steps": 30, "batch_size": 32, **options})
     return fit_network(
         net,
         reconstruction_loss(net, settings),
@@ -44,7 +44,7 @@ def fit(
 
 def held_out_loss(net: AutoEncoder, source: WindowSource) -> float:
     batch = source.take(torch.arange(len(source)))
-    return reconstruction_loss(net.eval(), TrainingOptions())(batch, 1.0).item()
+    return reconstruction_loss(net.eval(), TrainingSpec())(batch, 1.0).item()
 
 
 HELD_OUT = windows(200, first=160)
@@ -231,15 +231,15 @@ def test_training_works_outside_the_main_thread():
     [
         ("loss", "l3", "is unknown; choose one of l2, l1, huber, bernoulli, gaussian"),
         ("precision", "64-true", "is unknown; choose one of 32-true, bf16-mixed, 16-mixed"),
-        ("max_steps", 0, "must be at least 1"),
-        ("batch_size", -1, "must be at least 1"),
-        ("devices", 0, "must be at least 1"),
-        ("kl_weight", -1.0, "must not be negative"),
-        ("learning_rate", 0.0, "must be positive"),
-        ("learning_rate", float("nan"), "must be positive"),
+        ("max_steps", 0, "must be a whole number of at least 1"),
+        ("batch_size", -1, "must be a whole number of at least 1"),
+        ("devices", 0, "must be a whole number of at least 1"),
+        ("kl_weight", -1.0, "must be a number of at least 0"),
+        ("learning_rate", 0.0, "must be a positive number"),
+        ("learning_rate", float("nan"), "must be a positive number"),
     ],
 )
 def test_wrong_options_are_refused_by_name(name, value, rule):
     with pytest.raises(ParameterError) as caught:
-        TrainingOptions(**{name: value})
+        TrainingSpec(**{name: value})
     assert str(caught.value).startswith(f"`{name}` (={value!r}) {rule}")

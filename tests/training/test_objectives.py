@@ -14,10 +14,10 @@ from tsae.fitting.build import masked_model
 from tsae.nn.autoencoder import Latent, Reconstruction
 from tsae.nn.build import build_autoencoder
 from tsae.nn.masked import MaskedAutoEncoder, fit_block_predictor
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.training.batches import Batch
 from tsae.training.objectives import entry_loss, kl_divergence, masked_loss, reconstruction_loss
-from tsae.training.options import TrainingOptions
+from tsae.training.options import TrainingSpec
 
 BATCH = windows().take(torch.arange(0, 60, 7))
 
@@ -86,7 +86,7 @@ def test_a_deterministic_code_has_no_divergence():
 
 def loss_of(batch: Batch, *, kl_weight: float = 1.0, of: Any = None, **options: Any) -> Tensor:
     net = network().eval() if of is None else of
-    return reconstruction_loss(net, TrainingOptions(**options))(batch, kl_weight)
+    return reconstruction_loss(net, TrainingSpec(**options))(batch, kl_weight)
 
 
 def test_loss_is_the_mean_over_observed_entries():
@@ -142,7 +142,7 @@ def masked_network() -> MaskedAutoEncoder:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        inner = build_autoencoder(NetworkOptions(latent_dim=3, hidden=(16,)), (WINDOW[0], WINDOW[1] + 1))
+        inner = build_autoencoder(NetworkSpec(latent_dim=3, hidden=(16,)), (WINDOW[0], WINDOW[1] + 1))
     return MaskedAutoEncoder(linear, inner)
 
 

@@ -13,10 +13,10 @@ from torch.distributions import MultivariateNormal
 from tests.nn.reference import largest_principal_angle, principal_directions
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.training.batches import Batch
 from tsae.training.objectives import reconstruction_loss
-from tsae.training.options import TrainingOptions
+from tsae.training.options import TrainingSpec
 
 SHAPE = (6, 2)
 N_FEATURES = math.prod(SHAPE)
@@ -48,13 +48,13 @@ def evidence(inputs: Tensor) -> float:
 def linear_network() -> AutoEncoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        options = NetworkOptions(hidden=(), latent_dim=LATENT, bottleneck="gaussian")
+        options = NetworkSpec(hidden=(), latent_dim=LATENT, bottleneck="gaussian")
         return build_autoencoder(options, SHAPE)
 
 
 def lower_bound(network: AutoEncoder, inputs: Tensor, *, n_draws: int = 200) -> float:
     """Mean evidence lower bound of inputs, from the training loss: its mean over draws, for all entries."""
-    loss = reconstruction_loss(network, TrainingOptions(loss="gaussian", variance=NOISE))
+    loss = reconstruction_loss(network, TrainingSpec(loss="gaussian", variance=NOISE))
     network.train()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -92,7 +92,7 @@ def test_the_bound_stays_below_the_evidence_and_a_better_posterior_is_nearer():
 
 
 def trained(network: AutoEncoder, inputs: Tensor, n_steps: int = 500) -> AutoEncoder:
-    loss = reconstruction_loss(network, TrainingOptions(loss="gaussian", variance=NOISE))
+    loss = reconstruction_loss(network, TrainingSpec(loss="gaussian", variance=NOISE))
     optimiser = torch.optim.Adam(network.parameters(), 0.05)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_steps)
     with torch.random.fork_rng(devices=[]):

@@ -8,7 +8,7 @@ import typer
 
 from tsae.cli.bench import bench
 from tsae.cli.check import check
-from tsae.cli.command import command
+from tsae.cli.command import Command, command
 from tsae.cli.demo import demo
 from tsae.cli.errors import EXIT_CODES_HELP
 from tsae.cli.export import export
@@ -29,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 for function in (demo, check, fit, score, recalibrate, watch, export, inspect, bench):
-    app.command()(command(function))
+    app.command(cls=Command)(command(function))
 
 
 def _show_version(value: bool) -> None:

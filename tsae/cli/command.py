@@ -11,15 +11,29 @@ from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 from typer.models import OptionInfo
 
 from tsae.cli.console import error, notice
 from tsae.cli.errors import ExitCode, exit_code_of, in_options
 from tsae.errors import TsaeError
 
-__all__ = ["command"]
+__all__ = ["Command", "command"]
 
 _DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+class Command(TyperCommand):
+    """A command whose help may name the threshold learners, which are only known once NumPy is loaded."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        for option in self.params:
+            text = getattr(option, "help", None) or ""
+            if "{learners}" in text:
+                from tsae.alarms.thresholds import METHODS
+
+                option.help = text.replace("{learners}", ", ".join(METHODS))  # type: ignore[attr-defined]
+        super().format_help(ctx, formatter)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -32,9 +46,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def run(*, debug: bool, **values: Any) -> None:
-        for name, group in groups.items():
-            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
         with _reported(options, debug=debug), _notices():
+            for name, group in groups.items():
+                values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
             function(**values)
 
     parameters = [part for parameter in plain.parameters.values() for part in _expanded(parameter)]

@@ -96,7 +96,7 @@ def _channels(tensors: dict[str, Any], manifest: dict[str, Any]) -> list[dict[st
 
 
 def _member_rows(manifest: dict[str, Any]) -> list[list[str]]:
-    from tsae.nn.options import NetworkOptions
+    from tsae.nn.options import NetworkSpec
 
     rows, n_channels = [], len(manifest["channels"])
     for member, report in zip(manifest["members"], manifest["fit_reports"], strict=True):
@@ -104,7 +104,7 @@ def _member_rows(manifest: dict[str, Any]) -> list[list[str]]:
         rebuilds = "the window" if block is None else f"hidden blocks of {block} rows"
         steps = f"{report['n_steps']:,}, best at {report['best_step']:,}"
         numbers = [str(member["window_size"]), str(member["stride"])]
-        field = NetworkOptions(**member["network"]).receptive_field((member["window_size"], n_channels))
+        field = NetworkSpec(**member["network"]).receptive_field((member["window_size"], n_channels))
         rows.append([*numbers, rebuilds, f"{field} rows", steps, "" if loss is None else f"{loss:.4g}"])
     return rows
 

@@ -14,7 +14,7 @@ from tsae.series.options import Decimal, OnText
 if TYPE_CHECKING:
     from tsae.series.options import ReadOptions
 
-__all__ = ["Exclude", "Json", "Model", "Reading", "Size", "StreamReading", "Table"]
+__all__ = ["Exclude", "Json", "Model", "Reading", "Size", "StreamReading", "Table", "check_budget", "parsed"]
 
 _PANEL = "How the table is read (worked out from the file unless stated)"
 
@@ -110,3 +110,27 @@ class Reading(StreamReading):
     on_text: Annotated[
         OnText | None, _option("--on-text", help="Columns with text: drop leaves them out, error refuses the table.")
     ] = None
+
+
+def parsed(text: str) -> Any:
+    """Read a number, several numbers, or a word.
+
+    >>> parsed("16,64"), parsed("0.5"), parsed("auto")
+    ([16, 64], 0.5, 'auto')
+    """
+    if "," in text:
+        return [parsed(part.strip()) for part in text.split(",")]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def check_budget(threshold: str | None, false_alarm_rate: str | None) -> None:
+    """Refuse an unknown threshold learner and an impossible budget, before anything is read."""
+    from tsae.alarms.thresholds import METHODS, check_threshold  # loads NumPy, which help does without
+
+    learner = METHODS[0] if threshold is None else parsed(threshold)
+    check_threshold(learner, "1%" if false_alarm_rate is None else parsed(false_alarm_rate))

@@ -9,7 +9,7 @@ import typer
 from tsae.cli.console import notice, results
 from tsae.cli.inputs import exclusion_masks, read_input
 from tsae.cli.models import table_detector
-from tsae.cli.options import Exclude, Model, Reading, Table
+from tsae.cli.options import Exclude, Model, Reading, Table, check_budget, parsed
 from tsae.cli.paths import check_outputs
 from tsae.cli.tables import facts_table
 
@@ -24,7 +24,8 @@ def recalibrate(
         str | None,
         typer.Option(
             "--threshold",
-            help="pot, quantile, mad, conformal, spot or dspot; or, by the faults that a --label column marks, "
+            metavar="LEARNER|NUMBER",
+            help="Its learner: {learners}; or the score itself; or, by the faults that a --label column marks, "
             "label_beta (the best F-beta) or label_cost (the least cost).",
             show_default="pot, or with labelled faults label_beta",
         ),
@@ -48,11 +49,15 @@ def recalibrate(
     exclude: Exclude = None,
     reading: Reading,
 ) -> None:
-    """Learn the threshold of a model anew from a table of normal operation, and write it into the model file.
+    """Learn the threshold of a model again, from a table of normal operation, and write it into the model file.
 
-    With `--label COLUMN` the table may hold faults: rows marked 1 are kept apart from normal ones, and choose the
-    threshold unless a learner is stated that needs none.
+    With `--label COLUMN` the table may hold faults, marked 1. They choose the threshold, unless `--threshold` names a
+    learner that needs no labels; normal rows exclude them.
     """
+    from tsae.alarms.thresholds import LABEL_METHODS  # loads NumPy, which help does without
+
+    if threshold not in LABEL_METHODS:
+        check_budget(threshold, false_alarm_rate)
     detector = table_detector(model)
     check_outputs([model], [table, *([] if exclude is None else [exclude])])
     rows = read_input(table, reading)
@@ -62,21 +67,21 @@ def recalibrate(
         list(rows.frames.values()),
         excluded=[masks[entity] for entity in rows.frames],
         labels=None if rows.labels is None else [rows.labels[entity] for entity in rows.frames],
-        threshold=threshold,
+        threshold=None if threshold is None else parsed(threshold),
         false_alarm_rate=false_alarm_rate,
         label_beta=label_beta,
         label_cost=label_cost,
     )
     detector.save(model)
     learned = detector.learned_threshold_
-    how = f"{learned.method}, false alarms {learned.budget}"
-    if learned.false_alarm_rate is None:
-        how = "chosen by the labels" if learned.method == "labels" else learned.method
+    how = {"labels": "chosen by the labels", "fixed": "as stated"}.get(
+        learned.method, f"{learned.method}, false alarms {learned.budget}"
+    )
     clusters = "" if learned.n_clusters is None else f", {learned.n_clusters} independent high runs"
     facts = {
         "model": str(model),
         "threshold": f"{learned.value:.3g}, was {before:.3g} ({how})",
-        "learned from": f"{learned.n_rows:,} rows{clusters}",
+        **({"learned from": f"{learned.n_rows:,} rows{clusters}"} if learned.n_rows else {}),
     }
     results().print(facts_table(facts))
     if learned.note:

@@ -12,7 +12,7 @@ from typing import Any, Self, overload
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import OutlierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -34,114 +34,80 @@ from tsae.detection.inputs import (
 )
 from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
 from tsae.detection.labels.series import tuned_thresholds, with_label_classifier, without_anomalies
-from tsae.detection.parameters.series import series_options
+from tsae.detection.parameters.groups import GroupedParameters
+from tsae.detection.parameters.resolved import series_options
+from tsae.detection.parameters.shared import ARCHITECTURE, HELD_OUT, LABEL_BETA, MAX_FILL, PRESET, THRESHOLD, documented
 from tsae.detection.recalibration import SeriesThresholds
 from tsae.detection.result import Detection
 from tsae.detection.saving import Arrays, pack_codes, package_versions, plain_parameters
 from tsae.fitting.calibration import held_out_scores
 from tsae.fitting.training_rows import used_spans
 from tsae.model.fitted import FittedModel
+from tsae.nn.options import NetworkOptions
 from tsae.scoring.whole_series import score_grid
 from tsae.series.clock import infer_clock
 from tsae.series.grid import GridSeries
 from tsae.store import write_model
+from tsae.training.options import TrainingOptions
 
 __all__ = ["AnomalyDetector"]
 
 FloatArray = NDArray[np.float64]
 
 
-class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, BaseEstimator):  # type: ignore[misc]
+@documented
+class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, GroupedParameters):  # type: ignore[misc]
     """Learn what normal rows of a sensor table look like, and flag rows that an autoencoder cannot rebuild.
 
     Tables are numpy arrays or DataFrames `(n_timesteps, n_channels)`, or a list of them for a fleet. NaN means
     "not measured" and is masked. A DataFrame with a time index is laid out on its clock: gaps of up to `max_fill`
     rows are bridged, longer ones split the series.
 
+    Only the members that rebuild windows follow `architecture`, `latent_dim`, `score_by` and `network`. By default
+    about half of the members predict hidden blocks instead. Their networks are fixed, and only `max_steps` and a part
+    of `training` apply to them. With preset="alone", or a `window_size` other than "auto", there are none of these.
+
     Parameters
     ----------
     preset : {"alone", "fast", "balanced", "best"}
-        Which members stand behind the score when `window_size` is "auto": "alone" has networks that rebuild windows,
-        "balanced" adds networks that predict hidden blocks of a window from the rest, "fast" has both kinds, trains the
-        first for a third of the steps and keeps the second linear; "best" is "balanced" with networks of a second
-        architecture beside those that rebuild windows, at two and a half times the cost: it gains where the two see
-        different faults, and in mean over real series is a tie.
-    architecture : {"dense", "conv", "transformer"}
-        Kind of the encoder/decoder pair.
+        Which networks, the *members*, make the score. "alone" has networks that rebuild windows. "balanced" adds
+        networks that predict hidden blocks of a window from the rest, if `window_size` is "auto". "fast" has both,
+        trains the first for a third of the steps and keeps the second linear. "best" adds to "balanced" networks of a
+        second architecture, at two and a half times the cost; on average over real series it is not better.
+    {architecture}
     window_size : "auto", int or list of int
-        Rows a window, at least 4; several make as many members behind one score. "auto" takes 16 and 64, for one
-        channel also 100, shorter ones for short series.
+        Rows per window, at least 4; each of several makes a member. "auto" takes 16 and 64, for a single channel also
+        100, and shorter ones for short series.
     latent_dim : "auto" or int
-        Length of the code. "auto" takes as many principal components as explain 95 % of the windows' variance for
+        Length of the code. "auto" takes as many principal components as explain 95 % of the variance of the windows for
         the linear path, and 16 numbers for the network beside it.
-    linear_path : bool
-        Add the network's output to a principal-component reconstruction, so that it only learns the rest.
-    hidden, decoder_hidden : tuple of int or None
-        Widths of the dense encoder's layers, and of the decoder's. `None` takes them from the window, and mirrors them.
-    n_blocks, width, n_heads, kernel_size : int
-        Strided stages (conv) or stacked blocks (transformer); channels of the first stage or numbers a token; attention
-        heads (transformer); time steps of a kernel (conv).
-    activation : {"auto", "gelu", "relu", "tanh", "sigmoid", "silu"}
-        Of the hidden layers; "auto" takes "gelu", and "sigmoid" with pre-training.
-    dropout : float
-        Share of hidden units dropped in training.
-    bottleneck : {"deterministic", "gaussian"}
-        "gaussian" makes the autoencoder variational.
-    kl_weight, kl_warm_up : "auto" or float, float
-        Weight of its KL divergence, and share of the steps over which it rises from 0. "auto" takes 1 for
-        loss="gaussian" and 0.05 otherwise; with "l2" it is twice the variance of the noise.
-    corruption : None, "gaussian", "mask_points", "mask_channels", "mask_blocks" or "salt_pepper"
-        What is done to inputs in training while the target stays clean (a denoising autoencoder).
-    corruption_level : float
-        Standard deviation of the noise, or share of hidden entries.
-    loss : {"l2", "l1", "huber", "gaussian"}
-        What the network minimises. (A Bernoulli likelihood needs values in [0, 1]; sensors are standardised.)
-    variance : "learned" or float
-        Of loss="gaussian": learned for every value, or fixed, 1 being a channel's own variance.
-    sparsity, contraction : float
-        Weights of the mean absolute code, and of the squared norm of the encoder's Jacobian.
-    pretraining : {None, "rbm"}
-        "rbm" starts a dense network, without linear path, from a stack of restricted Boltzmann machines.
-    rbm : dict or None
-        How these are trained: `n_steps` (else `max_steps`, or 1000), `n_gibbs` (the k of CD-k), `persistent`,
-        `momentum`, `weight_decay`, `learning_rate`, `batch_size`; see `tsae.nn.rbm_options`.
-    score_by : {"auto", "error", "probability", "elbo", "masked"}
-        What is anomalous in a window rebuilt as a whole: the squared error; improbability under `loss`; the negative
-        evidence lower bound; the error where masks as in `corruption` hide the entry. "auto": "elbo" if variational,
-        else "error".
-    n_samples : int
-        Draws from the posterior for a variational "probability" or "elbo", or least masks.
     max_steps : "auto" or int
-        Most training steps a member; early stopping may end before.
-    batch_size : int
-        Windows a step.
-    learning_rate : float
-        Peak of the one-cycle schedule.
+        Most training steps per member; early stopping may end before.
+    {network}
+    {training}
+    score_by : {"auto", "error", "probability", "elbo", "masked"}
+        What is anomalous in a window that is rebuilt as a whole: the squared error; the negative log-likelihood under
+        the loss; the negative evidence lower bound; the error of entries that the masks of `corruption` hide. "auto"
+        takes "elbo" for a variational network, else "error".
     held_out : float
-        Share of the training rows, the last in time, that no network is trained on: they choose the weights, the
-        scale of the score and the threshold.
+        Share of the training rows, the last in time, that no network is trained on. They choose the weights, the scale
+        of the score and the threshold.
     robust : bool
-        Leave out training rows that are likely to be faulty (`rejected_`), if the table may hold unlabelled faults.
-    threshold : {"pot", "quantile", "mad", "conformal", "spot", "dspot"} or float
-        How the threshold is learned, or the threshold itself.
+        Leave out training rows that are likely to be faulty (`rejected_`), for tables that may hold unknown faults.
+    {threshold}
     false_alarm_rate : float or str
         The budget of false alarms. A count, such as "1/week" or "2 per 10000 rows", is one of alarms: runs of flagged
         rows. A share, such as 0.001 or "0.1%", is one of flagged rows; `detect` keeps it on the unsmoothed score.
     label_classifier : bool
-        Whether `labels` given to `fit` train a small classifier on codes and errors too, whose evidence −log(1 − p)
+        Whether `labels` given to `fit` also train a small classifier on codes and errors, whose evidence −log(1 − p)
         joins the score. Such a detector scores tables, not streams.
-    label_beta : float
-        Labels choose the threshold with the best F-beta: recall counts as much as `label_beta`² times precision.
-    label_cost : float or None
-        Cost of a missed anomaly in false alarms; labels then choose the threshold that costs least, instead.
+    {label_beta}
+    {label_cost}
     lag : "auto" or int
         Rows after a row that its score may depend on; 0 answers at once. "auto" takes all that helps (`lag_`).
     max_fill : int
         Longest gap, in rows, that windows may cross.
-    accelerator, devices, precision
-        Passed to Lightning's `Trainer`.
-    random_state : int, RandomState instance or None
-        Source of all randomness; the same number gives the same model on the same machine.
+    {random_state}
 
     Attributes
     ----------
@@ -180,66 +146,42 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, BaseEstimator)
     def __init__(
         self,
         *,
-        preset: str = "balanced",
-        architecture: str = "dense",
+        preset: str = PRESET,
+        architecture: str = ARCHITECTURE,
         window_size: str | int | Sequence[int] = "auto",
         latent_dim: str | int = "auto",
-        linear_path: bool = True,
-        hidden: Sequence[int] | None = None,
-        decoder_hidden: Sequence[int] | None = None,
-        n_blocks: int = 2,
-        width: int = 32,
-        n_heads: int = 4,
-        kernel_size: int = 5,
-        activation: str = "auto",
-        dropout: float = 0.0,
-        bottleneck: str = "deterministic",
-        kl_weight: str | float = "auto",
-        kl_warm_up: float = 0.3,
-        corruption: str | None = None,
-        corruption_level: float = 0.1,
-        loss: str = "l2",
-        variance: str | float = "learned",
-        sparsity: float = 0.0,
-        contraction: float = 0.0,
-        pretraining: str | None = None,
-        rbm: Mapping[str, Any] | None = None,
-        score_by: str = "auto",
-        n_samples: int = 8,
         max_steps: str | int = "auto",
-        batch_size: int = 128,
-        learning_rate: float = 2e-3,
-        held_out: float = 0.15,
+        network: NetworkOptions | Mapping[str, Any] | None = None,
+        training: TrainingOptions | Mapping[str, Any] | None = None,
+        score_by: str = "auto",
+        held_out: float = HELD_OUT,
         robust: bool = False,
-        threshold: str | float = "pot",
+        threshold: str | float = THRESHOLD,
         false_alarm_rate: float | str = "1 per 10000 rows",
         label_classifier: bool = False,
-        label_beta: float = 1.0,
+        label_beta: float = LABEL_BETA,
         label_cost: float | None = None,
         lag: str | int = "auto",
-        max_fill: int = 3,
-        accelerator: str = "cpu",
-        devices: int = 1,
-        precision: str = "32-true",
+        max_fill: int = MAX_FILL,
         random_state: Any = None,
     ) -> None:
-        self.preset, self.architecture, self.window_size = preset, architecture, window_size
-        self.latent_dim, self.linear_path = latent_dim, linear_path
-        self.hidden, self.decoder_hidden = hidden, decoder_hidden
-        self.n_blocks, self.width, self.n_heads, self.kernel_size = n_blocks, width, n_heads, kernel_size
-        self.activation, self.dropout = activation, dropout
-        self.bottleneck, self.kl_weight, self.kl_warm_up = bottleneck, kl_weight, kl_warm_up
-        self.corruption, self.corruption_level = corruption, corruption_level
-        self.loss, self.variance, self.sparsity, self.contraction = loss, variance, sparsity, contraction
-        self.pretraining, self.rbm, self.score_by, self.n_samples = pretraining, rbm, score_by, n_samples
-        self.max_steps, self.batch_size, self.learning_rate = max_steps, batch_size, learning_rate
-        self.held_out, self.robust = held_out, robust
+        self.preset = preset
+        self.architecture = architecture
+        self.window_size = window_size
+        self.latent_dim = latent_dim
+        self.max_steps = max_steps
+        self.network = network
+        self.training = training
+        self.score_by = score_by
+        self.held_out = held_out
+        self.robust = robust
         self.threshold = threshold
         self.false_alarm_rate = false_alarm_rate
-        self.label_classifier, self.label_beta, self.label_cost = label_classifier, label_beta, label_cost
+        self.label_classifier = label_classifier
+        self.label_beta = label_beta
+        self.label_cost = label_cost
         self.lag = lag
         self.max_fill = max_fill
-        self.accelerator, self.devices, self.precision = accelerator, devices, precision
         self.random_state = random_state
 
     def fit(
@@ -278,7 +220,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, BaseEstimator)
         from tsae.fitting.build import fit_model  # loads Lightning, which scoring does without
 
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        options = series_options(self.get_params(), seed=seed)
+        options = series_options(self.get_params(deep=False), seed=seed)
         tuning = check_label_parameters(self.label_classifier, self.label_beta, self.label_cost)
         entities, is_fleet = checked_entities(self, X, excluded, reset=True)
         period = infer_clock(entities[0].index).period
@@ -408,7 +350,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, BaseEstimator)
         model = self.model_.pack(tensors)
         manifest = {
             "kind": "AnomalyDetector",
-            "parameters": plain_parameters(self.get_params()),
+            "parameters": plain_parameters(self),
             "named_channels": hasattr(self, "feature_names_in_"),
             **model,
             "fitted": model["fitted"] | {"rejected_": self.rejected_},

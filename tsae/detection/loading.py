@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tsae.detection.detector import AnomalyDetector
+from tsae.detection.parameters.groups import in_groups
 from tsae.detection.saving import Arrays, fit_report, unpack_codes
 from tsae.model.fitted import FittedModel
 from tsae.model.packing import reading_parts
@@ -34,7 +35,7 @@ def load(path: str | os.PathLike[str]) -> AnomalyDetector | ImageAnomalyDetector
 
 
 def _series_detector(tensors: Arrays, manifest: Mapping[str, Any]) -> AnomalyDetector:
-    detector = AnomalyDetector(**manifest["parameters"])
+    detector = AnomalyDetector(**in_groups(manifest["parameters"]))
     detector.model_ = FittedModel.unpack(tensors, manifest)
     detector.n_features_in_ = len(detector.model_.channels)
     if manifest["named_channels"]:
@@ -50,7 +51,7 @@ def _image_detector(tensors: Arrays, manifest: Mapping[str, Any]) -> ImageAnomal
     from tsae.detection.images.detector import ImageAnomalyDetector  # loads torch, which scoring tables does without
     from tsae.detection.images.saving import unpack_image_model
 
-    detector = ImageAnomalyDetector(**manifest["parameters"])
+    detector = ImageAnomalyDetector(**in_groups(manifest["parameters"]))
     detector.model_ = unpack_image_model(tensors, manifest, local_score=detector.local_score)
     detector.codes_ = unpack_codes(manifest["codes"], tensors)
     detector.data_hash_ = manifest["data_hash"]

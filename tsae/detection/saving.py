@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tsae.checks import plain
 from tsae.detection.codes.bottleneck import BottleneckFacts
 from tsae.detection.codes.cloud import CodeCloud, CodeFacts, Compression
+from tsae.detection.parameters.groups import GroupedParameters
 from tsae.training.report import FitReport
 
 __all__ = [
@@ -28,13 +29,16 @@ _PACKAGES = ("tsae", "torch", "pytorch-lightning", "numpy", "pandas", "scikit-le
 
 
 def package_versions() -> dict[str, str]:
-    """What a model was fitted with."""
+    """Return the versions of the packages that a model is fitted with."""
     return {name: version(name) for name in _PACKAGES}
 
 
-def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as JSON knows them; a random generator cannot be kept and becomes `None`."""
-    values = {name: plain(value) for name, value in parameters.items()}
+def plain_parameters(detector: GroupedParameters) -> dict[str, Any]:
+    """Return the parameters of a detector as JSON values; a random generator cannot be kept and becomes `None`."""
+    values = {
+        name: plain(asdict(value) if is_dataclass(value) and not isinstance(value, type) else value)
+        for name, value in detector.get_params(deep=False).items()
+    }
     if not isinstance(values["random_state"], int):
         values["random_state"] = None
     return values
@@ -54,7 +58,7 @@ def pack_codes(codes: CodeFacts, tensors: Arrays) -> dict[str, Any]:
 
 
 def unpack_codes(facts: Mapping[str, Any], tensors: Arrays) -> CodeFacts:
-    """What `pack_codes` has packed."""
+    """Restore what `pack_codes` packed."""
     cloud = None
     if "codes.cloud.weights" in tensors:
         cloud = CodeCloud(*(tensors[f"codes.cloud.{name}"] for name in ("weights", "means", "factors")))

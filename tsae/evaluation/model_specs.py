@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from tsae.detection.parameters.groups import in_groups
 from tsae.detection.parameters.recipes import RECIPES, recipe
 from tsae.errors import ParameterError
 from tsae.evaluation.baselines import PcaWindows, RandomScore, ZScore
@@ -28,7 +29,7 @@ _CALL = re.compile(r"(?P<name>[\w.-]+)\s*(\((?P<arguments>.*)\))?", re.DOTALL)
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What stands behind the text; made by `parse_model`, small enough to send to another process."""
+    """A detector that a text describes; made by `parse_model`, small enough to send to another process."""
 
     label: str
     """The text in one spelling, under which results are kept."""
@@ -58,7 +59,7 @@ class ModelSpec:
         ParameterError
             If the name cannot be imported or does not take the parameters.
         """
-        stated = {**_OWN.get(self.name, {}), **self.parameters}
+        stated = in_groups(_OWN[self.name], self.parameters) if self.is_own else dict(self.parameters)
         if self.takes_seed:
             stated["random_state"] = seed
         try:
@@ -93,7 +94,7 @@ def parse_model(text: str) -> ModelSpec:
     text : str
         A preset, a kind of autoencoder (see `tsae.recipe`) or `AnomalyDetector`, a baseline (random, zscore,
         pca-windows), or the import path of a class, or of a function that makes a detector, with keyword arguments in
-        brackets.
+        brackets. Options of `network` and `training` go by their own names too: `deep(hidden=[64, 32])`.
 
     Raises
     ------

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from tsae.errors import DataError
 from tsae.fitting.blame import fit_blame
 from tsae.fitting.fit_rows import FitRows, lay_out_rows, window_starts
-from tsae.fitting.options import ModelOptions
+from tsae.fitting.options import SeriesOptions
 from tsae.fitting.plan import MemberPlan, plan_members
-from tsae.fitting.pretraining import deep_options, pretrain
+from tsae.fitting.pretraining import deep_spec, pretrain
 from tsae.fitting.scales import fit_scales
 from tsae.fitting.switches import fit_switches
 from tsae.fitting.training_rows import Span
@@ -26,7 +26,7 @@ from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
 from tsae.nn.masked import MaskedAutoEncoder, fit_block_predictor
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.scoring.ensemble import Ensemble
 from tsae.scoring.formula import Formula
 from tsae.scoring.member import Member
@@ -37,18 +37,18 @@ from tsae.training.fit import fit_network
 from tsae.training.objectives import masked_loss, reconstruction_loss
 from tsae.training.report import FitReport
 
-__all__ = ["fit_model"]
+__all__ = ["fit_model", "masked_model"]
 
 _WINDOWS_AT_ONCE = 256
 _MOST_WINDOWS = 3000  # for the closed-form parts
 _MASKED_HIDDEN = 256
 _MASKED_WEIGHT_DECAY = 1e-3
-_MOST_WINDOWS_OF_MACHINES = 10_000
-_MOST_NUMBERS_OF_MACHINES = 2**24  # in these windows: 64 MB
+_MOST_WINDOWS_OF_RBMS = 10_000
+_MOST_NUMBERS_OF_RBMS = 2**24  # in these windows: 64 MB
 _CODE = 16  # nonlinear code length beside a linear path
 
 
-def fit_model(spans: Sequence[Span], options: ModelOptions, *, random_state: int) -> tuple[Ensemble, list[FitReport]]:
+def fit_model(spans: Sequence[Span], options: SeriesOptions, *, random_state: int) -> tuple[Ensemble, list[FitReport]]:
     """Fit scaler, members and scales."""
     scaler = fit_channels(np.concatenate([span.values for span in spans]) if len(spans) > 1 else spans[0].values)
     rows = lay_out_rows(spans, scaler)
@@ -71,7 +71,7 @@ def fit_model(spans: Sequence[Span], options: ModelOptions, *, random_state: int
 
 
 def fit_member(
-    rows: FitRows, plan: MemberPlan, options: ModelOptions, *, random_state: int
+    rows: FitRows, plan: MemberPlan, options: SeriesOptions, *, random_state: int
 ) -> tuple[Member, FitReport]:
     """Train one member's network on the earlier rows and learn its scales on the held-out ones."""
     size = plan.window_size
@@ -82,24 +82,25 @@ def fit_member(
     training = WindowSource(rows.values, rows.observed, starts, size)
     held_out = WindowSource(rows.values, rows.observed, held_out_starts, size) if len(held_out_starts) else None
     fit = _fit_plain if plan.block is None else _fit_masked
-    model, network_options, report = fit(training, held_out, plan, options, random_state)
+    model, spec, report = fit(training, held_out, plan, options, random_state)
     settled, immediate = fit_scales(model, rows, plan)
-    return Member(model, network_options, size, plan.n_last, plan.stride, settled, immediate), report
+    return Member(model, spec, size, plan.n_last, plan.stride, settled, immediate), report
 
 
 def _fit_plain(
-    training: WindowSource, held_out: WindowSource | None, plan: MemberPlan, options: ModelOptions, random_state: int
-) -> tuple[WindowModel, NetworkOptions, FitReport]:
+    training: WindowSource, held_out: WindowSource | None, plan: MemberPlan, options: SeriesOptions, random_state: int
+) -> tuple[WindowModel, NetworkSpec, FitReport]:
     """An autoencoder that rebuilds windows."""
-    options = _of_architecture(options, plan.architecture)
+    if plan.architecture is not None:
+        options = replace(options, network=options.network.of_architecture(plan.architecture), pretraining=None)
     path, code = _linear_path(training, options)
-    network_options = replace(options.network, latent_dim=code)
+    spec = replace(options.network, latent_dim=code)
     shape = (plan.window_size, training.values.shape[1])
     if options.pretraining == "rbm":
-        network_options = deep_options(network_options, shape)
-    network = _seeded_network(network_options, shape, random_state, linear_path=path)
+        spec = deep_spec(spec, shape)
+    network = _seeded_network(spec, shape, random_state, linear_path=path)
     if options.pretraining == "rbm":
-        _pretrain(network, network_options, training, plan, options, random_state)
+        _pretrain(network, spec, training, plan, options, random_state)
     training_options = replace(options.training, max_steps=plan.max_steps)
     report = fit_network(
         network,
@@ -111,32 +112,24 @@ def _fit_plain(
         keep_initial=options.pretraining is not None,
     )
     lowest = _lowest(network.eval(), options.judge, training)
-    return ReconstructionModel(TorchNetwork(network, shape), options.judge, lowest), network_options, report
-
-
-def _of_architecture(options: ModelOptions, architecture: str | None) -> ModelOptions:
-    """Options for a network of another architecture: layers and pre-training were not stated for it."""
-    if architecture is None:
-        return options
-    network = replace(options.network, architecture=architecture, hidden=None, decoder_hidden=None)  # type: ignore[arg-type]
-    return replace(options, network=network, pretraining=None)
+    return ReconstructionModel(TorchNetwork(network, shape), options.judge, lowest), spec, report
 
 
 def _pretrain(
     network: AutoEncoder,
-    network_options: NetworkOptions,
+    spec: NetworkSpec,
     training: WindowSource,
     plan: MemberPlan,
-    options: ModelOptions,
+    options: SeriesOptions,
     random_state: int,
 ) -> None:
-    """Start from a stack of machines that has seen windows evenly spread over the training rows."""
+    """Start from a stack of RBMs that has seen windows evenly spread over the training rows."""
     width = plan.window_size * training.values.shape[1]
-    n_windows = max(1, min(_MOST_WINDOWS_OF_MACHINES, _MOST_NUMBERS_OF_MACHINES // width))
+    n_windows = max(1, min(_MOST_WINDOWS_OF_RBMS, _MOST_NUMBERS_OF_RBMS // width))
     windows = training.take(_evenly(len(training), n_windows)).inputs
     stated = {} if options.max_steps == "auto" else {"n_steps": plan.max_steps}
-    machines = {**stated, **options.machines}
-    pretrain(network, network_options, windows, visible="gaussian", machines=machines, random_state=random_state)
+    rbm = {**stated, **options.rbm}
+    pretrain(network, spec, windows, visible="gaussian", rbm=rbm, random_state=random_state)
 
 
 @torch.inference_mode()
@@ -150,20 +143,20 @@ def _lowest(network: AutoEncoder, judge: Judge, training: WindowSource) -> NDArr
 
 
 def _fit_masked(
-    training: WindowSource, held_out: WindowSource | None, plan: MemberPlan, options: ModelOptions, random_state: int
-) -> tuple[WindowModel, NetworkOptions, FitReport]:
+    training: WindowSource, held_out: WindowSource | None, plan: MemberPlan, options: SeriesOptions, random_state: int
+) -> tuple[WindowModel, NetworkSpec, FitReport]:
     """A masked autoencoder; it stays linear where the network does not help on the held-out rows."""
     n_channels = training.values.shape[1]
     width = plan.window_size * n_channels
     sample = _evenly(len(training), _MOST_WINDOWS)
     batches = (training.take(part).inputs for part in torch.split(sample, _WINDOWS_AT_ONCE))
     linear = fit_block_predictor(batches, n_channels, block=cast(int, plan.block))
-    network_options = NetworkOptions(
+    spec = NetworkSpec(
         hidden=(_MASKED_HIDDEN if width > 16 else _MASKED_HIDDEN // 2,), latent_dim=_CODE if width < 700 else 2 * _CODE
     )
     if not plan.max_steps or held_out is None:
-        return _masked_model(MaskedAutoEncoder(linear)), network_options, FitReport(0, 0, None, ())
-    inner = _seeded_network(network_options, (plan.window_size, n_channels + 1), random_state, zero_output=True)
+        return masked_model(MaskedAutoEncoder(linear)), spec, FitReport(0, 0, None, ())
+    inner = _seeded_network(spec, (plan.window_size, n_channels + 1), random_state, zero_output=True)
     masked = MaskedAutoEncoder(linear, inner)
     report = fit_network(
         masked,
@@ -176,10 +169,10 @@ def _fit_masked(
     )
     if report.best_step == 0:
         masked = MaskedAutoEncoder(linear)
-    return _masked_model(masked), network_options, report
+    return masked_model(masked), spec, report
 
 
-def _masked_model(network: MaskedAutoEncoder) -> MaskedModel:
+def masked_model(network: MaskedAutoEncoder) -> MaskedModel:
     """The model that a fitted masked autoencoder makes."""
     linear = network.linear
     centre, operator, variance = (part.numpy() for part in (linear.centre, linear.operator, linear.variance))
@@ -189,10 +182,10 @@ def _masked_model(network: MaskedAutoEncoder) -> MaskedModel:
     return MaskedModel(LinearBlocks(centre, operator, variance, linear.block), inner)
 
 
-def _seeded_network(options: NetworkOptions, shape: tuple[int, ...], random_state: int, **paths: Any) -> AutoEncoder:
+def _seeded_network(spec: NetworkSpec, shape: tuple[int, ...], random_state: int, **paths: Any) -> AutoEncoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
-        return build_autoencoder(options, shape, **paths)
+        return build_autoencoder(spec, shape, **paths)
 
 
 def _evenly(n_all: int, n_wanted: int) -> torch.Tensor:
@@ -200,7 +193,7 @@ def _evenly(n_all: int, n_wanted: int) -> torch.Tensor:
     return torch.linspace(0, n_all - 1, min(n_wanted, n_all)).round().long()
 
 
-def _linear_path(source: WindowSource, options: ModelOptions) -> tuple[LinearPath | None, int]:
+def _linear_path(source: WindowSource, options: SeriesOptions) -> tuple[LinearPath | None, int]:
     """The linear path and the length of the nonlinear code beside it."""
     wanted = options.latent_dim
     code = _CODE if isinstance(wanted, str) else wanted

@@ -1,4 +1,4 @@
-"""What a detector's parameters come to."""
+"""Resolved options of a fit: how networks are made, trained and used."""
 
 from __future__ import annotations
 
@@ -7,24 +7,38 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tsae.networks.criterion import Judge
-from tsae.nn.options import NetworkOptions
-from tsae.training.options import TrainingOptions
+from tsae.nn.options import NetworkSpec
+from tsae.training.options import TrainingSpec
 
-__all__ = ["ModelOptions"]
+__all__ = ["FitOptions", "ImageOptions", "SeriesOptions"]
 
 
-@dataclass(frozen=True)
-class ModelOptions:
-    """How the members of a detector are made and trained."""
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """Options that series and images share."""
 
-    network: NetworkOptions
-    training: TrainingOptions
+    network: NetworkSpec
+    """Its code length is not yet known."""
+    training: TrainingSpec
     judge: Judge
-    window_size: str | int | Sequence[int]
-    latent_dim: str | int
-    max_steps: str | int
+    latent_dim: int | Literal["auto"]
     linear_path: bool
-    preset: str
     pretraining: Literal["rbm"] | None
-    machines: Mapping[str, Any]
-    """What is stated of the training of restricted Boltzmann machines, by the names of `RBMOptions`."""
+    rbm: Mapping[str, Any]
+    """Options for the training of RBMs, by the names of `RBMOptions`; the others keep their defaults."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesOptions(FitOptions):
+    """Options of the members of an `AnomalyDetector`."""
+
+    preset: str
+    window_size: int | Sequence[int] | Literal["auto"]
+    max_steps: int | Literal["auto"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions(FitOptions):
+    """Options of the autoencoder of an `ImageAnomalyDetector`."""
+
+    local_score: bool

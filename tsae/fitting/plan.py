@@ -1,4 +1,4 @@
-"""What "auto" means: members, window lengths, strides and steps from the size of the series alone."""
+"""Plan of the members: window lengths, strides and steps, from the size of the series alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
-from tsae.errors import DataError, ParameterError
+from tsae.errors import DataError
+from tsae.nn.architectures import ARCHITECTURES, WIDE
 
 __all__ = ["PRESETS", "SHORTEST_WINDOW", "MemberPlan", "plan_members"]
 
@@ -17,16 +18,13 @@ _LENGTHS = (16, 64)
 _LENGTH_ONE_CHANNEL = 100  # one channel alone says more in a longer window
 _LONG_LENGTH_ONE_CHANNEL = 400  # of a member that stays linear
 _BLOCKS_OF_LONG = 6
-_WIDE = 700  # numbers in a window from which steps and strides are cut to keep the cost down
-_NARROW = 256  # numbers in a window up to which a convolution costs little
 _FAST = 1 / 3  # of the training steps
-_BESIDE = {"dense": "conv", "conv": "dense", "transformer": "conv"}
 _WIDEST_MASKED = 3000  # the operator of a masked member grows with the square of the window's numbers
 
 
 @dataclass(frozen=True)
 class MemberPlan:
-    """What one member is and what it may cost."""
+    """Plan of one member: its windows, its network and its cost."""
 
     window_size: int
     stride: int
@@ -37,7 +35,7 @@ class MemberPlan:
     block: int | None = None
     """Rows a hidden block of a masked member; `None` for a member that rebuilds the window."""
     architecture: str | None = None
-    """Of a member that is of another architecture than the one asked for."""
+    """The member's architecture, if it is not the one asked for."""
 
 
 def plan_members(
@@ -65,8 +63,6 @@ def plan_members(
     n_channels
         Channels that the network sees.
     """
-    if preset not in PRESETS:
-        raise ParameterError(f"`preset` (={preset!r}) is unknown; choose one of {', '.join(PRESETS)}")
     if window_size == "auto":
         most = max(SHORTEST_WINDOW, min(max(8, n_rows // 8), longest_run // 2))
         lengths = [*_LENGTHS, *([_LENGTH_ONE_CHANNEL] if n_channels == 1 else [])]
@@ -83,7 +79,7 @@ def plan_members(
     own = partial(_rebuilding, n_channels=n_channels, max_steps=max_steps, share=_FAST if fast else 1.0)
     plans = [own(size, architecture) for size in sizes]
     if preset == "best":
-        other = _BESIDE[architecture]
+        other = ARCHITECTURES[architecture].beside
         plans += [replace(own(size, other), architecture=other) for size in sizes]
     if window_size == "auto" and preset != "alone":
         steps = 0 if fast else max_steps
@@ -94,31 +90,20 @@ def plan_members(
 
 
 def _rebuilding(size: int, architecture: str, *, n_channels: int, max_steps: str | int, share: float) -> MemberPlan:
-    wide = size * n_channels >= _WIDE
+    wide = size * n_channels >= WIDE
     steps = 200 if wide else 300 if size <= 16 else 600
     return MemberPlan(
         size,
-        stride=_stride(size, architecture, n_channels=n_channels),
+        stride=ARCHITECTURES[architecture].stride(size, n_channels),
         n_last=max(1, size // 4),
         max_steps=round(share * steps) if isinstance(max_steps, str) else max_steps,
     )
 
 
-def _stride(size: int, architecture: str, *, n_channels: int) -> int:
-    """Rows between windows.
-
-    With several channels, errors averaged over every third or fourth part of a window detect as well as over all; a
-    narrow series such as an electrocardiogram needs a window at every row.
-    """
-    if architecture == "conv":
-        return max(1, size // 3) if size * n_channels >= _NARROW else 1
-    return max(1, size // 4) if size * n_channels >= _WIDE else 1
-
-
 def _masked(size: int, n_channels: int, max_steps: str | int) -> MemberPlan:
     block = max(1, size // (4 if size <= 32 else 8 if size < 100 else 5))
     size = size // block * block
-    wide = size * n_channels >= _WIDE
+    wide = size * n_channels >= WIDE
     steps = 300 if wide else 400 if size <= 16 else 800
     return MemberPlan(
         size,

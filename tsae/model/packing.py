@@ -17,7 +17,7 @@ from tsae.errors import ModelFileError
 from tsae.networks.criterion import Judge
 from tsae.networks.network import Graph
 from tsae.networks.stored_network import StoredNetwork
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.scoring.blame import BlameModel
 from tsae.scoring.classifier import labelled_arrays, labelled_of
 from tsae.scoring.ensemble import Ensemble
@@ -138,7 +138,7 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
 
 
 def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Member:
-    options = NetworkOptions(**facts["network"])
+    options = NetworkSpec(**facts["network"])
     settled, immediate = (
         _unpack_scale(facts["scales"][kind], f"{prefix}{kind}.", tensors) for kind in ("settled", "immediate")
     )
@@ -157,7 +157,7 @@ def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Membe
 
 
 def _unpack_masked(
-    options: NetworkOptions, shape: tuple[int, int], state: Arrays, graphs: dict[str, Graph], *, block: int
+    options: NetworkSpec, shape: tuple[int, int], state: Arrays, graphs: dict[str, Graph], *, block: int
 ) -> MaskedModel:
     centre, operator, variance = (state.pop(f"linear.{name}") for name in ("centre", "operator", "variance"))
     linear = LinearBlocks(centre, operator, variance, block)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tsae.networks.criterion import Judge
 from tsae.networks.network import BATCH, Graph, singly
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 
 if TYPE_CHECKING:
     from tsae.networks.torch_network import TorchNetwork
@@ -45,7 +45,7 @@ class StoredNetwork:
 
     def __init__(
         self,
-        options: NetworkOptions,
+        options: NetworkSpec,
         shape: tuple[int, int],
         state: Mapping[str, Array],
         graphs: Mapping[str, Graph],

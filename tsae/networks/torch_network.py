@@ -18,7 +18,7 @@ from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath
 from tsae.nn.masked import hide_each_block
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 
 __all__ = ["TorchNetwork", "rebuild_autoencoder"]
 
@@ -72,7 +72,7 @@ class TorchNetwork:
         return graphs_of(self.module, self._shape, self._block)
 
 
-def rebuild_autoencoder(options: NetworkOptions, shape: tuple[int, ...], state: dict[str, torch.Tensor]) -> AutoEncoder:
+def rebuild_autoencoder(options: NetworkSpec, shape: tuple[int, ...], state: dict[str, torch.Tensor]) -> AutoEncoder:
     """The autoencoder that had this state; `shape` is that of one input. Draws from torch's global generator.
 
     Raises

@@ -16,7 +16,7 @@ __all__ = ["AutoEncoder", "Latent", "Reconstruction"]
 
 
 class Reconstruction(NamedTuple):
-    """What an autoencoder returns, in training and in evaluation alike."""
+    """The output of an autoencoder, the same type in training and in evaluation."""
 
     mean: Tensor
     """The reconstruction, shaped like the input."""
@@ -70,7 +70,7 @@ class AutoEncoder(nn.Module):
 
     @property
     def n_linear(self) -> int:
-        """How many leading coordinates of a code belong to the linear path."""
+        """Number of leading coordinates of a code that belong to the linear path."""
         return 0 if self.linear_path is None else self.linear_path.n_components
 
     def latent(self, inputs: Tensor) -> Latent:

@@ -13,7 +13,7 @@ __all__ = ["Deterministic", "Gaussian", "Latent"]
 
 
 class Latent(NamedTuple):
-    """What a bottleneck returns. `code` is what the decoder sees, `(batch, latent_dim)`."""
+    """The output of a bottleneck. The decoder sees `code`, `(batch, latent_dim)`."""
 
     code: Tensor
     mean: Tensor

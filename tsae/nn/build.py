@@ -1,4 +1,4 @@
-"""From options and the shape of an input to an autoencoder."""
+"""From a network's description and the shape of an input to an autoencoder."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import Any
 from torch import nn
 
 from tsae.errors import ParameterError
+from tsae.nn.architectures import ARCHITECTURES
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.bottleneck import Deterministic, Gaussian
-from tsae.nn.conv import ConvDecoder, ConvEncoder
 from tsae.nn.corruption import GaussianNoise, Masking, SaltAndPepper
-from tsae.nn.dense import DenseDecoder, DenseEncoder
 from tsae.nn.linear import LinearPath
-from tsae.nn.options import Activation, NetworkOptions
-from tsae.nn.transformer import TransformerDecoder, TransformerEncoder
+from tsae.nn.options import Activation, NetworkSpec
 
 __all__ = ["build_autoencoder"]
 
@@ -29,17 +27,17 @@ _ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
 
 
 def build_autoencoder(
-    options: NetworkOptions,
+    spec: NetworkSpec,
     input_shape: tuple[int, ...],
     *,
     linear_path: LinearPath | None = None,
     zero_output: bool = False,
 ) -> AutoEncoder:
-    """Join the parts that `options` name.
+    """Join the parts that `spec` names.
 
     Parameters
     ----------
-    options
+    spec
         What the network is made of.
     input_shape
         `(time, channels)` for series windows, `(channels, height, width)` for images.
@@ -57,50 +55,39 @@ def build_autoencoder(
     Raises
     ------
     ParameterError
-        If the shape fits no network, or the options clash with it or with the linear path.
+        If the shape fits no network, or `spec` clashes with it or with the linear path.
 
     Examples
     --------
     >>> import torch
-    >>> model = build_autoencoder(NetworkOptions(architecture="conv", latent_dim=3), (33, 2))
+    >>> model = build_autoencoder(NetworkSpec(architecture="conv", latent_dim=3), (33, 2))
     >>> model(torch.zeros(5, 33, 2)).mean.shape, model.encode(torch.zeros(5, 33, 2)).shape
     (torch.Size([5, 33, 2]), torch.Size([5, 3]))
     """
-    _check(options, input_shape, linear_path)
-    encoder, decoder = _pair(options, input_shape, zero_output=zero_output or linear_path is not None)
-    bottleneck = Gaussian if options.bottleneck == "gaussian" else Deterministic
+    _check(spec, input_shape, linear_path)
+    encoder, decoder = _pair(spec, input_shape, zero_output=zero_output or linear_path is not None)
+    bottleneck = Gaussian if spec.bottleneck == "gaussian" else Deterministic
     return AutoEncoder(
         encoder,
-        bottleneck(encoder.out_features, options.latent_dim),
+        bottleneck(encoder.out_features, spec.latent_dim),
         decoder,
         linear_path=linear_path,
-        corruption=_corruption(options),
-        learned_variance=options.learned_variance,
-        output_activation=nn.Sigmoid() if options.output == "sigmoid" else None,
+        corruption=_corruption(spec),
+        learned_variance=spec.learned_variance,
+        output_activation=nn.Sigmoid() if spec.output == "sigmoid" else None,
     )
 
 
-def _pair(
-    options: NetworkOptions, shape: tuple[int, ...], *, zero_output: bool
-) -> tuple[DenseEncoder | ConvEncoder | TransformerEncoder, nn.Module]:
-    layers: dict[str, Any] = {"activation": _ACTIVATIONS[options.activation], "dropout": options.dropout}
-    last: dict[str, Any] = {"learned_variance": options.learned_variance, "zero_output": zero_output}
-    code = options.latent_dim
-    if options.architecture == "dense":
-        down, up = options.hidden_widths(shape)
-        encoder = DenseEncoder(shape, hidden=down, **layers)
-        return encoder, DenseDecoder(code, shape, hidden=up, **layers, **last)
-    layers |= {"n_blocks": options.n_blocks, "width": options.width}
-    if options.architecture == "conv":
-        layers["kernel_size"] = options.kernel_size
-        return ConvEncoder(shape, **layers), ConvDecoder(code, shape, **layers, **last)
-    layers["n_heads"] = options.n_heads
-    return TransformerEncoder(shape, **layers), TransformerDecoder(code, shape, **layers, **last)
+def _pair(spec: NetworkSpec, shape: tuple[int, ...], *, zero_output: bool) -> tuple[Any, nn.Module]:
+    encoder, decoder = ARCHITECTURES[spec.architecture].pair(**spec.layer_options(shape))
+    layers: dict[str, Any] = {"activation": _ACTIVATIONS[spec.activation], "dropout": spec.dropout}
+    last = {"learned_variance": spec.learned_variance, "zero_output": zero_output}
+    return encoder(shape, **layers), decoder(spec.latent_dim, shape, **layers, **last)
 
 
-def _corruption(options: NetworkOptions) -> nn.Module | None:
-    level = options.corruption_level
-    match options.corruption:
+def _corruption(spec: NetworkSpec) -> nn.Module | None:
+    level = spec.corruption_level
+    match spec.corruption:
         case None:
             return None
         case "gaussian":
@@ -115,15 +102,15 @@ def _corruption(options: NetworkOptions) -> nn.Module | None:
             return Masking("blocks", level)
 
 
-def _check(options: NetworkOptions, shape: tuple[int, ...], linear_path: LinearPath | None) -> None:
+def _check(spec: NetworkSpec, shape: tuple[int, ...], linear_path: LinearPath | None) -> None:
     if len(shape) not in (2, 3) or min(shape) < 1:
         rule = "must be (time, channels) or (channels, height, width), each at least 1"
         raise ParameterError(f"`input_shape` (={shape}) {rule}; reshape the inputs")
     channels, sides = (shape[1], shape[:1]) if len(shape) == 2 else (shape[0], shape[1:])
-    if options.corruption == "mask_channels" and channels == 1:
+    if spec.corruption == "mask_channels" and channels == 1:
         rule = f"needs two channels or more, but the input shape is {shape}"
         raise ParameterError(f"`corruption` (='mask_channels') {rule}; use 'mask_blocks'")
-    if options.corruption == "mask_blocks" and min(sides) == 1:
+    if spec.corruption == "mask_blocks" and min(sides) == 1:
         rule = f"needs two time steps or pixels a side, but the input shape is {shape}"
         raise ParameterError(f"`corruption` (='mask_blocks') {rule}; use 'mask_points'")
     if linear_path is None:
@@ -131,6 +118,6 @@ def _check(options: NetworkOptions, shape: tuple[int, ...], linear_path: LinearP
     if linear_path.input_shape != tuple(shape):
         rule = f"must equal the linear path's (={linear_path.input_shape})"
         raise ParameterError(f"`input_shape` (={shape}) {rule}; fit the path to inputs of this shape")
-    if options.output == "sigmoid":
+    if spec.output == "sigmoid":
         rule = "clashes with a linear path, which is added to the output"
         raise ParameterError(f"`output` (='sigmoid') {rule}; use 'identity', or no linear path")

@@ -28,18 +28,18 @@ def stack(
     options: RBMOptions | None = None,
     generator: Generator,
 ) -> list[RBM]:
-    """Train one machine after another, each on what the one before makes of the inputs.
+    """Train one RBM after another, each on the hidden units of the one before.
 
     Parameters
     ----------
     inputs
         `(n, n_features)`: standardised for Gaussian visible units, in [0, 1] for Bernoulli ones.
     widths
-        Hidden units of each machine, from the input on; the last is the code, with Gaussian units.
+        Hidden units of each RBM, from the input on; the last is the code, with Gaussian units.
     visible
-        Kind of the first machine's visible units; all later ones are Bernoulli.
+        Kind of the first RBM's visible units; all later ones are Bernoulli.
     options
-        How each is trained; `None` takes the defaults of `RBMOptions`.
+        Training of each; `None` takes the defaults of `RBMOptions`.
     generator
         For initial weights, batches and chains.
 
@@ -54,7 +54,7 @@ def stack(
         If Gaussian inputs meet a single layer, whose units are Gaussian too.
     """
     options = RBMOptions() if options is None else options
-    machines: list[RBM] = []
+    rbms: list[RBM] = []
     for depth, width in enumerate(widths, 1):
         hidden: UnitKind = "gaussian" if depth == len(widths) else "bernoulli"
         rbm = RBM(inputs.shape[1], width, visible=visible, hidden=hidden, generator=generator)
@@ -62,13 +62,13 @@ def stack(
         train_rbm(rbm, inputs, options, generator=generator)
         with torch.no_grad():
             inputs = rbm.hidden_mean(inputs)
-        machines.append(rbm)
+        rbms.append(rbm)
         visible = "bernoulli"
-    return machines
+    return rbms
 
 
 @torch.no_grad()
-def unroll_into(model: AutoEncoder, machines: Sequence[RBM]) -> None:
+def unroll_into(model: AutoEncoder, rbms: Sequence[RBM]) -> None:
     """Copy a stack into a dense autoencoder: weights into encoder and code, transposed ones into the decoder.
 
     Parameters
@@ -77,16 +77,16 @@ def unroll_into(model: AutoEncoder, machines: Sequence[RBM]) -> None:
         A dense autoencoder without linear path, with sigmoid activations, whose decoder mirrors its encoder.
         A decoder for Gaussian inputs ends linearly; for Bernoulli ones it gives logits or has a sigmoid
         output.
-    machines
+    rbms
         One for each hidden layer of the encoder, and one for the code.
 
     Raises
     ------
     ParameterError
-        If the model is built otherwise, or its widths are not those of the machines.
+        If the model is built otherwise, or its widths are not those of the RBMs.
     """
     up, down = _linear_layers(model)
-    wanted = [(rbm.weight.shape[1], rbm.weight.shape[0]) for rbm in machines]
+    wanted = [(rbm.weight.shape[1], rbm.weight.shape[0]) for rbm in rbms]
     built = [(layer.in_features, layer.out_features) for layer in up]
     # With a learned variance the last layer also holds the log-variance; only its first half rebuilds.
     mirrored = [(layer.out_features, layer.in_features) for layer in reversed(down)]
@@ -95,7 +95,7 @@ def unroll_into(model: AutoEncoder, machines: Sequence[RBM]) -> None:
     if built != wanted or mirrored != wanted:
         rule = f"do not fit the stack's (={wanted})"
         raise ParameterError(f"layers of `model` (={built}, mirrored {mirrored}) {rule}; use the same widths")
-    for rbm, encoding, decoding in zip(machines, up, reversed(down), strict=True):
+    for rbm, encoding, decoding in zip(rbms, up, reversed(down), strict=True):
         encoding.weight.copy_(rbm.weight)
         encoding.bias.copy_(rbm.hidden_bias)
         decoding.weight[: len(rbm.visible_bias)].copy_(rbm.weight.T)
@@ -106,17 +106,17 @@ def _linear_layers(model: AutoEncoder) -> tuple[list[nn.Linear], list[nn.Linear]
     """The linear layers up to the code and down from it, each in the order data passes them."""
     encoder, decoder, bottleneck = model.encoder, model.decoder, model.bottleneck
     if not isinstance(encoder, DenseEncoder) or not isinstance(decoder, DenseDecoder):
-        rule = "cannot hold a stack of machines"
+        rule = "cannot hold a stack of RBMs"
         raise ParameterError(f"`model` (encoder {type(encoder).__name__}) {rule}; use architecture='dense'")
     if model.linear_path is not None:
-        raise ParameterError("`linear_path` clashes with a stack of machines; build the model without one")
+        raise ParameterError("`linear_path` clashes with a stack of RBMs; build the model without one")
     layers = [*encoder.layers, *decoder.layers]
     activations = {
         type(layer) for layer in layers if not isinstance(layer, nn.Linear | nn.Dropout | nn.Flatten | nn.Unflatten)
     }
     if not activations <= {nn.Sigmoid}:
         names = ", ".join(sorted(kind.__name__ for kind in activations))
-        rule = "is not what a machine's units do"
+        rule = "is not that of an RBM's units"
         raise ParameterError(f"activation of `model` (={names}) {rule}; use activation='sigmoid'")
     if not isinstance(bottleneck, Deterministic | Gaussian):
         rule = "has no layer for the code's mean"

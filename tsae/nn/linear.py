@@ -39,7 +39,7 @@ class LinearPath(nn.Module):
 
     @property
     def n_components(self) -> int:
-        """How many principal components are kept."""
+        """Number of principal components that are kept."""
         return self.components.shape[0]
 
     def encode(self, inputs: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ class BlockPredictor(nn.Module):
         return ((windows.flatten(1) - self.centre) @ self.operator.T).view(windows.shape)
 
     def of_blocks(self, centred: Tensor, chosen: Tensor) -> Tensor:
-        """What `forward` gives for the blocks `chosen` `(batch,)` alone, `(batch, block, channels)`.
+        """Return the part of `forward` for the blocks `chosen` `(batch,)`, `(batch, block, channels)`.
 
         Takes windows `(batch, time, channels)` from which the mean window is already subtracted.
         """
@@ -140,7 +140,7 @@ class MaskedAutoEncoder(nn.Module):
 
 
 def hide_each_block(network: AutoEncoder, centred: Tensor, left: Tensor, *, block: int) -> Tensor:
-    """What the network of a masked autoencoder predicts for `left` with each of its blocks hidden in turn.
+    """Return the predictions of a masked autoencoder's network for `left`, each block hidden in turn.
 
     `centred` holds windows `(batch, time, channels)` minus the mean window, `left` `(batch, steps, channels)` the
     linear residuals of their last steps, a whole number of blocks; the result is shaped like `left`. Windows that
@@ -164,7 +164,7 @@ def hide_each_block(network: AutoEncoder, centred: Tensor, left: Tensor, *, bloc
 
 
 def _each_block_whole(network: AutoEncoder, centred: Tensor, left: Tensor, block: int) -> Tensor:
-    """The same for any network: it sees as many windows as there are hidden blocks."""
+    """Predict with any network, which sees as many windows as there are hidden blocks."""
     n_steps, n_own = int(centred.shape[1]), int(left.shape[1])
     own = torch.eye(n_steps // block).repeat_interleave(block, dim=1)[-(n_own // block) :]
     padded = functional.pad(left, (0, 0, n_steps - n_own, 0))

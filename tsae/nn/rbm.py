@@ -100,7 +100,7 @@ class RBM(nn.Module):
 def contrastive_divergence(
     rbm: RBM, batch: Tensor, chains: Tensor, options: RBMOptions, generator: Generator
 ) -> tuple[Tensor, Tensor]:
-    """Mean free energy of `batch` over that of the model's answer: a scalar whose gradient trains the machine.
+    """Mean free energy of `batch` over that of the model's answer: a scalar whose gradient trains the RBM.
 
     `chains` `(n_chains, n_visible)` are where the Markov chains start; where they end is returned beside it. As in
     the source, chains that start at the data end in the mean of their last visible units, which is much less
@@ -115,7 +115,7 @@ def contrastive_divergence(
 
 
 def train_rbm(rbm: RBM, inputs: Tensor, options: RBMOptions, *, generator: Generator) -> None:
-    """Fit a machine in place to `inputs` `(n, n_visible)` by contrastive divergence.
+    """Fit an RBM in place to `inputs` `(n, n_visible)` by contrastive divergence.
 
     `generator` draws the batches and the chains, on the device of the inputs.
     """

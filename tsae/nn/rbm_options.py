@@ -1,4 +1,4 @@
-"""How restricted Boltzmann machines are trained: plain values. Nothing here needs torch."""
+"""Training options of restricted Boltzmann machines (RBMs): plain values. Nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ __all__ = ["RBMOptions"]
 
 @dataclass(frozen=True)
 class RBMOptions:
-    """How machines are trained.
+    """Training options of RBMs.
 
     Parameters
     ----------
     n_steps, batch_size
-        Updates of each machine, and inputs an update.
+        Updates of each RBM, and inputs per update.
     n_gibbs
         Steps of the Markov chain for each update, the k of CD-k.
     persistent
         Go on with the chains of the last update instead of starting at the batch (Tieleman, ICML 2008): a better
         density, but slower to learn features that an autoencoder can start from.
     learning_rate
-        `None` takes 0.1, and 0.01 for machines with Gaussian units, whose reconstructions are not bounded.
+        `None` takes 0.1, and 0.01 for RBMs with Gaussian units, whose reconstructions are not bounded.
     momentum, weight_decay
         Of the stochastic gradient steps; biases are not decayed.
 

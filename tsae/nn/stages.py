@@ -1,4 +1,4 @@
-"""How sides shrink in a stack of strided convolutions. Nothing here needs torch."""
+"""Arithmetic of a stack of strided convolutions: sides and reach. Nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["receptive_field", "stages"]
 
 
 def stages(sides: tuple[int, ...], n_blocks: int) -> list[tuple[int, ...]]:
-    """Sides before the first stage and after each one; stages stop before a side gets shorter than two.
+    """Return the sides before the first stage and after each one; stages stop before a side gets shorter than two.
 
     Examples
     --------
@@ -20,7 +20,7 @@ def stages(sides: tuple[int, ...], n_blocks: int) -> list[tuple[int, ...]]:
 
 
 def receptive_field(sides: tuple[int, ...], n_blocks: int, kernel_size: int) -> int:
-    """How many time steps, or pixels a side, one feature of the last stage depends on.
+    """Return the time steps, or pixels a side, that one feature of the last stage depends on.
 
     Each stage's stride is 2, so a kernel of stage i (from 0) reaches over (kernel_size − 1) · 2^i inputs.
 

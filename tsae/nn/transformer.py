@@ -20,7 +20,7 @@ _STRETCHES = 8  # 64 time steps cost a tenth of what one token a step costs
 
 
 class Tokens:
-    """How inputs are cut into tokens and put together again.
+    """Cuts inputs into tokens and joins them again.
 
     A series `(time, channels)` has one token for each stretch of time steps (Nie et al., "A Time Series is Worth 64
     Words", ICLR 2023). An image `(channels, height, width)` has one for each square patch, in rows from the top left.

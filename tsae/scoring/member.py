@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.scoring.formula import Formula
 from tsae.scoring.tails import LogTail
 from tsae.scoring.window_models import WindowModel
@@ -40,7 +40,7 @@ class Member:
     """A model, its windows and its scales."""
 
     model: WindowModel
-    options: NetworkOptions
+    options: NetworkSpec
     """What the network was built from, its code length resolved."""
     window_size: int
     n_last: int

@@ -20,7 +20,7 @@ from tsae.errors import ParameterError, TrainingError
 from tsae.training.batches import EvenBatches, RandomBatches, Source
 from tsae.training.module import AutoEncoderModule
 from tsae.training.objectives import Loss
-from tsae.training.options import TrainingOptions
+from tsae.training.options import TrainingSpec
 from tsae.training.progress import StepBar
 from tsae.training.report import FitReport
 
@@ -57,7 +57,7 @@ def fit_network(
     training: Source,
     held_out: Source | None,
     *,
-    options: TrainingOptions,
+    options: TrainingSpec,
     random_state: int,
     keep_initial: bool = False,
 ) -> FitReport:
@@ -112,7 +112,7 @@ def _finish(module: AutoEncoderModule, best: _BestWeights, *, is_judged: bool) -
     )
 
 
-def _trainer(options: TrainingOptions, callbacks: list[Callback], *, check_every: int) -> pl.Trainer:
+def _trainer(options: TrainingSpec, callbacks: list[Callback], *, check_every: int) -> pl.Trainer:
     watched = sys.stderr is not None and sys.stderr.isatty()
     try:
         return pl.Trainer(

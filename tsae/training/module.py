@@ -12,7 +12,7 @@ from torch import nn
 
 from tsae.training.batches import Batch
 from tsae.training.objectives import Loss
-from tsae.training.options import TrainingOptions
+from tsae.training.options import TrainingSpec
 
 __all__ = ["AutoEncoderModule"]
 
@@ -24,7 +24,7 @@ class AutoEncoderModule(pl.LightningModule):
     so small that Lightning's work around a single batch would cost as much as the batch itself.
     """
 
-    def __init__(self, network: nn.Module, loss: Loss, options: TrainingOptions) -> None:
+    def __init__(self, network: nn.Module, loss: Loss, options: TrainingSpec) -> None:
         super().__init__()
         self.network = network
         self.loss = loss

@@ -1,4 +1,4 @@
-"""What a network is asked to minimise: a likelihood of the observed entries and penalties on the code."""
+"""Objectives of training: a likelihood of the observed entries and penalties on the code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tsae.nn.autoencoder import AutoEncoder, Latent, Reconstruction
 from tsae.nn.masked import MaskedAutoEncoder
 from tsae.training.batches import Batch
-from tsae.training.options import TrainingOptions
+from tsae.training.options import TrainingSpec
 
 __all__ = ["Loss", "entry_loss", "kl_divergence", "masked_loss", "reconstruction_loss"]
 
@@ -55,7 +55,7 @@ def kl_divergence(latent: Latent) -> Tensor:
     return 0.5 * (latent.mean.square() + latent.log_var.exp() - 1 - latent.log_var).sum(1)
 
 
-def reconstruction_loss(network: AutoEncoder, options: TrainingOptions) -> Loss:
+def reconstruction_loss(network: AutoEncoder, options: TrainingSpec) -> Loss:
     """The loss of an autoencoder: mean over observed entries, plus penalties on the code.
 
     The KL term is divided by the number of entries of one input, so that together they are the negative evidence
@@ -87,7 +87,7 @@ def _masked_loss(network: MaskedAutoEncoder, noise: float, batch: Batch, kl_weig
     return total
 
 
-def _reconstruction_loss(network: AutoEncoder, options: TrainingOptions, batch: Batch, kl_weight: float) -> Tensor:
+def _reconstruction_loss(network: AutoEncoder, options: TrainingSpec, batch: Batch, kl_weight: float) -> Tensor:
     reconstruction = network(batch.inputs)
     losses = entry_loss(reconstruction, batch.inputs, options.loss, variance=options.variance)
     if batch.observed is None:

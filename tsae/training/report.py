@@ -1,4 +1,4 @@
-"""What happened in a training run."""
+"""The report of a training run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["FitReport"]
 
 @dataclass(frozen=True)
 class FitReport:
-    """What happened in a training run."""
+    """Steps and held-out losses of a training run."""
 
     n_steps: int
     best_step: int

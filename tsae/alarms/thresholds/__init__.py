@@ -2,6 +2,7 @@
 
 from tsae.alarms.thresholds.adaptive import AdaptiveThreshold
 from tsae.alarms.thresholds.budget import Budget, parse_budget
+from tsae.alarms.thresholds.learner import FollowingThreshold
 from tsae.alarms.thresholds.learning import (
     LABEL_METHODS,
     METHODS,
@@ -12,7 +13,6 @@ from tsae.alarms.thresholds.learning import (
 from tsae.alarms.thresholds.standing import StandingThreshold
 from tsae.alarms.thresholds.threshold import Target, Threshold, known_scores
 from tsae.alarms.thresholds.threshold_set import (
-    FollowingThreshold,
     ThresholdSet,
     adaptive_threshold,
     learn_thresholds,

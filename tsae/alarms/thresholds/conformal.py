@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.thresholds.clusters import lowest_threshold
+from tsae.alarms.thresholds.learner import ThresholdLearner
 from tsae.alarms.thresholds.pot import PeaksOverThreshold
 from tsae.alarms.thresholds.threshold import Target
 
@@ -16,7 +17,7 @@ __all__ = ["Conformal"]
 
 
 @dataclass(frozen=True)
-class Conformal:
+class Conformal(ThresholdLearner):
     """The ⌊(n + 1) · rate⌋-th largest calibration score: a new normal row exceeds it with at most this probability.
 
     For episodes, the lowest score above which the calibration rows hold at most (n + 1) · rate − 1 of them, so that

@@ -8,6 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.alarms.thresholds.learner import ThresholdLearner
 from tsae.alarms.thresholds.threshold import Target
 
 __all__ = ["Mad"]
@@ -16,7 +17,7 @@ _GAUSSIAN = 1.4826  # MAD → standard deviation
 
 
 @dataclass(frozen=True)
-class Mad:
+class Mad(ThresholdLearner):
     """median + k · 1.4826 · MAD, k the Gaussian quantile of the rate: robust, but blind to heavy tails.
 
     An episode counts as one row.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.thresholds.clusters import cluster_peaks
+from tsae.alarms.thresholds.learner import ThresholdLearner
 from tsae.alarms.thresholds.quantile import Quantile
 from tsae.alarms.thresholds.tail import fit_pareto
 from tsae.alarms.thresholds.threshold import Target
@@ -18,7 +19,7 @@ _FEWEST_EXCESSES = 20
 
 
 @dataclass(frozen=True)
-class PeaksOverThreshold:
+class PeaksOverThreshold(ThresholdLearner):
     """A tail fitted to the largest tenth of the scores (Siffer et al., "Anomaly detection in streams with extreme
     value theory", KDD 2017); for episodes, to the peaks of their runs, which are independent where rows are not.
     """

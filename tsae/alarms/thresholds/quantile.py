@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.thresholds.clusters import lowest_threshold
+from tsae.alarms.thresholds.learner import ThresholdLearner
 from tsae.alarms.thresholds.threshold import Target
 
 __all__ = ["Quantile"]
 
 
 @dataclass(frozen=True)
-class Quantile:
+class Quantile(ThresholdLearner):
     """The score that a share of the calibration rows exceeds, interpolated; for episodes, the lowest score above
     which there are no more of them than allowed.
     """

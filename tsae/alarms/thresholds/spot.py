@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.thresholds.clusters import MERGE_GAP, cluster_peaks
+from tsae.alarms.thresholds.learner import FollowingThreshold, ThresholdLearner
 from tsae.alarms.thresholds.quantile import Quantile
 from tsae.alarms.thresholds.tail import fit_pareto
 from tsae.alarms.thresholds.threshold import Target, known_scores
@@ -23,7 +25,7 @@ _MOST_PEAKS = 500  # the latest; the source keeps all, its authors' library libs
 
 
 @dataclass(frozen=True)
-class Spot:
+class Spot(ThresholdLearner):
     """SPOT, and with a `depth` DSPOT (Siffer et al., "Anomaly detection in streams with extreme value theory", KDD
     2017).
 
@@ -38,14 +40,14 @@ class Spot:
 
     def learn(self, scores: FloatArray, target: Target) -> tuple[float, str]:
         """As `ThresholdLearner.learn`; the quantile where the budget reaches below the tail."""
-        follower = self.follow(scores, target)
+        follower = SpotThreshold(scores, target, depth=self.depth)
         if target.rate >= follower.share:
             return Quantile().learn(scores, target)
         return follower.value, "their tail was extrapolated" if len(scores) * target.rate < 1 else ""
 
-    def follow(self, scores: FloatArray, target: Target) -> SpotThreshold:
-        """The threshold of the rows after these."""
-        return SpotThreshold(scores, target, depth=self.depth)
+    def follow(self, calibration: FloatArray, target: Target) -> FollowingThreshold:
+        """As `ThresholdLearner.follow`."""
+        return SpotLanes(SpotThreshold(calibration, target, depth=self.depth))
 
 
 class SpotThreshold:
@@ -157,6 +159,39 @@ class SpotThreshold:
         if not len(self._excesses):
             return self._start
         return self._start + fit_pareto(self._excesses).quantile(min(1.0, self.target.rate / self.share))
+
+
+class SpotLanes:
+    """A `SpotThreshold` for each lane, which begins as `fresh`."""
+
+    def __init__(self, fresh: SpotThreshold) -> None:
+        self._fresh, self.first = fresh, fresh.first
+        self._lanes: dict[int, SpotThreshold] = {}
+
+    def values(self, lanes: NDArray[np.intp]) -> FloatArray:
+        return np.array([self._lanes.get(lane, self._fresh).value for lane in lanes.tolist()])
+
+    def next(self, score: float, lane: int = 0) -> float:
+        return self._of(lane).next(score)
+
+    def next_of(self, lanes: NDArray[np.intp], scores: FloatArray) -> FloatArray:
+        pairs = zip(lanes.tolist(), scores.tolist(), strict=True)
+        return np.array([self.next(score, lane) for lane, score in pairs], dtype=np.float64)
+
+    def thresholds(self, scores: FloatArray, lane: int = 0) -> FloatArray:
+        return self._of(lane).thresholds(scores)
+
+    def state(self, lane: int) -> dict[str, FloatArray]:
+        return self._lanes[lane].state() if lane in self._lanes else {}
+
+    def restore(self, lane: int, state: Mapping[str, FloatArray]) -> None:
+        if state:
+            self._of(lane).restore(state)
+
+    def _of(self, lane: int) -> SpotThreshold:
+        if lane not in self._lanes:
+            self._lanes[lane] = copy.deepcopy(self._fresh)
+        return self._lanes[lane]
 
 
 def _means_before(scores: FloatArray, depth: int) -> FloatArray | float:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.thresholds.adaptive import AdaptiveThreshold
+from tsae.alarms.thresholds.learner import FollowingThreshold
 from tsae.alarms.thresholds.learners import LEARNERS
 from tsae.alarms.thresholds.learning import check_threshold, fixed_threshold, learn_threshold
-from tsae.alarms.thresholds.spot import Spot
-from tsae.alarms.thresholds.spot_lanes import SpotLanes
 from tsae.alarms.thresholds.threshold import Target, Threshold
 from tsae.scoring.rings import Rings
 
-__all__ = ["FollowingThreshold", "ThresholdSet", "adaptive_threshold", "learn_thresholds"]
+__all__ = ["ThresholdSet", "adaptive_threshold", "learn_thresholds"]
 
 
 class CalibrationLike(Protocol):
@@ -30,34 +28,6 @@ class CalibrationLike(Protocol):
     def unsmoothed(self) -> NDArray[np.float64]: ...
     @property
     def immediate_unsmoothed(self) -> NDArray[np.float64]: ...
-
-
-class FollowingThreshold(Protocol):
-    """A threshold that follows the rows before, for each of many series, their *lanes*; a single one is lane 0.
-
-    Rows are handed in in time order, one by one or in blocks.
-    """
-
-    first: float
-    """The threshold at the start."""
-
-    def values(self, lanes: NDArray[np.intp]) -> NDArray[np.float64]:
-        """The threshold of the next row of each lane, `(m,)`."""
-
-    def next(self, score: float, lane: int = 0) -> float:
-        """The threshold of the next row, whose score is learned afterwards."""
-
-    def next_of(self, lanes: NDArray[np.intp], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Thresholds `(m,)` of the next row of each lane, whose scores `(m,)` are learned afterwards."""
-
-    def thresholds(self, scores: NDArray[np.float64], lane: int = 0) -> NDArray[np.float64]:
-        """Thresholds `(n,)` of the next rows of a lane, whose scores `(n,)` are learned afterwards."""
-
-    def state(self, lane: int) -> dict[str, NDArray[np.float64]]:
-        """What was learned of a lane and does not stand in the arrays of all."""
-
-    def restore(self, lane: int, state: Mapping[str, NDArray[np.float64]]) -> None:
-        """Go on from what `state` gave."""
 
 
 class ThresholdSet(NamedTuple):
@@ -120,7 +90,7 @@ def adaptive_threshold(
 ) -> FollowingThreshold | None:
     """A fresh threshold for the judged score that follows it; `None` if the user stated one.
 
-    SPOT and DSPOT follow in their own way.
+    A learner that goes on learning follows in its own way, the others with `AdaptiveThreshold`.
 
     Parameters
     ----------
@@ -131,6 +101,5 @@ def adaptive_threshold(
     if target is None:
         return None
     learner = LEARNERS.get(thresholds.settled.method)
-    if isinstance(learner, Spot):
-        return SpotLanes(learner.follow(calibration, target))
-    return AdaptiveThreshold(calibration, target, arrays=arrays, name=name)
+    own = None if learner is None else learner.follow(calibration, target)
+    return AdaptiveThreshold(calibration, target, arrays=arrays, name=name) if own is None else own

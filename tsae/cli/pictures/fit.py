@@ -23,7 +23,7 @@ def fit_pictures(folder: str, output: Path | None, size: tuple[int, int] | None,
     from tsae.images.folder import read_images
     from tsae.store import check_writable
 
-    known = {*ImageAnomalyDetector().get_params(), "kind", "seed"}
+    known = {*(name.rpartition("__")[2] for name in ImageAnomalyDetector().get_params()), "kind", "seed"}
     refuse_options(folder, [name for name in stated_options(settings) if name not in map(option_name, known)])
     parameters = {name: value for name, value in settings.parameters("images").items() if name in known}
     path = output or Path(f"{folder_name(folder)}.tsae")

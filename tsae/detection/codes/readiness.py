@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from tsae.detection.codes.bottleneck import Advice, advise, far_off, principal_directions, study_bottleneck
 from tsae.detection.codes.window_samples import Run, sample_windows
 from tsae.detection.inputs import Entity, lay_out
+from tsae.detection.parameters.shared import ARCHITECTURE, HELD_OUT, MAX_FILL, PRESET
 from tsae.fitting.plan import plan_members
 from tsae.series.channels import fit_channels
 from tsae.series.clock import infer_clock
 
 __all__ = ["Readiness", "study_tables"]
 
-_HELD_OUT = 0.15
-_MAX_FILL = 3
 _EXPLAINED = 0.95
 _MOST_ROWS = 200_000  # of which roles, means and spreads are learned
 
@@ -50,8 +49,8 @@ def study_tables(frames: Sequence[pd.DataFrame]) -> Readiness:
     plans = plan_members(
         "auto",
         "auto",
-        preset="balanced",
-        architecture="dense",
+        preset=PRESET,
+        architecture=ARCHITECTURE,
         n_rows=n_rows,
         longest_run=max(run.stop for run in runs),
         n_channels=len(scaler.network_channels),
@@ -83,10 +82,8 @@ def _runs(frames: Sequence[pd.DataFrame]) -> list[Run]:
     period = infer_clock(frames[0].index).period
     runs = []
     for frame in frames:
-        grid = lay_out(
-            Entity(frame.to_numpy(np.float64), frame.index, frame.columns), period=period, max_fill=_MAX_FILL
-        )
-        n_left = max(1, round(_HELD_OUT * len(grid.values)))
+        grid = lay_out(Entity(frame.to_numpy(np.float64), frame.index, frame.columns), period=period, max_fill=MAX_FILL)
+        n_left = max(1, round(HELD_OUT * len(grid.values)))
         for start, stop in reversed(grid.segments):
             n_held_out = min(n_left, stop - start)
             runs.append(Run(grid.values[start:stop], 0, stop - start - n_held_out))

@@ -13,14 +13,14 @@ from torch import Tensor
 from tsae.detection.images.heat import fit_heat_scale
 from tsae.detection.images.model import ImageLevels, ImageModel
 from tsae.detection.images.network import ImageNetwork
-from tsae.detection.images.options import ImageOptions
 from tsae.errors import DataError
-from tsae.fitting.pretraining import deep_options, pretrain
+from tsae.fitting.options import ImageOptions
+from tsae.fitting.pretraining import deep_spec, pretrain
 from tsae.images.arrays import ImageScale
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.scoring.tails import fit_log_tail
 from tsae.training.batches import ArraySource
 from tsae.training.fit import fit_network
@@ -57,15 +57,13 @@ def fit_image_model(
     scale = ImageScale.of(training)
     inputs, others = (torch.from_numpy(scale.scaled(images)) for images in (training, held_out))
     path, code = _linear_path(inputs, options)
-    network_options = replace(options.network, latent_dim=code)
+    spec = replace(options.network, latent_dim=code)
     if options.pretraining == "rbm":
-        network_options = deep_options(network_options, tuple(inputs.shape[1:]))
-    autoencoder = _autoencoder(network_options, inputs, path, random_state)
+        spec = deep_spec(spec, tuple(inputs.shape[1:]))
+    autoencoder = _autoencoder(spec, inputs, path, random_state)
     if options.pretraining == "rbm":
-        machines = {"n_steps": options.training.max_steps, **options.machines}
-        pretrain(
-            autoencoder, network_options, inputs, visible="bernoulli", machines=machines, random_state=random_state
-        )
+        rbm = {"n_steps": options.training.max_steps, **options.rbm}
+        pretrain(autoencoder, spec, inputs, visible="bernoulli", rbm=rbm, random_state=random_state)
     report = fit_network(
         autoencoder,
         reconstruction_loss(autoencoder, options.training),
@@ -76,14 +74,14 @@ def fit_image_model(
         keep_initial=True,  # beside a linear path, or after pre-training, few images may not allow for better
     )
     channels, height, width = inputs.shape[1:]
-    network = ImageNetwork(autoencoder, network_options, scale, options.judge, (channels, height, width))
+    network = ImageNetwork(autoencoder, spec, scale, options.judge, (channels, height, width))
     return ImageModel(network, _levels(network, held_out), options.local_score), report
 
 
-def _autoencoder(options: NetworkOptions, inputs: Tensor, path: LinearPath | None, random_state: int) -> AutoEncoder:
+def _autoencoder(spec: NetworkSpec, inputs: Tensor, path: LinearPath | None, random_state: int) -> AutoEncoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
-        return build_autoencoder(options, tuple(inputs.shape[1:]), linear_path=path)
+        return build_autoencoder(spec, tuple(inputs.shape[1:]), linear_path=path)
 
 
 def _linear_path(inputs: Tensor, options: ImageOptions) -> tuple[LinearPath | None, int]:

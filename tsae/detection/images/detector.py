@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import OutlierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,15 +21,19 @@ from tsae.detection.codes.study import study_images
 from tsae.detection.codes.uses import CodesMixin, noise_by_channel
 from tsae.detection.images.build import fit_image_model, split_images
 from tsae.detection.images.labels import labelled_scores, with_image_classifier
-from tsae.detection.images.options import check_image_budget, image_options
 from tsae.detection.images.result import ImageDetection, image_detection
 from tsae.detection.images.saving import pack_image_model
 from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
+from tsae.detection.parameters.groups import GroupedParameters
+from tsae.detection.parameters.resolved import check_image_budget, image_options
+from tsae.detection.parameters.shared import ARCHITECTURE, HELD_OUT, LABEL_BETA, THRESHOLD, documented
 from tsae.detection.saving import Arrays, pack_codes, package_versions, plain_parameters
 from tsae.errors import DataError
 from tsae.images.arrays import check_images
 from tsae.images.folder import images_of, table_of
+from tsae.nn.options import NetworkOptions
 from tsae.store import write_model
+from tsae.training.options import TrainingOptions
 
 __all__ = ["ImageAnomalyDetector"]
 
@@ -37,7 +41,8 @@ FloatArray = NDArray[np.float64]
 Images = NDArray[np.float32]
 
 
-class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ignore[misc]
+@documented
+class ImageAnomalyDetector(OutlierMixin, CodesMixin, GroupedParameters):  # type: ignore[misc]
     """Learn what normal pictures look like, and flag those that an autoencoder cannot rebuild.
 
     Pictures are arrays `(n, height, width)` or `(n, channels, height, width)` of bytes or floats, an `ImageTable`, or
@@ -48,74 +53,33 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
     size : (int, int) or None
         `(height, width)` that the pictures of a folder are resized to, in training and later; `None` if all have the
         same size. Arrays are taken as they are.
-    architecture : {"dense", "conv", "transformer"}
-        Kind of the encoder/decoder pair.
+    {architecture}
     latent_dim : "auto" or int
         Length of the code. "auto" takes as many numbers as principal components explain 90 % of the variance, at
-        most 32; beside a linear path, that path gets them, and the network 16 more.
-    linear_path : bool
-        Add the network's output to a principal-component reconstruction, so that it only learns the rest.
-    hidden, decoder_hidden : tuple of int or None
-        Widths of the dense encoder's layers, and of the decoder's. `None` takes them from the image, and mirrors them.
-    n_blocks, width, n_heads, kernel_size : int
-        Strided stages (conv) or stacked blocks (transformer); channels of the first stage or numbers a token (a patch);
-        attention heads (transformer); pixels a side of a kernel (conv).
-    activation : {"auto", "gelu", "relu", "tanh", "sigmoid", "silu"}
-        Of the hidden layers; "auto" takes "gelu", and "sigmoid" with pre-training.
-    dropout : float
-        Share of hidden units dropped in training.
-    bottleneck : {"deterministic", "gaussian"}
-        "gaussian" makes the autoencoder variational.
-    kl_weight, kl_warm_up : "auto" or float, float
-        Weight of its KL divergence, and share of the steps over which it rises from 0. "auto" takes 1 for a likelihood
-        ("bernoulli", "gaussian") and 0.01 otherwise; with "l2" it is twice the variance of the noise.
-    corruption : None, "gaussian", "mask_points", "mask_channels", "mask_blocks" or "salt_pepper"
-        What is done to inputs in training while the target stays clean (a denoising autoencoder).
-    corruption_level : float
-        Standard deviation of the noise, 1 being the range of the pixels, or share of hidden pixels.
-    loss : {"l2", "l1", "huber", "bernoulli", "gaussian"}
-        What the network minimises.
-    variance : "learned" or float
-        Of loss="gaussian": learned for every pixel, or fixed, 1 being the square of the range of the pixels.
-    sparsity, contraction : float
-        Weights of the mean absolute code, and of the squared norm of the encoder's Jacobian.
-    pretraining : {None, "rbm"}
-        "rbm" starts a dense network, without linear path, from a stack of restricted Boltzmann machines.
-    rbm : dict or None
-        How these are trained: `n_steps` (else `max_steps`), `batch_size`, `n_gibbs` (the k of CD-k), `persistent`,
-        `learning_rate`, `momentum`, `weight_decay`; see `tsae.nn.rbm_options`.
+        most 32; with a linear path, that path gets them, and the network 16 more.
+    max_steps : "auto" or int
+        Most training steps, 600 if "auto"; early stopping may end before.
+    {network}
+    {training}
     score_by : {"auto", "error", "probability", "elbo", "masked"}
-        What makes an image anomalous: its squared error; its improbability under `loss`; the negative evidence lower
-        bound; the error of pixels that masks as in `corruption` hide. "auto": "elbo" if variational, else "error".
+        What makes an image anomalous: its squared error; its negative log-likelihood under the loss; the negative
+        evidence lower bound; the error of pixels that the masks of `corruption` hide. "auto" takes "elbo" for a
+        variational network, else "error".
     local_score : bool
         Also judge an image by its most unusual place, the largest value of its heatmap: small defects hardly show in
         a mean over all pixels. The score is then the larger one of the two.
-    n_samples : int
-        Draws from the posterior for a variational "probability" or "elbo", or least masks.
-    max_steps : "auto" or int
-        Most training steps, 600 if "auto"; early stopping may end before.
-    batch_size : int
-        Images a step.
-    learning_rate : float
-        Peak of the one-cycle schedule.
     held_out : float
-        Share of the images, drawn at random, that the network is not trained on: they choose the weights, the scale
-        of the score and the threshold.
-    threshold : {"pot", "quantile", "mad", "conformal", "spot", "dspot"} or float
-        How the threshold is learned, or the threshold itself.
+        Share of the images, drawn at random, that the network is not trained on. They choose the weights, the scale of
+        the score and the threshold.
+    {threshold}
     false_alarm_rate : float or str
         Share of normal images that may be flagged.
     label_classifier : bool
-        Whether `labels` given to `fit` train a small classifier on codes and errors too, whose evidence −log(1 − p)
+        Whether `labels` given to `fit` also train a small classifier on codes and errors, whose evidence −log(1 − p)
         joins the score.
-    label_beta : float
-        Labels choose the threshold with the best F-beta: recall counts as much as `label_beta`² times precision.
-    label_cost : float or None
-        Cost of a missed anomaly in false alarms; labels then choose the threshold that costs least, instead.
-    accelerator, devices, precision
-        Passed to Lightning's `Trainer`.
-    random_state : int, RandomState instance or None
-        Source of all randomness; the same number gives the same model on the same machine.
+    {label_beta}
+    {label_cost}
+    {random_state}
 
     Attributes
     ----------
@@ -147,64 +111,35 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         self,
         *,
         size: Sequence[int] | None = None,
-        architecture: str = "dense",
+        architecture: str = ARCHITECTURE,
         latent_dim: str | int = "auto",
-        linear_path: bool = False,
-        hidden: Sequence[int] | None = None,
-        decoder_hidden: Sequence[int] | None = None,
-        n_blocks: int = 2,
-        width: int = 32,
-        n_heads: int = 4,
-        kernel_size: int = 5,
-        activation: str = "auto",
-        dropout: float = 0.0,
-        bottleneck: str = "deterministic",
-        kl_weight: str | float = "auto",
-        kl_warm_up: float = 0.3,
-        corruption: str | None = None,
-        corruption_level: float = 0.1,
-        loss: str = "l2",
-        variance: str | float = "learned",
-        sparsity: float = 0.0,
-        contraction: float = 0.0,
-        pretraining: str | None = None,
-        rbm: Mapping[str, Any] | None = None,
+        max_steps: str | int = "auto",
+        network: NetworkOptions | Mapping[str, Any] | None = None,
+        training: TrainingOptions | Mapping[str, Any] | None = None,
         score_by: str = "auto",
         local_score: bool = True,
-        n_samples: int = 16,
-        max_steps: str | int = "auto",
-        batch_size: int = 128,
-        learning_rate: float = 2e-3,
-        held_out: float = 0.15,
-        threshold: str | float = "pot",
+        held_out: float = HELD_OUT,
+        threshold: str | float = THRESHOLD,
         false_alarm_rate: float | str = 0.01,
         label_classifier: bool = False,
-        label_beta: float = 1.0,
+        label_beta: float = LABEL_BETA,
         label_cost: float | None = None,
-        accelerator: str = "cpu",
-        devices: int = 1,
-        precision: str = "32-true",
         random_state: Any = None,
     ) -> None:
-        self.size, self.local_score = size, local_score
-        self.architecture, self.latent_dim, self.linear_path = architecture, latent_dim, linear_path
-        self.hidden, self.decoder_hidden = hidden, decoder_hidden
-        self.n_blocks, self.width, self.n_heads, self.kernel_size = n_blocks, width, n_heads, kernel_size
-        self.activation, self.dropout = activation, dropout
-        self.bottleneck, self.kl_weight, self.kl_warm_up = bottleneck, kl_weight, kl_warm_up
-        self.corruption, self.corruption_level = corruption, corruption_level
-        self.loss, self.variance, self.sparsity, self.contraction = loss, variance, sparsity, contraction
-        self.pretraining, self.rbm, self.score_by, self.n_samples = pretraining, rbm, score_by, n_samples
+        self.size = size
+        self.architecture = architecture
+        self.latent_dim = latent_dim
         self.max_steps = max_steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
+        self.network = network
+        self.training = training
+        self.score_by = score_by
+        self.local_score = local_score
         self.held_out = held_out
         self.threshold = threshold
         self.false_alarm_rate = false_alarm_rate
-        self.label_classifier, self.label_beta, self.label_cost = label_classifier, label_beta, label_cost
-        self.accelerator = accelerator
-        self.devices = devices
-        self.precision = precision
+        self.label_classifier = label_classifier
+        self.label_beta = label_beta
+        self.label_cost = label_cost
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, *, labels: Any = None) -> Self:  # noqa: ARG002
@@ -228,7 +163,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
 
     def _learn(self, X: Any, labels: Any) -> None:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        options = image_options(self.get_params(), seed=seed)
+        options = image_options(self.get_params(deep=False), seed=seed)
         tuning = check_label_parameters(self.label_classifier, self.label_beta, self.label_cost)
         images = images_of(X, size=self.size)
         (known,) = labels_of_parts(labels, [len(images)], is_fleet=False)
@@ -318,7 +253,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, BaseEstimator):  # type: ig
         tensors: Arrays = {"held_out.scores": self.held_out_scores_}
         manifest = {
             "kind": "ImageAnomalyDetector",
-            "parameters": plain_parameters(self.get_params()),
+            "parameters": plain_parameters(self),
             "data_hash": self.data_hash_,
             **pack_image_model(self.model_, tensors),
             "codes": pack_codes(self.codes_, tensors),

@@ -14,7 +14,7 @@ from tsae.images.arrays import ImageScale
 from tsae.networks.criterion import Judge
 from tsae.networks.entry_errors import entry_errors, rebuilt_values
 from tsae.nn.autoencoder import AutoEncoder
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.scoring.rebuilding import towards
 
 __all__ = ["ImageNetwork"]
@@ -43,7 +43,7 @@ class ImageNetwork:
     def __init__(
         self,
         autoencoder: AutoEncoder,
-        options: NetworkOptions,
+        options: NetworkSpec,
         scale: ImageScale,
         judge: Judge,
         shape: tuple[int, int, int],

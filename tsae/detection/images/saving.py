@@ -16,7 +16,7 @@ from tsae.detection.saving import Arrays
 from tsae.images.arrays import ImageScale
 from tsae.networks.criterion import Judge
 from tsae.networks.torch_network import rebuild_autoencoder
-from tsae.nn.options import NetworkOptions
+from tsae.nn.options import NetworkSpec
 from tsae.scoring.classifier import labelled_arrays, labelled_of
 from tsae.scoring.tails import LogTail
 
@@ -48,7 +48,7 @@ def pack_image_model(model: ImageModel, tensors: Arrays) -> dict[str, Any]:
 def unpack_image_model(tensors: Arrays, manifest: Mapping[str, Any], *, local_score: bool) -> ImageModel:
     """Return the model that `pack_image_model` took apart."""
     channels, height, width = shape = manifest["image_shape"]
-    options = NetworkOptions(**manifest["network"])
+    options = NetworkSpec(**manifest["network"])
     network = ImageNetwork(
         rebuild_autoencoder(options, tuple(shape), _state_of("network.", tensors)),
         options,

@@ -1,4 +1,4 @@
-"""The kinds of autoencoder by name: parameters for a detector that goes by this kind alone."""
+"""The kinds of autoencoder by name: parameters for a detector that uses only this kind."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from tsae.errors import ParameterError
+from tsae.nn.architectures import ARCHITECTURES
 
 __all__ = ["RECIPES", "DataKind", "recipe"]
 
@@ -14,15 +15,13 @@ DataKind = Literal["series", "images"]
 
 RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "undercomplete": MappingProxyType({"architecture": "dense"}),
+        **{each.kind: MappingProxyType({"architecture": name}) for name, each in ARCHITECTURES.items()},
         "deep": MappingProxyType({"architecture": "dense", "hidden": (256, 128, 64), "pretraining": "rbm"}),
-        "convolutional": MappingProxyType({"architecture": "conv"}),
-        "transformer": MappingProxyType({"architecture": "transformer"}),
         "variational": MappingProxyType({"architecture": "dense", "bottleneck": "gaussian"}),
         "denoising": MappingProxyType({"architecture": "dense", "corruption": "gaussian", "corruption_level": 0.2}),
     }
 )
-"""What sets each kind apart, alike for series and images; what is not named keeps its default."""
+"""Parameters and options of each kind, for series and images; all others keep their defaults."""
 
 _ALONE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -34,7 +33,7 @@ _ALONE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 
 def recipe(name: str, data: DataKind = "series", **overrides: Any) -> dict[str, Any]:
-    """Parameters for a kind of autoencoder that alone makes the score.
+    """Return the parameters of a detector that uses a single kind of autoencoder.
 
     Parameters
     ----------
@@ -43,8 +42,9 @@ def recipe(name: str, data: DataKind = "series", **overrides: Any) -> dict[str, 
     data
         "series" for `AnomalyDetector`, "images" for `ImageAnomalyDetector`.
     **overrides
-        Parameters that replace the recipe's or are added to them: `preset="balanced"` puts members that predict
-        hidden blocks beside the kind, `linear_path=True` principal components.
+        Parameters that replace the recipe's or are added to them: `preset="balanced"` adds members that predict hidden
+        blocks. Options of the network and its training go by their own name (`linear_path=True`), by scikit-learn's
+        (`network__linear_path=True`), or in a dictionary that is added to the recipe's (`network={"width": 16}`).
 
     Raises
     ------
@@ -54,10 +54,12 @@ def recipe(name: str, data: DataKind = "series", **overrides: Any) -> dict[str, 
     Examples
     --------
     >>> recipe("transformer", max_steps=50)
-    {'linear_path': False, 'preset': 'alone', 'architecture': 'transformer', 'max_steps': 50}
+    {'preset': 'alone', 'architecture': 'transformer', 'max_steps': 50, 'network': {'linear_path': False}}
     """
+    from tsae.detection.parameters.groups import in_groups  # loads NumPy, which help does without
+
     if name not in RECIPES:
         raise ParameterError(f"kind {name!r} of autoencoder is unknown; choose one of {', '.join(RECIPES)}")
     if data not in _ALONE:
         raise ParameterError(f"`data` (={data!r}) is unknown; choose one of {', '.join(_ALONE)}")
-    return {**_ALONE[data], **RECIPES[name], **overrides}
+    return in_groups({**_ALONE[data], **RECIPES[name]}, overrides)
