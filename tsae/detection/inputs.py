@@ -26,6 +26,7 @@ __all__ = [
     "data_hash",
     "entity_names",
     "lay_out",
+    "like",
     "without_suspicious_rows",
 ]
 
@@ -190,6 +191,11 @@ def lay_out(entity: Entity, *, period: float | None, max_fill: int) -> GridSerie
     if entity.excluded is not None:
         steps[1:][np.diff(entity.excluded.astype(np.int8)) != 0] = 0
     return on_grid(entity.values, steps)
+
+
+def like(entity: Entity, table: NDArray[np.floating]) -> pd.DataFrame | NDArray[np.floating]:
+    """Return a table `(n_timesteps, n_channels)` with the entity's index and columns, if it had some."""
+    return table if entity.columns is None else pd.DataFrame(table, index=entity.index, columns=entity.columns)
 
 
 def check_period(index: pd.Index, period: float | None) -> None:
