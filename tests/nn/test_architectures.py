@@ -54,9 +54,9 @@ def test_an_entry_is_enough_to_fit_and_to_save(monkeypatch: pytest.MonkeyPatch, 
     values = np.random.default_rng(0).normal(size=(200, 2))
     shared = {"max_steps": 3, "random_state": 0, "lag": 0}
     detector = AnomalyDetector(architecture="levels", preset="best", **shared).fit(values)
-    rebuilding = [member for member in detector.model_.members if member.options.architecture != "dense"]
+    rebuilding = [member for member in detector.model_.ensemble.members if member.options.architecture != "dense"]
     assert [member.stride for member in rebuilding] == [member.window_size // 2 for member in rebuilding]
-    assert len([member for member in detector.model_.members if member.options.architecture == "dense"]) > len(
+    assert len([member for member in detector.model_.ensemble.members if member.options.architecture == "dense"]) > len(
         rebuilding
     )
     detector.save(tmp_path / "m.tsae")
