@@ -53,9 +53,9 @@ class RecentRows:
         if part is not None and n_later >= self._reach:
             self._held = part._replace(values=part.values.copy(), numbers=part.numbers.copy())
 
-    def around(self, event: TrackedEvent, offset: int) -> PeakRows | None:
-        """The rows around an event's peak as far as they are there; its rows are numbered from `offset`."""
-        start, stop, peak = (offset + moment.row for moment in (event.start, event.stop, event.peak))
+    def around(self, event: TrackedEvent) -> PeakRows | None:
+        """The rows around an event's peak as far as they are there."""
+        start, stop, peak = event.start.row, event.stop.row, event.peak.row
         part = self._held
         if part is None or part.peak != peak:
             part, _ = self._around(peak)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from numbers import Integral
 from typing import Any
+
+import numpy as np
 
 from tsae.alarms.events.rules import severity_band
 
-__all__ = ["Event", "SensorShare"]
+__all__ = ["Event", "SensorShare", "event_id", "time_text"]
 
 _LEAST_SHARE = 0.01
 
@@ -45,7 +49,8 @@ class Event:
     """
 
     event_id: str
-    """Entity and first alarming row: an event has the same one while it goes on and once it has ended."""
+    """Entity and time of the first alarming row, or its number without times: "pump 3:2026-03-01T00:10:00". An event
+    keeps it while it goes on and once it has ended, and has the same one in a file and in a stream."""
     start: Any
     stop: Any
     n_rows: int
@@ -67,6 +72,8 @@ class Event:
     entity: str = ""
     ended: bool = True
     """Whether the event is over; one that goes on in a stream may still change."""
+    zoned: bool = False
+    """Whether `numpy.datetime64` times are in UTC, because the times of the stream carry a zone."""
 
     @property
     def involved(self) -> tuple[SensorShare, ...]:
@@ -82,3 +89,29 @@ class Event:
     def direction(self) -> str:
         """Whether the first sensor lay "above" or "below" what was expected at the peak; empty if not known."""
         return self.sensors[0].direction if self.sensors else ""
+
+
+def time_text(time: Any, *, zoned: bool = False) -> str | int:
+    """Return a time in ISO 8601, in UTC with a Z if it is `zoned` or carries a zone itself; a row number stays one.
+
+    >>> time_text(np.datetime64("2026-03-01T00:10:00.500", "ns")), time_text(datetime(2026, 3, 1, tzinfo=UTC))
+    ('2026-03-01T00:10:00.5', '2026-03-01T00:00:00Z')
+    """
+    if isinstance(time, datetime):  # pandas timestamps are datetimes
+        zoned = time.tzinfo is not None
+        text = (time.astimezone(UTC).replace(tzinfo=None) if zoned else time).isoformat()
+    elif isinstance(time, np.datetime64):
+        text = str(time)
+    else:
+        return int(time) if isinstance(time, Integral) else str(time)
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + ("Z" if zoned else "")
+
+
+def event_id(entity: str, first: Any, *, zoned: bool = False) -> str:
+    """Return the name of the event of an entity that begins with this time or row.
+
+    >>> event_id("pump 3", 110), event_id("", np.datetime64("2026-03-01", "ns"), zoned=True)
+    ('pump 3:110', '2026-03-01T00:00:00Z')
+    """
+    text = time_text(first, zoned=zoned)
+    return f"{entity}:{text}" if entity else str(text)
