@@ -210,7 +210,7 @@ def test_a_stream_tells_of_drift_as_the_file_does_and_once(detector, tmp_path):
     schema = files("tsae.streaming").joinpath("records.schema.json").read_text("utf-8")
     jsonschema.validate(record, json.loads(schema))
     assert (record["kind"], record["id"], record["sensors"][0]["sensor"]) == ("drift", "m/drift-999", "pressure")
-    with pytest.raises(DataError, match=r"`entity` \(='other'\) has sent no row; choose one of \['m'\]"):
+    with pytest.raises(DataError, match=r"no rows received yet for entity 'other'; choose one of \['m'\]"):
         scorer.drift("other")
 
 

@@ -12,9 +12,8 @@ import pytest
 
 from tests.streaming.reference import CHANNELS, plant, troubled
 from tsae import AnomalyDetector, StreamScorer
-from tsae.alarms.events.event import Event
+from tsae.alarms.events.event import Event, event_fields
 from tsae.alarms.events.explain import is_reported
-from tsae.alarms.events.fields import event_fields
 from tsae.alarms.events.rules import EventRules
 from tsae.alarms.events.watch import EventChange
 from tsae.streaming.records import SCHEMA, dropped_record, event_records, row_records

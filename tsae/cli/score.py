@@ -111,7 +111,7 @@ def _print_events(found: Mapping[str, Found], events: list[Event], targets: Targ
 
 
 def _print_json(detector: AnomalyDetector, found: Mapping[str, Found], events: list[Event]) -> None:
-    from tsae.alarms.events.fields import event_fields
+    from tsae.alarms.events.event import event_fields
 
     answer = {
         "n_rows": sum(each.n_rows for each in found.values()),

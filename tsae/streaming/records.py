@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tsae.alarms.events.fields import event_fields
+from tsae.alarms.events.event import event_fields
 from tsae.alarms.events.watch import EventChange
 from tsae.streaming.row_scores import DriftNotice, RowScore, StreamScores
 

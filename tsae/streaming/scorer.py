@@ -222,7 +222,7 @@ class StreamScorer:
         """
         known = self.fleet.lane_of
         if entity not in known:
-            raise DataError(f"`entity` (={entity!r}) has sent no row; choose one of {list(known)[:5]}")
+            raise DataError(f"no rows received yet for entity {entity!r}; choose one of {list(known)[:5]}")
         return self.fleet.drift_of(known[entity])
 
     def with_model(self, model: FittedModel) -> StreamScorer:
