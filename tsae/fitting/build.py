@@ -27,9 +27,8 @@ from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
 from tsae.nn.masked import MaskedAutoEncoder, fit_block_predictor
 from tsae.nn.options import NetworkSpec
-from tsae.scoring.ensemble import Ensemble
+from tsae.scoring.ensemble import Ensemble, Member
 from tsae.scoring.formula import Formula
-from tsae.scoring.member import Member
 from tsae.scoring.window_models import LinearBlocks, MaskedModel, ReconstructionModel, WindowModel
 from tsae.series.channels import fit_channels
 from tsae.training.batches import WindowSource

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tsae.fitting.fit_rows import FitRows
 from tsae.fitting.plan import MemberPlan
-from tsae.scoring.member import MemberScale
+from tsae.scoring.ensemble import MemberScale
 from tsae.scoring.row_errors import segment_errors
 from tsae.scoring.smoothing import channel_mean, immediate_kernels, moving_averages, settled_kernels
 from tsae.scoring.tails import fit_log_tail

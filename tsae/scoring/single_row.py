@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.scoring.combination import combined_row
-from tsae.scoring.ensemble import Ensemble
-from tsae.scoring.member import Member
+from tsae.scoring.ensemble import Ensemble, Member
 from tsae.scoring.rings import Place, Rings
 from tsae.scoring.row_errors import RowErrors
 from tsae.scoring.smoothing import Chains
@@ -39,16 +38,6 @@ class RowStep(NamedTuple):
     unsmoothed: float
     errors: FloatArray
     """`(n_channels,)`."""
-
-    @classmethod
-    def of(cls, *columns: Any) -> RowStep:
-        """That of the columns of a `Step` of a single row."""
-        values: list[Any] = [*(column[0].item() for column in columns[:5]), columns[5][0]]
-        return cls(*values)
-
-    def columns(self) -> list[Any]:
-        """The same as the columns of a `Step`."""
-        return [*(np.array([value]) for value in self[:5]), self.errors[None]]
 
 
 class PutOwn(Protocol):

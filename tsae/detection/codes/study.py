@@ -15,8 +15,7 @@ from tsae.detection.codes.window_samples import Inputs, Run, sample_windows
 from tsae.fitting.training_rows import Span
 from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.autoencoder import AutoEncoder
-from tsae.scoring.ensemble import Ensemble
-from tsae.scoring.member import Member
+from tsae.scoring.ensemble import Ensemble, Member
 from tsae.scoring.rebuilding import row_reconstruction
 from tsae.series.filling import forward_filled
 
