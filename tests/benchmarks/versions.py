@@ -118,8 +118,8 @@ def compare_scores(old: Path, folder: Path, n_series: int) -> None:
         for part in (tables, models, outs / "old", outs / "new"):
             part.mkdir(parents=True)
         pump = bundled_dataset("pump")
-        pump_tables = {"train": read_table(pump.train), "test": read_table(pump.later)}
-        np.savez(tables / "pump.npz", **{part: table.frames[""].to_numpy() for part, table in pump_tables.items()})
+        train, test = (read_table(path).frames[""] for path in (pump.train, pump.later))
+        np.savez(tables / "pump.npz", train=train.to_numpy(), test=test[train.columns].to_numpy())
         chosen = sampled(find_series(folder, max_test_rows=8000), 2, seed=0)[:n_series]
         for files in chosen:
             series = read_series(files)

@@ -168,7 +168,7 @@ class Scorer:
         step = self._single.step(lane, values) if self._rows.is_whole(lanes)[0] else None
         if step is None:
             columns = self._step(lanes, values[None], self._scaler.scaled(values[None]), whole=False)
-            step = RowStep(*(column[0].item() for column in columns[:-1]), columns.errors[0])
+            step = RowStep._make([*(column[0].item() for column in columns[:-1]), columns.errors[0]])
         return step
 
     def flush(self, lane: int) -> Flushed:
