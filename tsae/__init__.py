@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from tsae.export.export import export_onnx
     from tsae.nn.options import NetworkOptions
     from tsae.series.bundled import bundled_dataset
-    from tsae.series.reading import read_table
-    from tsae.series.table import SensorTable
+    from tsae.series.reading import SensorTable, read_table
     from tsae.streaming.scorer import StreamScorer
     from tsae.training.options import TrainingOptions
 
@@ -59,7 +58,7 @@ _HOME = {
     "ImageDetection": "tsae.detection.images.result",
     "ImageSet": "tsae.evaluation.image_sets",
     "NetworkOptions": "tsae.nn.options",
-    "SensorTable": "tsae.series.table",
+    "SensorTable": "tsae.series.reading",
     "StreamScorer": "tsae.streaming.scorer",
     "TrainingOptions": "tsae.training.options",
     "bundled_dataset": "tsae.series.bundled",

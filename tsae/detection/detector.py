@@ -43,8 +43,7 @@ from tsae.fitting.training_rows import used_spans
 from tsae.model.fitted import FittedModel
 from tsae.nn.options import NetworkOptions
 from tsae.scoring.whole_series import score_grid
-from tsae.series.clock import infer_clock
-from tsae.series.grid import GridSeries
+from tsae.series.grid import GridSeries, infer_clock
 from tsae.store import write_model
 from tsae.training.options import TrainingOptions
 

@@ -11,11 +11,9 @@ from pathlib import Path
 from tsae.errors import DataError, ParameterError
 from tsae.evaluation.inputs import BoolArray, FloatArray, check_labels
 from tsae.series.cells import cell_kind
-from tsae.series.formats.registry import format_names
+from tsae.series.formats.registry import format_names, is_table_name, stem_of
 from tsae.series.options import ReadOptions
-from tsae.series.reading import open_table, read_table
-from tsae.series.sources import is_table_name, stem_of
-from tsae.series.table import SensorTable
+from tsae.series.reading import SensorTable, open_table, read_table
 
 __all__ = ["LabelledSeries", "SeriesFiles", "find_series", "read_series"]
 

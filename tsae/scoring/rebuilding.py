@@ -12,7 +12,7 @@ from tsae.scoring.ensemble import Ensemble
 from tsae.scoring.member import Member
 from tsae.scoring.row_errors import segment_errors
 from tsae.scoring.window_models import ReconstructionModel
-from tsae.series.filling import forward_filled
+from tsae.series.channels import forward_filled
 from tsae.series.grid import GridSeries
 
 __all__ = [

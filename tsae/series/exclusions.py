@@ -13,9 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tsae.errors import DataError
-from tsae.series.clock import timestamps_ns
-from tsae.series.time_formats import NS_PER_UNIT, TimeFormat, guess_format
-from tsae.series.timestamps import UnreadableTimeError, localize, parse_times
+from tsae.series.grid import timestamps_ns
+from tsae.series.times import NS_PER_UNIT, TimeFormat, UnreadableTimeError, guess_format, localize, parse_times
 
 __all__ = ["Exclusion", "Exclusions", "read_exclusions"]
 

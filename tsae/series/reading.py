@@ -1,13 +1,17 @@
-"""Read a sensor table from a file or from standard input."""
+"""A sensor table, and how it is read from a file or from standard input."""
 
 from __future__ import annotations
 
+import gzip
+import shutil
+import sys
+import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pandas as pd
@@ -16,20 +20,52 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tsae.errors import DataError
-from tsae.series.columns import SensorColumn
-from tsae.series.formats.registry import open_file
-from tsae.series.formats.table_file import TableFile
-from tsae.series.indexing import IndexedRows, count_rows, index_by_number, index_by_time
-from tsae.series.judging import judge_label, judge_sensors
+from tsae.series.columns import Roles, SensorColumn, choose_roles, judge_label, judge_sensors
+from tsae.series.formats.registry import TableFile, open_file
 from tsae.series.options import ReadOptions
-from tsae.series.ordering import group_rows
-from tsae.series.roles import Roles, choose_roles
-from tsae.series.sources import open_source, source_name
-from tsae.series.table import SensorTable
-from tsae.series.time_formats import TimeFormat
-from tsae.series.timestamps import ParsedTimes, UnreadableTimeError, parse_times
+from tsae.series.ordering import IndexedRows, count_rows, group_rows, index_by_number, index_by_time
+from tsae.series.times import ParsedTimes, TimeFormat, UnreadableTimeError, parse_times
 
-__all__ = ["ReadOptions", "open_table", "read_table"]
+__all__ = ["ReadOptions", "SensorTable", "open_table", "read_table"]
+
+_GZIP = b"\x1f\x8b"
+_IN_MEMORY = 64 * 2**20  # a pipe longer than this goes to a temporary file
+
+
+@dataclass(frozen=True)
+class SensorTable:
+    """Sensors of one machine or of a fleet, sorted and checked.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = SensorTable({"": pd.DataFrame({"pressure": [1.0, 1.2]})}, units={"pressure": "bar"})
+    >>> table.channels, table.n_rows
+    (('pressure',), 2)
+    """
+
+    frames: Mapping[str, pd.DataFrame]
+    """One frame `(n_timesteps, n_channels)` of float64 per entity; the key is "" without an entity column.
+
+    The index is a sorted, unique `DatetimeIndex` (in UTC if the times carried a zone, naive otherwise), or a
+    `RangeIndex` if the table has no time. All frames have the same columns.
+    """
+    units: Mapping[str, str] = field(default_factory=dict)
+    """Unit by channel, for the channels that state one."""
+    labels: Mapping[str, pd.Series] | None = None
+    """The label column by entity, indexed as its frame; `None` unless the caller named one."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what was found in the file and what was done about it."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the sensors, in the order of the file."""
+        return tuple(str(name) for name in next(iter(self.frames.values())).columns)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of all entities together."""
+        return sum(len(frame) for frame in self.frames.values())
 
 
 def read_table(source: str | Path | BinaryIO, options: ReadOptions | None = None) -> SensorTable:
@@ -61,7 +97,7 @@ def read_table(source: str | Path | BinaryIO, options: ReadOptions | None = None
     ([1.5, 1.6], {'flow': 'l/s'})
     """
     options = options or ReadOptions()
-    with open_source(source) as stream, _errors_named(source):
+    with _opened(source) as stream:
         try:
             return _read(open_file(stream, options), options)
         except UnicodeError:  # below the head there is a byte that UTF-8 does not have
@@ -72,21 +108,46 @@ def read_table(source: str | Path | BinaryIO, options: ReadOptions | None = None
 @contextmanager
 def open_table(source: str | Path | BinaryIO, options: ReadOptions | None = None) -> Iterator[TableFile]:
     """Open a table for its head and its cells as they are; parameters and errors as in `read_table`."""
-    with open_source(source) as stream, _errors_named(source):
+    with _opened(source) as stream:
         yield open_file(stream, options or ReadOptions())
 
 
 @contextmanager
-def _errors_named(source: str | Path | BinaryIO) -> Iterator[None]:
-    """Turn what goes wrong while a table is read into a `DataError` that names the source."""
-    try:
-        yield
-    except DataError as error:
-        raise DataError(f"{source_name(source)}: {error}") from error
-    except UnicodeError as error:
-        raise DataError(f"{source_name(source)}: {error}; state the `encoding` of the file") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{source_name(source)}: the file is damaged ({error}); get it again") from error
+def _opened(source: str | Path | BinaryIO) -> Iterator[BinaryIO]:
+    """Open a source as seekable, decompressed bytes that start at 0; an open file handed in stays open.
+
+    Whatever goes wrong while it is read becomes a `DataError` that names the source.
+    """
+    name = str(source) if isinstance(source, str | Path) else str(getattr(source, "name", "the stream"))
+    name = "standard input" if name == "-" else name
+    with ExitStack() as stack:
+        if not isinstance(source, str | Path):
+            raw = source
+        elif str(source) == "-":
+            raw = sys.stdin.buffer
+        else:
+            try:
+                raw = stack.enter_context(Path(source).open("rb"))
+            except OSError as error:
+                raise DataError(f"cannot read {name!r}: {error.strerror}; check the path") from error
+        if not raw.seekable() or raw.tell() != 0:
+            # Sniffing looks at the head before the whole is read, and a message about a bad cell counts lines again.
+            spool = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
+            shutil.copyfileobj(raw, spool)
+            spool.seek(0)
+            raw = cast(BinaryIO, spool)
+        start = raw.read(len(_GZIP))
+        raw.seek(0)
+        if start == _GZIP:
+            raw = stack.enter_context(cast(BinaryIO, gzip.GzipFile(fileobj=raw, mode="rb")))
+        try:
+            yield raw
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from error
+        except UnicodeError as error:
+            raise DataError(f"{name}: {error}; state the `encoding` of the file") from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{name}: the file is damaged ({error}); get it again") from error
 
 
 def _read(file: TableFile, options: ReadOptions) -> SensorTable:

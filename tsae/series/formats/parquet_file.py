@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tsae.errors import DataError
-from tsae.series.formats.table_file import TableFile
+from tsae.series.formats.registry import TableFile
 from tsae.series.options import ReadOptions
 
 __all__ = ["ParquetFile"]
