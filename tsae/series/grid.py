@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from tsae.errors import ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Clock", "GridSeries", "grid_steps", "infer_clock", "on_grid", "timestamps_ns"]
 
@@ -64,6 +67,8 @@ def infer_clock(index: pd.Index) -> Clock:
     >>> infer_clock(pd.to_datetime(["2026-11-24 10:00", "2026-11-24 10:10", "2026-11-24 10:20"])).period
     600.0
     """
+    import pandas as pd  # slow to load, and a stream knows its clock
+
     if not isinstance(index, pd.DatetimeIndex) or len(index) < 2:
         return Clock(None, 0.0, 0)
     steps = np.diff(timestamps_ns(index))
