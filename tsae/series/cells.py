@@ -131,7 +131,13 @@ def split_units(headers: Sequence[str]) -> tuple[list[str], dict[int, str]]:
     (['flow', 'pressure (inlet)', 'T'], {0: 'l/s', 2: '°C'})
     """
     whole = [" ".join(header.split()) for header in headers]
-    refuse_duplicates(whole)
+    places: dict[str, list[int]] = {}
+    for position, header in enumerate(whole, start=1):
+        places.setdefault(header, []).append(position)
+    twice = {header: where for header, where in places.items() if header and len(where) > 1}
+    if twice:
+        named = "; ".join(f"{header!r} in columns {', '.join(map(str, where))}" for header, where in twice.items())
+        raise DataError(f"column names must be unique, but the header repeats {named}; rename them")
     split = [_split(header) for header in whole]
     uses = Counter(name for name, _ in split)
     names: list[str] = []
@@ -151,14 +157,3 @@ def _split(header: str) -> tuple[str, str]:
         if match is None or not is_unit(match["unit"]):
             return header, ""
     return match["name"], match["unit"].strip()
-
-
-def refuse_duplicates(headers: Sequence[str]) -> None:
-    """Raise a `DataError` that names the headers which occur more than once."""
-    places: dict[str, list[int]] = {}
-    for position, header in enumerate(headers, start=1):
-        places.setdefault(header, []).append(position)
-    twice = {header: where for header, where in places.items() if header and len(where) > 1}
-    if twice:
-        named = "; ".join(f"{header!r} in columns {', '.join(map(str, where))}" for header, where in twice.items())
-        raise DataError(f"column names must be unique, but the header repeats {named}; rename them")

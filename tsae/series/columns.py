@@ -65,7 +65,15 @@ class _Columns:
                 self.units.setdefault(place, unit)
         self.unnamed = frozenset(place for place, name in enumerate(names) if not name)
         self.names = tuple(name or f"column_{place + 1}" for place, name in enumerate(names))
-        self._sample = sample
+        self.cells = [[row[place] for row in sample if place < len(row)] for place in range(len(names))]
+        plain = [re.sub(r"[^a-zà-ÿ0-9]", "", name.lower()) for name in names]
+        self.time_ranks = [_TIME_NAMES.index(name) if name in _TIME_NAMES else len(_TIME_NAMES) for name in plain]
+        """The lower, the more usual as the name of a time."""
+        self.names_time = [name in _TIME_NAMES for name in plain]
+        self.may_count = [
+            is_time or (plain[place] in _COUNTER_NAMES and place == 0) for place, is_time in enumerate(self.names_time)
+        ]
+        """Whether numbers in this column may be row numbers rather than a sensor."""
 
     def find(self, name: str, option: str) -> int:
         for known in (self.headers, self.names):
@@ -74,27 +82,9 @@ class _Columns:
         listed = ", ".join(repr(known) for known in self.names[:20]) + (", …" if len(self.names) > 20 else "")
         raise DataError(f"`{option}` (={name!r}) is no column of the table; its columns are {listed}")
 
-    def cells(self, place: int) -> list[str]:
-        return [row[place] for row in self._sample if place < len(row)]
-
-    def plain(self, place: int) -> str:
-        return "" if place in self.unnamed else re.sub(r"[^a-zà-ÿ0-9]", "", self.names[place].lower())
-
     def is_numeric(self, place: int) -> bool:
-        kinds = [cell_kind(cell) for cell in self.cells(place)]
+        kinds = [cell_kind(cell) for cell in self.cells[place]]
         return kinds.count("number") > len(kinds) // 2
-
-    def names_time(self, place: int) -> bool:
-        return self.plain(place) in _TIME_NAMES
-
-    def may_hold_epochs(self, place: int) -> bool:
-        """Whether numbers in this column may be times: by its name, or because the first column rises."""
-        cells = self.cells(place)
-        return self.may_count(place) or (place == 0 and len(cells) > 1 and cells == sorted(set(cells)))
-
-    def may_count(self, place: int) -> bool:
-        """Whether numbers in this column may be row numbers rather than a sensor."""
-        return self.names_time(place) or (place == 0 and self.plain(place) in _COUNTER_NAMES)
 
 
 def choose_roles(
@@ -115,14 +105,14 @@ def choose_roles(
     rest = [place for place in range(len(columns.names)) if place not in {entity, label} | dropped]
     time, time_format = _choose_time(columns, [p for p in rest if p not in (wanted or ())], options)
     sensors = [place for place in rest if place not in time and (wanted is None or place in wanted)]
-    counters = [place for place in sensors if columns.may_count(place) and columns.is_numeric(place)]
-    counters.sort(key=columns.names_time, reverse=True)
+    counters = [place for place in sensors if columns.may_count[place] and columns.is_numeric(place)]
+    counters.sort(key=lambda place: columns.names_time[place], reverse=True)
     return Roles(
         names=columns.names,
         units=columns.units,
         unnamed=columns.unnamed,
         sensors=tuple(sensors),
-        counters={} if wanted is not None else {place: columns.names_time(place) for place in counters},
+        counters={} if wanted is not None else {place: columns.names_time[place] for place in counters},
         time=time,
         time_format=time_format,
         entity=entity,
@@ -135,19 +125,20 @@ def _choose_time(columns: _Columns, free: list[int], options: ReadOptions) -> tu
         return (), None
     if options.timestamp is not None:
         place = columns.find(options.timestamp, "timestamp")
-        time_format = _guess(columns.cells(place), 0.5, options)
+        time_format = _guess(columns.cells[place], 0.5, options)
         if time_format is None:
             raise DataError(_no_time(columns, place, options))
         return _with_time_of_day(columns, place, time_format, free, options)
-    ranks = {name: rank for rank, name in enumerate(_TIME_NAMES)}
-    for place in sorted(free, key=lambda place: ranks.get(columns.plain(place), len(ranks))):
-        if columns.is_numeric(place) and not columns.may_hold_epochs(place):
+    for place in sorted(free, key=columns.time_ranks.__getitem__):
+        cells, is_named = columns.cells[place], columns.names_time[place]
+        rises = place == 0 and len(cells) > 1 and cells == sorted(set(cells))
+        if columns.is_numeric(place) and not (columns.may_count[place] or rises):
             continue
-        time_format = _guess(columns.cells(place), 0.5 if columns.names_time(place) else 0.8, options)
+        time_format = _guess(cells, 0.5 if is_named else 0.8, options)
         if time_format is not None:
             return _with_time_of_day(columns, place, time_format, free, options)
     for place in free:
-        if columns.names_time(place) and not columns.is_numeric(place) and any(columns.cells(place)):
+        if columns.names_time[place] and not columns.is_numeric(place) and any(columns.cells[place]):
             raise DataError(_no_time(columns, place, options))
     return (), None
 
@@ -165,9 +156,9 @@ def _with_time_of_day(
     """Join a date with the time of day in another column, if there is one."""
     if time_format.date_only and options.timestamp_format is None:
         for other in free:
-            cells = columns.cells(other)
+            cells = columns.cells[other]
             if other != place and cells and all(_TIME_OF_DAY.fullmatch(cell) for cell in cells):
-                pairs = zip(columns.cells(place), cells, strict=False)  # a row may be cut short
+                pairs = zip(columns.cells[place], cells, strict=False)  # a row may be cut short
                 joined = guess_format([f"{date} {time}" for date, time in pairs])
                 if joined is not None:
                     return (place, other), joined
@@ -175,7 +166,7 @@ def _with_time_of_day(
 
 
 def _no_time(columns: _Columns, place: int, options: ReadOptions) -> str:
-    cell = next((cell for cell in columns.cells(place) if cell), "")
+    cell = next(filter(None, columns.cells[place]), "")
     stated = f" in the format {options.timestamp_format!r}" if options.timestamp_format else ""
     return (
         f"column {columns.names[place]!r} does not read as a time{stated}, it starts with {cell!r}; state its "
@@ -252,7 +243,8 @@ class SensorColumn:
         if pa.types.is_temporal(cells.type) or pa.types.is_nested(cells.type):
             return None
         try:
-            if self._is_text(cells) and self._decimal == ",":
+            is_text = pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)
+            if is_text and self._decimal == ",":
                 # A point is no part of a number here, unless it separates thousands, and then it is unclear.
                 cells = pc.replace_substring(pc.replace_substring(cells, ".", "?"), ",", ".")
             numbers = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
@@ -260,16 +252,14 @@ class SensorColumn:
             return None
         return cast("NDArray[np.float64]", numbers)
 
-    @staticmethod
-    def _is_text(cells: Any) -> bool:
-        return bool(pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type))
-
     def _read_each(self, cells: Any) -> NDArray[np.float64]:
         present: list[str | None] = []
         for cell in cells.to_pylist():
             text = "" if cell is None else str(cell).strip()
             present.append(None if text in self._missing else text)
-        points = [cell and self._with_point(cell) for cell in present]
+        points = present
+        if self._decimal == ",":
+            points = [cell and cell.replace(".", "?").replace(",", ".") for cell in present]
         values = pd.to_numeric(pd.Series(points, dtype=object), errors="coerce").to_numpy(np.float64, copy=True)
         self.n_numbers += int(np.count_nonzero(~np.isnan(values)))
         other = [row for row in np.flatnonzero(np.isnan(values)) if present[row] is not None]
@@ -285,9 +275,6 @@ class SensorColumn:
             self.first_text = self.n_rows + int(other[0]), str(present[other[0]])
         self.n_text += len(other)
         return values
-
-    def _with_point(self, cell: str) -> str:
-        return cell.replace(".", "?").replace(",", ".") if self._decimal == "," else cell
 
 
 def judge_sensors(
@@ -316,7 +303,15 @@ def judge_sensors(
             continue
         _refuse_infinite(column, place)
         kept.append(position)
-        notes += _remarks(column)
+        if column.is_switch:
+            notes.append(f"column {column.name!r} is a switch: its words are read as 1 and 0")
+        elif column.n_numbers == 0:
+            notes.append(f"column {column.name!r} has no value in any row; it is kept, and masked")
+        elif column.name.lower() in _LABEL_NAMES:
+            notes.append(
+                f"column {column.name!r} is read as a sensor; if it is a label, state it as `label` (`--label "
+                f"{column.name}`) or drop it"
+            )
     if not kept:
         because = "; ".join(left_out) or "all of its columns are the time, the entity, the label or dropped"
         raise DataError(f"the table has no column of numbers ({because}); check its `separator` and `decimal`")
@@ -337,16 +332,10 @@ def _reason_to_leave_out(column: SensorColumn, is_unnamed: bool, options: ReadOp
             low, high = sorted(column.texts)
             reason += f"; if {low!r} and {high!r} are the states of a switch, write them as 0 and 1"
         return reason
-    raise DataError(_text_among_numbers(column, row, cell, place))
-
-
-def _text_among_numbers(column: SensorColumn, row: int, cell: str, place: Place) -> str:
-    way_out = _way_out(cell)
-    if cell.replace(",", "", 1).replace(".", "", 1).lstrip("+-").isdigit():
-        way_out = f"state another `decimal`, or {way_out}"
-    return (
-        f"column {column.name!r} has the text {cell!r} in {place(row)}, and {column.n_text} of its "
-        f"{column.n_rows} cells are text; a sensor holds numbers only: {way_out}"
+    is_number = cell.replace(",", "", 1).replace(".", "", 1).lstrip("+-").isdigit()
+    raise DataError(
+        f"column {column.name!r} has the text {cell!r} in {place(row)}, and {column.n_text} of its {column.n_rows} "
+        f"cells are text; a sensor holds numbers only: {'state another `decimal`, or ' if is_number else ''}{_way_out(cell)}"
     )
 
 
@@ -355,25 +344,13 @@ def _way_out(cell: str) -> str:
 
 
 def _refuse_infinite(column: SensorColumn, place: Place) -> None:
-    if column.first_infinite is not None:
-        row, cell = column.first_infinite
-        raise DataError(
-            f"column {column.name!r} has the infinite value {cell!r} in {place(row)}; a sensor holds finite "
-            f"numbers only: {_way_out(cell)}"
-        )
-
-
-def _remarks(column: SensorColumn) -> list[str]:
-    if column.is_switch:
-        return [f"column {column.name!r} is a switch: its words are read as 1 and 0"]
-    if column.n_numbers == 0:
-        return [f"column {column.name!r} has no value in any row; it is kept, and masked"]
-    if column.name.lower() in _LABEL_NAMES:
-        return [
-            f"column {column.name!r} is read as a sensor; if it is a label, state it as `label` (`--label "
-            f"{column.name}`) or drop it"
-        ]
-    return []
+    if column.first_infinite is None:
+        return
+    row, cell = column.first_infinite
+    raise DataError(
+        f"column {column.name!r} has the infinite value {cell!r} in {place(row)}; a sensor holds finite "
+        f"numbers only: {_way_out(cell)}"
+    )
 
 
 def judge_label(column: SensorColumn, place: Place) -> None:

@@ -80,20 +80,15 @@ def sort_rows(rows: NDArray[np.int64], times: NDArray[np.int64]) -> Order:
     is_repeat = np.zeros(len(times), dtype=bool)
     is_repeat[order[~is_first]] = True
     is_late = times < np.maximum.accumulate(times)
+    back = np.flatnonzero(steps < 0) + 1  # rising times follow each, up to the next
+    ends = np.append(back, len(times))[1:]
+    repeats = np.concatenate(([0], np.cumsum(is_repeat)))
     return Order(
         rows=rows[order[is_first]],
         n_duplicates=int(is_repeat.sum()),
         n_late=int(is_late.sum()),
-        set_backs=tuple(int(rows[start]) for start in _set_backs(steps, is_repeat)),
+        set_backs=tuple(rows[back[repeats[ends] - repeats[back] >= _BLOCK]].tolist()),
     )
-
-
-def _set_backs(steps: NDArray[np.int64], is_repeat: NDArray[np.bool_]) -> list[int]:
-    """Find the steps back after which a run of rising times repeats times that were there before."""
-    back = np.flatnonzero(steps < 0) + 1
-    ends = np.append(back, len(is_repeat))[1:]
-    repeats = np.concatenate(([0], np.cumsum(is_repeat)))
-    return [int(start) for start, end in zip(back, ends, strict=True) if repeats[end] - repeats[start] >= _BLOCK]
 
 
 def index_by_time(
@@ -126,37 +121,29 @@ def index_by_time(
                 raise DataError(f"`time_zone` (={zone!r}) does not fit: {where}: {error}") from error
             n_guessed += guessed
         orders[entity] = sort_rows(rows, utc[rows])
-    _refuse_mostly_repeats(orders, len(utc), options)
+    remarks = _remarks(orders, len(utc), options, place)
     is_utc = times.zoned or zone is not None
-    indexed = {
-        entity: IndexedRows(order.rows, _datetime_index(utc[order.rows], is_utc, name))
-        for entity, order in orders.items()
-    }
+    indexed = {}
+    for entity, order in orders.items():
+        index = pd.DatetimeIndex(utc[order.rows].view("datetime64[ns]"), name=name)
+        indexed[entity] = IndexedRows(order.rows, index.tz_localize("UTC") if is_utc else index)
     notes = [f"times are read from {name!r}, format {times.format}, " + ("in UTC" if is_utc else "without zone")]
     if n_guessed:
         notes.append(f"the hour that repeats in autumn in {zone} cannot be told apart; it is taken as winter time")
-    return indexed, notes + _remarks(orders, place)
+    return indexed, notes + remarks
 
 
-def _datetime_index(ns: NDArray[np.int64], is_utc: bool, name: str) -> pd.DatetimeIndex:
-    index = pd.DatetimeIndex(ns.view("datetime64[ns]"), name=name)
-    return index.tz_localize("UTC") if is_utc else index
-
-
-def _refuse_mostly_repeats(orders: Mapping[str, Order], n_rows: int, options: ReadOptions) -> None:
+def _remarks(orders: Mapping[str, Order], n_rows: int, options: ReadOptions, place: Callable[[int], str]) -> list[str]:
+    """Say what was out of order; refuse times that mostly repeat."""
+    n_late = sum(order.n_late for order in orders.values())
     n_duplicates = sum(order.n_duplicates for order in orders.values())
+    set_backs = sorted(row for order in orders.values() for row in order.set_backs)
     if n_duplicates > n_rows / 2:
         way_out = "drop what repeats" if options.entity else "if it holds several machines, name their `entity` column"
         raise DataError(
             f"{n_duplicates} of {n_rows} rows repeat the time of another row, and only one row per time can "
             f"be kept; {way_out}, or state another `timestamp` column"
         )
-
-
-def _remarks(orders: Mapping[str, Order], place: Callable[[int], str]) -> list[str]:
-    n_late = sum(order.n_late for order in orders.values())
-    n_duplicates = sum(order.n_duplicates for order in orders.values())
-    set_backs = sorted(row for order in orders.values() for row in order.set_backs)
     notes = []
     if n_late:
         notes.append(f"rows were sorted by time: {n_late} came after a row with a later time")
@@ -181,22 +168,17 @@ def count_rows(values: NDArray[np.float64], groups: Groups, name: str | None) ->
     dict or None
         The numbers as an index by entity; `None` if the column does not count.
     """
+    if not (np.abs(values) < 2**53).all():
+        return None
     counted: dict[str, pd.RangeIndex] = {}
     for entity, rows in groups.items():
-        index = _count(values[rows], name)
-        if index is None:
+        own = values[rows]
+        start = int(own[0])
+        step = int(own[1]) - start if len(own) > 1 else 1
+        if step <= 0 or not np.array_equal(own, start + step * np.arange(len(own))):
             return None
-        counted[entity] = index
+        counted[entity] = pd.RangeIndex(start, start + step * len(own), step, name=name)
     return counted
-
-
-def _count(values: NDArray[np.float64], name: str | None) -> pd.RangeIndex | None:
-    if not (np.abs(values) < 2**53).all() or not np.array_equal(values, np.round(values)):
-        return None
-    start = int(values[0])
-    step = int(values[1]) - start if len(values) > 1 else 1
-    index = pd.RangeIndex(start, start + step * len(values), step, name=name) if step > 0 else None
-    return index if index is not None and np.array_equal(values, index.to_numpy()) else None
 
 
 def index_by_number(groups: Groups, counted: Mapping[str, pd.RangeIndex] | None) -> dict[str, IndexedRows]:

@@ -96,8 +96,9 @@ def guess_format(cells: Sequence[str], *, at_least: float = 0.8) -> TimeFormat |
     if not present:
         return None
     enough = at_least * len(present)
+    numbers = pd.to_numeric(pd.Series(present, dtype=object), errors="coerce").astype(float)
     for unit, factor in NS_PER_UNIT.items():
-        if sum(_is_epoch(cell, 10**9 // factor) for cell in present) >= enough:
+        if (numbers / (10**9 // factor)).between(*_PLAUSIBLE_SECONDS).sum() >= enough:
             return TimeFormat(unit)
     for pattern in _COMPACT:
         if sum(fits_pattern(cell, pattern) for cell in present) >= enough:
@@ -105,7 +106,7 @@ def guess_format(cells: Sequence[str], *, at_least: float = 0.8) -> TimeFormat |
     dated = [cell for cell in present if cell_kind(cell) == "time"]
     if len(dated) < enough:
         return None
-    if sum(_is_iso(cell) for cell in dated) >= enough:
+    if _count_iso(dated) >= enough:
         return TimeFormat("iso", date_only=all(len(cell) <= len("2026-11-24") for cell in dated))
     return _guess_pattern(dated, enough)
 
@@ -114,7 +115,7 @@ def fits_format(cells: Sequence[str], format: TimeFormat, *, at_least: float = 0
     """Whether at least a share of the cells is in a format."""
     present = _present(cells)
     if format.name == "iso":
-        hits = sum(_is_iso(cell) for cell in present)
+        hits = _count_iso(present)
     elif format.name in NS_PER_UNIT:
         hits = sum(reads_as_number(cell) for cell in present)
     else:
@@ -134,23 +135,12 @@ def fits_pattern(cell: str, pattern: str) -> bool:
 
 def _present(cells: Sequence[str]) -> list[str]:
     stripped = (cell.strip() for cell in cells)
-    return [_comma_to_point(cell) for cell in stripped if cell not in MISSING][:_SAMPLE]
+    return [re.sub(r",(\d+)$", r".\1", cell) for cell in stripped if cell not in MISSING][:_SAMPLE]
 
 
-def _comma_to_point(cell: str) -> str:
-    return re.sub(r",(\d+)$", r".\1", cell)
-
-
-def _is_epoch(cell: str, per_second: int) -> bool:
-    try:
-        seconds = float(cell) / per_second
-    except ValueError:
-        return False
-    return _PLAUSIBLE_SECONDS[0] <= seconds <= _PLAUSIBLE_SECONDS[1]
-
-
-def _is_iso(cell: str) -> bool:
-    return bool(pd.notna(pd.to_datetime(cell, format="ISO8601", utc=True, errors="coerce")))
+def _count_iso(cells: list[str]) -> int:
+    times = pd.to_datetime(cells, format="ISO8601", utc=True, errors="coerce")
+    return int(np.count_nonzero(times.notna()))
 
 
 def _complete(date: str) -> Iterator[str]:
@@ -224,13 +214,13 @@ def parse_times(column: Any, format: TimeFormat) -> ParsedTimes:
     UnreadableTimeError
         If a row has no time or one in another format, or if the order of day and month cannot be told.
     """
+    if column.null_count:
+        raise UnreadableTimeError(int(pc.index(column.is_null(), True).as_py()), "there is no time")
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         zoned = pa.types.is_timestamp(column.type) and column.type.tz is not None
         ns = column.cast(pa.timestamp("ns", "UTC" if zoned else None)).cast(pa.int64())
-        _refuse_missing(ns)
         return ParsedTimes(ns.to_numpy(), zoned, "native")
     column = column.cast(pa.string())
-    _refuse_missing(column)
     if format.name == "iso":
         return _parse_iso(column)
     if format.name in NS_PER_UNIT:
@@ -238,12 +228,6 @@ def parse_times(column: Any, format: TimeFormat) -> ParsedTimes:
     format = _settle_day_and_month(column, format)
     zoned = any("%z" in pattern for pattern in format.patterns)
     return ParsedTimes(_parse_patterns(_as_text(column), format.patterns, format.name), zoned, format.name)
-
-
-def _refuse_missing(column: Any) -> None:
-    if column.null_count:
-        row = int(pc.index(column.is_null(), True).as_py())
-        raise UnreadableTimeError(row, "there is no time")
 
 
 def _as_text(column: Any) -> NDArray[np.object_]:
