@@ -18,10 +18,8 @@ from tests.evaluation.strategies import patient
 from tsae import AnomalyDetector
 from tsae.detection.parameters.recipes import RECIPES, recipe
 from tsae.errors import DataError, ParameterError
-from tsae.evaluation.baselines import PcaWindows, RandomScore, ZScore
-from tsae.evaluation.contender import Contender
-from tsae.evaluation.model_specs import parse_model
-from tsae.evaluation.preparation import Preparation
+from tsae.evaluation.baselines import PcaWindows, Preparation, RandomScore, ZScore
+from tsae.evaluation.contender import Contender, parse_model
 
 HERE = "tests.evaluation.detectors"
 

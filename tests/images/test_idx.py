@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 
 from tests.images.idx_files import CODES, idx
 from tsae.errors import DataError
-from tsae.images.idx import read_idx
+from tsae.images.download import read_idx
 
 IMAGES = idx(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
 

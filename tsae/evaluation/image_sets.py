@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.errors import DataError, ParameterError
-from tsae.images.download import cache_folder, fetch
-from tsae.images.idx import read_idx
+from tsae.images.download import cache_folder, fetch, read_idx
 from tsae.series.bundled import bundled_folder
 
 __all__ = ["ImageSet", "image_dataset", "image_datasets"]

@@ -1,24 +1,33 @@
-"""Files from the web into a folder: whole, with the right checksum, or not at all."""
+"""Files from the web into a folder, whole and with the right checksum or not at all; and IDX, the format of MNIST."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import logging
+import math
 import os
 import tempfile
+import zlib
 from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tsae.errors import DataError, OutputError
 
-__all__ = ["cache_folder", "fetch"]
+__all__ = ["cache_folder", "fetch", "read_idx"]
 
 _LOGGER = logging.getLogger(__name__)
 _SECONDS = 30
 _AT_ONCE = 2**20
+_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_MOST_VALUES = 2**31
 
 
 def cache_folder() -> Path:
@@ -82,3 +91,37 @@ def _beside(path: Path) -> tuple[int, str]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Read an IDX file, compressed with gzip or not, into an array of this machine's byte order.
+
+    Bytes 1 and 2 are zero, byte 3 is the type, byte 4 the number of sides; then come the sides, big-endian, four
+    bytes each, and the numbers in rows.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, of another format, or shorter or longer than it says.
+    """
+    try:
+        content = Path(path).read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"cannot read {str(path)!r} ({error}); restore it, or download it again") from error
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _TYPES:
+        raise DataError(f"{str(path)!r} is not an IDX file; it must begin with 0, 0, a type and the number of sides")
+    dtype, n_sides = np.dtype(_TYPES[content[2]]), content[3]
+    start = 4 + 4 * n_sides
+    if len(content) < start:
+        raise DataError(f"{str(path)!r} ends within its header; restore it, or download it again")
+    shape = tuple(np.frombuffer(content, ">u4", count=n_sides, offset=4).tolist())
+    wanted = math.prod(shape) * dtype.itemsize
+    if math.prod(shape) > _MOST_VALUES or len(content) - start != wanted:
+        found = len(content) - start
+        raise DataError(
+            f"{str(path)!r} says it holds {wanted:,} bytes of shape {shape}, but there are {found:,}; restore it, or "
+            "download it again"
+        )
+    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsae.errors import DataError
-from tsae.images.folder import picture_paths, read_picture
+from tsae.images.reading import picture_paths, read_picture
 
 __all__ = ["FolderQuality", "check_folder"]
 

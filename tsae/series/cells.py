@@ -89,7 +89,7 @@ def cell_kind(cell: str) -> CellKind:
     cell = cell.strip()
     if cell in MISSING:
         return "missing"
-    if reads_as_number(cell):
+    if _NUMBER.fullmatch(cell):
         return "number"
     if cell.lower() in WORD_VALUES:
         return "word"

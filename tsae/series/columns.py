@@ -333,9 +333,10 @@ def _reason_to_leave_out(column: SensorColumn, is_unnamed: bool, options: ReadOp
             reason += f"; if {low!r} and {high!r} are the states of a switch, write them as 0 and 1"
         return reason
     is_number = cell.replace(",", "", 1).replace(".", "", 1).lstrip("+-").isdigit()
+    other_sign = "state another `decimal`, or " if is_number else ""
     raise DataError(
         f"column {column.name!r} has the text {cell!r} in {place(row)}, and {column.n_text} of its {column.n_rows} "
-        f"cells are text; a sensor holds numbers only: {'state another `decimal`, or ' if is_number else ''}{_way_out(cell)}"
+        f"cells are text; a sensor holds numbers only: {other_sign}{_way_out(cell)}"
     )
 
 
