@@ -31,6 +31,7 @@ __all__ = [
 _DIGITS = 6  # figures that agree so far are ties
 _SERIES = ["family", "series"]
 _NEEDED = ("detector", "family", "series", "vus_pr")
+_COMPARED = ["n_series", "ours", "theirs", "difference", "ours_family_mean", "theirs_family_mean", "wins"]
 _WRITTEN_DIGITS = 4  # to which results are commonly written down
 
 
@@ -182,7 +183,7 @@ def against_peers(figures: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
         line = _compared(figures.iloc[:, 0], theirs)
         if line["n_series"]:
             lines.append({"detector": detector, "protocol": protocol, **line})
-    table = pd.DataFrame(lines, columns=["detector", "protocol", *_compared_columns()])
+    table = pd.DataFrame(lines, columns=["detector", "protocol", *_COMPARED])
     return table.sort_values("difference", ignore_index=True, kind="stable")
 
 
@@ -197,24 +198,12 @@ def against_oracle(figures: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
     """
     best = peers.groupby(_SERIES)["vus_pr"].max()
     lines = {name: _compared(column, best) for name, column in figures.items()}
-    return pd.DataFrame.from_dict(lines, orient="index", columns=_compared_columns())
+    return pd.DataFrame.from_dict(lines, orient="index", columns=_COMPARED)
 
 
 def _compared(ours: pd.Series, theirs: pd.Series) -> dict[str, float]:
     both = pd.DataFrame({"ours": ours, "theirs": theirs}).dropna().round(_WRITTEN_DIGITS)
     both.index = both.index.set_names(_SERIES)
     means, family_means = both.mean(), family_mean(both)
-    values = (
-        len(both),
-        means["ours"],
-        means["theirs"],
-        means["ours"] - means["theirs"],
-        family_means["ours"],
-        family_means["theirs"],
-        wins(both)["ours"],
-    )
-    return dict(zip(_compared_columns(), values, strict=True))
-
-
-def _compared_columns() -> list[str]:
-    return ["n_series", "ours", "theirs", "difference", "ours_family_mean", "theirs_family_mean", "wins"]
+    values = (means["ours"], means["theirs"], means["ours"] - means["theirs"], *family_means, wins(both)["ours"])
+    return dict(zip(_COMPARED, (len(both), *values), strict=True))

@@ -235,22 +235,15 @@ def range_precision_recall(
     """
     truth = check_labels(labels)
     flags = check_flags(predictions, len(truth))
-    _check_parameters(alpha, bias, cardinality)
+    if not 0 <= alpha <= 1:
+        raise ParameterError(f"`alpha` (={alpha}) must be in [0, 1]; 0 leaves existence out, 1 counts it alone")
+    for name, value, known in (("bias", bias, get_args(Bias)), ("cardinality", cardinality, get_args(Cardinality))):
+        if value not in known:
+            raise ParameterError(f"`{name}` (={value!r}) is unknown; pass one of {', '.join(known)}")
     return PrecisionRecall(
         precision=_mean_reward(flags, truth, 0.0, "flat", cardinality),
         recall=_mean_reward(truth, flags, alpha, bias, cardinality),
     )
-
-
-def _check_parameters(alpha: float, bias: str, cardinality: str) -> None:
-    if not 0 <= alpha <= 1:
-        raise ParameterError(f"`alpha` (={alpha}) must be in [0, 1]; 0 leaves existence out, 1 counts it alone")
-    for name, value, known in (
-        ("bias", bias, get_args(Bias)),
-        ("cardinality", cardinality, get_args(Cardinality)),
-    ):
-        if value not in known:
-            raise ParameterError(f"`{name}` (={value!r}) is unknown; pass one of {', '.join(known)}")
 
 
 def _mean_reward(ranges: BoolArray, other: BoolArray, alpha: float, bias: Bias, cardinality: Cardinality) -> float:

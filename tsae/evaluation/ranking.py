@@ -224,33 +224,25 @@ def pa_percent_k(
     """
     truth = check_labels(labels)
     values = check_scores(scores, len(truth))
-    _check_parameters(k, threshold, n_random)
-    oracle = threshold is None
-    if not truth.any():
-        return PointAdjustedF1(k, math.nan, math.nan, math.nan if threshold is None else threshold, oracle)
-    thresholds, ranks = _candidates(values, threshold)
-    f1 = _f1_per_level(truth, ranks, len(thresholds), k)
-    best = int(np.argmax(f1))
-    rng = np.random.default_rng(random_state)
-    random_f1 = [_f1_per_level(truth, rng.permutation(ranks), len(thresholds), k).max() for _ in range(n_random)]
-    return PointAdjustedF1(k, float(f1[best]), float(np.mean(random_f1)), float(thresholds[best]), oracle)
-
-
-def _check_parameters(k: float, threshold: float | None, n_random: int) -> None:
     if not 0 <= k <= 100:
         raise ParameterError(f"`k` (={k}) must be a percentage from 0 to 100; 0 is plain point adjustment")
     if threshold is not None and math.isnan(threshold):
         raise ParameterError("`threshold` (=nan) must be a number; pass None to search the best one")
     if n_random < 1:
         raise ParameterError(f"`n_random` (={n_random}) must be 1 or more; the random value is always shown")
-
-
-def _candidates(scores: FloatArray, threshold: float | None) -> tuple[FloatArray, IntArray]:
-    """The falling thresholds to try, and for each row the first that flags it (one past the last: none)."""
-    if threshold is None:
-        levels, ranks = ranked(scores)
-        return just_below(levels), ranks
-    return np.array([threshold]), np.where(scores > threshold, 0, 1)
+    oracle = threshold is None
+    if not truth.any():
+        return PointAdjustedF1(k, math.nan, math.nan, math.nan if threshold is None else threshold, oracle)
+    if threshold is None:  # each row is first flagged by the threshold of its rank; one past the last is none
+        levels, ranks = ranked(values)
+        thresholds = just_below(levels)
+    else:
+        thresholds, ranks = np.array([threshold]), np.where(values > threshold, 0, 1)
+    f1 = _f1_per_level(truth, ranks, len(thresholds), k)
+    best = int(np.argmax(f1))
+    rng = np.random.default_rng(random_state)
+    random_f1 = [_f1_per_level(truth, rng.permutation(ranks), len(thresholds), k).max() for _ in range(n_random)]
+    return PointAdjustedF1(k, float(f1[best]), float(np.mean(random_f1)), float(thresholds[best]), oracle)
 
 
 def _f1_per_level(truth: BoolArray, ranks: IntArray, n_levels: int, k: float) -> FloatArray:

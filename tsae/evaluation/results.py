@@ -23,21 +23,8 @@ KEY = ("family", "series", "model", "seed")
 _TEXT = ("family", "series", "model", "status", "checked", "error")
 COLUMNS = (
     *KEY,
-    "status",
-    "n_train",
-    "n_test",
-    "n_channels",
-    "anomaly_ratio",
-    "vus_pr",
-    "vus_roc",
-    "auc_pr",
-    "auc_roc",
-    "flagged_normal",
-    "event_recall",
-    "fit_seconds",
-    "score_seconds",
-    "checked",
-    "error",
+    *("status", "n_train", "n_test", "n_channels", "anomaly_ratio", "vus_pr", "vus_roc", "auc_pr", "auc_roc"),
+    *("flagged_normal", "event_recall", "fit_seconds", "score_seconds", "checked", "error"),
 )
 """In the order of the file. Figures that do not apply are empty."""
 _SERIES = ["family", "series"]

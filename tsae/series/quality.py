@@ -288,6 +288,8 @@ def measure(parts: Sequence[NDArray[np.float64]]) -> SensorFacts:
     middle = float(np.median(observed)) if len(observed) else np.nan
     usual = float(np.mean(observed == middle)) if len(observed) else 0.0
     sigma = 0.0 if is_switch or len(distinct) < 2 else _robust_sigma(observed, middle)
+    steps = np.concatenate([np.diff(part) for part in parts])
+    n_known, n_equal = np.count_nonzero(~np.isnan(steps)), np.count_nonzero(steps == 0)
     return SensorFacts(
         missing=1 - len(observed) / max(1, len(values)),
         n_distinct=len(distinct),
@@ -298,7 +300,7 @@ def measure(parts: Sequence[NDArray[np.float64]]) -> SensorFacts:
         flat_entity=entity,
         flat_value=flat_value,
         flat_at_limit=bool(len(observed)) and flat_value in (observed.min(), observed.max()),
-        changes=_share_of_changes(parts),
+        changes=1 - n_equal / n_known if n_known else 0.0,
         spikes=float(np.mean(np.abs(observed - middle) > _SPIKE * sigma)) if sigma else 0.0,
         drift=max((_drift(part) / sigma for part in parts), key=abs) if sigma else 0.0,
     )
@@ -320,13 +322,6 @@ def longest_flat_run(values: NDArray[np.float64]) -> tuple[int, int]:
     lengths = np.where(np.isnan(values[starts]), 0, ends - starts + 1)
     longest = int(np.argmax(lengths))
     return int(starts[longest]), int(lengths[longest])
-
-
-def _share_of_changes(parts: Sequence[NDArray[np.float64]]) -> float:
-    steps = [np.diff(part) for part in parts]
-    n_known = sum(int(np.count_nonzero(~np.isnan(step))) for step in steps)
-    n_equal = sum(int(np.count_nonzero(step == 0)) for step in steps)
-    return 1 - n_equal / n_known if n_known else 0.0
 
 
 def _robust_sigma(observed: NDArray[np.float64], middle: float) -> float:

@@ -271,7 +271,13 @@ def _take_counters(
         column = columns[place]
         name = None if place in roles.unnamed else column.name
         counted = None if column.n_text else count_rows(column.values(), groups, name)
-        if counted is not None and (is_time or _numbers_rows(counted)) and len(columns) > 1:
+        if (
+            counted is not None
+            and not is_time
+            and any((i.start, i.step) not in ((0, 1), (1, 1)) for i in counted.values())
+        ):
+            counted = None  # its name says little, so it must be the plain row number
+        if counted is not None and len(columns) > 1:
             index = index or counted
             notes.append(f"column {column.name!r} counts the rows; it is no sensor")
         elif is_time and not column.n_text and len(columns) > 1:
@@ -283,11 +289,6 @@ def _take_counters(
             continue
         del columns[place]
     return index, notes
-
-
-def _numbers_rows(counted: dict[str, pd.RangeIndex]) -> bool:
-    """Whether a column that says nothing of time or rows still is the row number."""
-    return all(index.step == 1 and index.start in (0, 1) for index in counted.values())
 
 
 def _frames(columns: list[SensorColumn], indexed: dict[str, IndexedRows]) -> dict[str, pd.DataFrame]:
