@@ -142,14 +142,11 @@ def _jobs(
     sample = {series[place].name for place in evenly(len(series), n_checked)}
     for files in sorted(series, key=lambda files: -files.n_bytes):
         for spec in specs:
+            variants: dict[str, int | str | None] = {spec.label: None}
+            if lags and spec.is_own:
+                variants = {f"{spec.label} at lag {lag}": lag for lag in lags}
             for number, seed in enumerate(seeds if spec.takes_seed else seeds[:1]):
-                yield Job(files, spec, seed, _variants(spec, lags), check=files.name in sample and number == 0)
-
-
-def _variants(spec: ModelSpec, lags: Sequence[int | str]) -> dict[str, int | str | None]:
-    if not (lags and spec.is_own):
-        return {spec.label: None}
-    return {f"{spec.label} at lag {lag}": lag for lag in lags}
+                yield Job(files, spec, seed, variants, check=files.name in sample and number == 0)
 
 
 def _without(job: Job, finished: set[Key]) -> Job | None:

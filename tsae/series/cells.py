@@ -16,7 +16,6 @@ __all__ = [
     "WORD_VALUES",
     "CellKind",
     "cell_kind",
-    "is_unit",
     "reads_as_number",
     "split_units",
 ]
@@ -96,22 +95,12 @@ def cell_kind(cell: str) -> CellKind:
     return "time" if _TIME.fullmatch(cell) else "text"
 
 
-def is_unit(text: str) -> bool:
-    """Whether a text is built from the usual unit symbols, as in "m³/h", "°C", "kWh", "mm/s^2".
-
-    Examples
-    --------
-    >>> [is_unit(text) for text in ("l/min", "% RH", "inlet", "2")]
-    [True, True, False, False]
-    """
-    return _UNIT.fullmatch(text.strip()) is not None
-
-
 def split_units(headers: Sequence[str]) -> tuple[list[str], dict[int, str]]:
     """Take the units out of headers such as `name [unit]` and `name (unit)`.
 
-    What stands in brackets is a unit by custom; what stands in parentheses only if it looks like one, since
-    "pressure (inlet)" is a name. Where names would become equal without their units, they stay whole.
+    What stands in brackets is a unit by custom; what stands in parentheses only if it is built from the usual unit
+    symbols ("m³/h", "°C", "% RH", "mm/s^2"), since "pressure (inlet)" is a name. Where names would become equal without
+    their units, they stay whole.
 
     Raises
     ------
@@ -151,9 +140,7 @@ def split_units(headers: Sequence[str]) -> tuple[list[str], dict[int, str]]:
 
 
 def _split(header: str) -> tuple[str, str]:
-    match = _IN_BRACKETS.fullmatch(header)
-    if match is None:
-        match = _IN_PARENTHESES.fullmatch(header)
-        if match is None or not is_unit(match["unit"]):
-            return header, ""
+    match = _IN_BRACKETS.fullmatch(header) or _IN_PARENTHESES.fullmatch(header)
+    if match is None or (header.endswith(")") and not _UNIT.fullmatch(match["unit"].strip())):
+        return header, ""
     return match["name"], match["unit"].strip()

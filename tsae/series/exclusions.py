@@ -75,14 +75,13 @@ class Exclusions:
         if isinstance(index, pd.DatetimeIndex) != isinstance(start, pd.Timestamp):
             ours, theirs = ("times", "row numbers") if isinstance(start, pd.Timestamp) else ("row numbers", "times")
             raise DataError(f"the exclusions are {ours} (first {start}), but the table has {theirs}; use {theirs}")
-        if not isinstance(index, pd.DatetimeIndex) or not isinstance(start, pd.Timestamp):
-            return
-        if index.tz is not None and start.tz is None:
+        index_zone, own_zone = getattr(index, "tz", None), getattr(start, "tz", None)
+        if index_zone is not None and own_zone is None:
             raise DataError(
                 f"the exclusions carry no time zone (first {start}), but the table does; write them like "
                 "2026-11-24T10:00+01:00, or state the `time_zone` they are in"
             )
-        if index.tz is None and start.tz is not None:
+        if index_zone is None and own_zone is not None:
             raise DataError(
                 f"the exclusions carry a time zone (first {start}), but the table does not; write them without, "
                 "or state the `time_zone` of the table"

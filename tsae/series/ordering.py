@@ -13,7 +13,7 @@ from tsae.errors import DataError
 from tsae.series.options import ReadOptions
 from tsae.series.times import ParsedTimes, UnreadableTimeError, localize
 
-__all__ = ["IndexedRows", "Order", "count_rows", "group_rows", "index_by_number", "index_by_time", "sort_rows"]
+__all__ = ["IndexedRows", "Order", "count_rows", "group_rows", "index_by_time", "sort_rows"]
 
 _BLOCK = 3  # clashing times in a row before it is called a clock that was set back
 
@@ -179,11 +179,3 @@ def count_rows(values: NDArray[np.float64], groups: Groups, name: str | None) ->
             return None
         counted[entity] = pd.RangeIndex(start, start + step * len(own), step, name=name)
     return counted
-
-
-def index_by_number(groups: Groups, counted: Mapping[str, pd.RangeIndex] | None) -> dict[str, IndexedRows]:
-    """Number the rows of each entity in the order of the file, from 0 or as counted in the file."""
-    return {
-        entity: IndexedRows(rows, pd.RangeIndex(len(rows)) if counted is None else counted[entity])
-        for entity, rows in groups.items()
-    }

@@ -138,7 +138,11 @@ def check_table(table: SensorTable, *, window_sizes: Sequence[int] = ()) -> Tabl
     clock = infer_clock(largest.index)
     gaps, longest_run = _find_gaps(table)
     sensors = _check_sensors(table, clock)
-    findings = [*_check_rows(len(largest), clock), *_check_windows(window_sizes, longest_run, clock)]
+    findings = _check_rows(len(largest), clock, window_sizes, longest_run)
+    advice = [sentence for _, sentence in findings]
+    bad = [sensor.name for sensor in sensors if sensor.grade >= "D"]
+    if bad:
+        advice.append(f"repair or leave out {', '.join(map(repr, bad))}: too many of their values are missing")
     grades = sorted(sensor.grade for sensor in sensors)
     return TableQuality(
         n_rows=table.n_rows,
@@ -149,7 +153,7 @@ def check_table(table: SensorTable, *, window_sizes: Sequence[int] = ()) -> Tabl
         longest_run=longest_run,
         sensors=sensors,
         grade=max([grades[len(grades) // 2], *(grade for grade, _ in findings)]),
-        advice=(*(sentence for _, sentence in findings), *_advise_on_sensors(sensors)),
+        advice=tuple(advice),
         notes=table.notes,
     )
 
@@ -171,7 +175,7 @@ def _find_gaps(table: SensorTable) -> tuple[tuple[Gap, ...], int]:
     return tuple(sorted(gaps, key=lambda gap: -gap.seconds)[:_MAX_GAPS]), longest_run
 
 
-def _check_rows(n_rows: int, clock: Clock) -> list[_Finding]:
+def _check_rows(n_rows: int, clock: Clock, window_sizes: Sequence[int], longest_run: int) -> list[_Finding]:
     findings: list[_Finding] = []
     if n_rows < _FEW_ROWS:
         grade: Grade = "E" if n_rows < _TOO_FEW_ROWS else "C"
@@ -179,16 +183,11 @@ def _check_rows(n_rows: int, clock: Clock) -> list[_Finding]:
     if clock.period is None and clock.regularity > 0:
         share = f"{100 * clock.regularity:.3g} % of the steps are near the median one"
         findings.append(("C", f"the rows have no regular clock ({share}); resample them to a fixed period"))
+    if window_sizes:
+        windows = "windows would be " + " and ".join(f"{n} rows{_lasting(n, clock)}" for n in sorted(window_sizes))
+        too_long = f"{windows}, but the longest run without a gap has {longest_run} rows"
+        findings.append(("A", windows) if max(window_sizes) <= longest_run else ("E", too_long))
     return findings
-
-
-def _check_windows(window_sizes: Sequence[int], longest_run: int, clock: Clock) -> list[_Finding]:
-    if not window_sizes:
-        return []
-    told = " and ".join(f"{size} rows{_lasting(size, clock)}" for size in sorted(window_sizes))
-    if max(window_sizes) <= longest_run:
-        return [("A", f"windows would be {told}")]
-    return [("E", f"windows would be {told}, but the longest run without a gap has {longest_run} rows")]
 
 
 def _lasting(n_rows: int, clock: Clock) -> str:
@@ -261,12 +260,6 @@ def _is_stuck(facts: SensorFacts, table: SensorTable) -> bool:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.4g} %"
-
-
-def _advise_on_sensors(sensors: Sequence[SensorQuality]) -> Iterator[str]:
-    bad = [sensor.name for sensor in sensors if sensor.grade >= "D"]
-    if bad:
-        yield f"repair or leave out {', '.join(map(repr, bad))}: too many of their values are missing"
 
 
 def measure(parts: Sequence[NDArray[np.float64]]) -> SensorFacts:

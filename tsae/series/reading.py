@@ -23,7 +23,7 @@ from tsae.errors import DataError
 from tsae.series.columns import Roles, SensorColumn, choose_roles, judge_label, judge_sensors
 from tsae.series.formats.registry import TableFile, open_file
 from tsae.series.options import ReadOptions
-from tsae.series.ordering import IndexedRows, count_rows, group_rows, index_by_number, index_by_time
+from tsae.series.ordering import IndexedRows, count_rows, group_rows, index_by_time
 from tsae.series.times import ParsedTimes, TimeFormat, UnreadableTimeError, parse_times
 
 __all__ = ["ReadOptions", "SensorTable", "open_table", "read_table"]
@@ -161,7 +161,9 @@ def _read(file: TableFile, options: ReadOptions) -> SensorTable:
         times, name = _parse_times(rows, roles, roles.time_format)
         indexed, remarks = index_by_time(groups, times, name, options, place_of)
     else:
-        indexed, remarks = index_by_number(groups, counted), ["the rows carry no time; they are numbered"]
+        counted = counted or {entity: pd.RangeIndex(len(own)) for entity, own in groups.items()}
+        indexed = {entity: IndexedRows(own, counted[entity]) for entity, own in groups.items()}
+        remarks = ["the rows carry no time; they are numbered"]
     label = None if roles.label is None else columns.pop(roles.label)
     if label is not None:
         judge_label(label, place_of)

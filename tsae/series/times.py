@@ -281,21 +281,21 @@ def _settle_day_and_month(column: Any, format: TimeFormat) -> TimeFormat:
         return format if highest[0] > 12 else _month_first(format)
     for row, cell in enumerate(column.to_pylist()):
         if fits_pattern(cell, format.patterns[0]):
-            raise UnreadableTimeError(row, _both_readings(cell.strip(), format), "state which with `timestamp_format`")
+            readings = [
+                f"{datetime.strptime(cell.strip(), pattern):%d %B %Y} with {pattern!r}"
+                for pattern in (format.patterns[0], _month_first(format).patterns[0])
+            ]
+            raise UnreadableTimeError(
+                row,
+                f"{cell.strip()!r} can be read in two ways, and so can every other row: {' or '.join(readings)}",
+                "state which with `timestamp_format`",
+            )
     return format
 
 
 def _month_first(format: TimeFormat) -> TimeFormat:
     patterns = tuple(pattern.replace(format.name, format.month_first) for pattern in format.patterns)
     return TimeFormat(format.month_first, patterns)
-
-
-def _both_readings(cell: str, format: TimeFormat) -> str:
-    readings = [
-        f"{datetime.strptime(cell, pattern):%d %B %Y} with {pattern!r}"
-        for pattern in (format.patterns[0], _month_first(format).patterns[0])
-    ]
-    return f"{cell!r} can be read in two ways, and so can every other row: {' or '.join(readings)}"
 
 
 def _parse_patterns(cells: NDArray[np.object_], patterns: Sequence[str], description: str) -> NDArray[np.int64]:
