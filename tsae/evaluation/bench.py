@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
@@ -57,6 +57,15 @@ class Job:
     """The names under which results are kept, each with its lag; `None` is the detector's own."""
     check: bool = False
     """Whether to find out that no test statistics are used."""
+
+    def keys(self) -> dict[str, Key]:
+        """What the result of each variant is known by, as in `KEY`."""
+        return {name: (self.files.family, self.files.series, name, self.seed) for name in self.variants}
+
+    def without(self, finished: Collection[Key]) -> Job:
+        """The part that is not finished."""
+        left = {name: self.variants[name] for name, key in self.keys().items() if key not in finished}
+        return replace(self, variants=left)
 
 
 def run_benchmark(
@@ -117,7 +126,7 @@ def run_benchmark(
     finished = set(known[list(KEY)].itertuples(index=False, name=None))
     refused = set(known.loc[known["status"] == REFUSED, "model"])
     jobs = list(_jobs(series, list(specs.values()), seeds, lags, n_checked))
-    todo = [left for job in jobs if (left := _without(job, finished)) is not None]
+    todo = [job for job in (job.without(finished) for job in jobs) if job.variants]
     n_done, n_all = 0, sum(len(job.variants) for job in todo)
     for is_sample in (True, False):
         some = [job for job in todo if job.check == is_sample and refused.isdisjoint(job.variants)]
@@ -149,15 +158,6 @@ def _jobs(
                 yield Job(files, spec, seed, variants, check=files.name in sample and number == 0)
 
 
-def _without(job: Job, finished: set[Key]) -> Job | None:
-    """The part of a job that is not finished; `None` if nothing is left."""
-    files = job.files
-    left = {
-        name: lag for name, lag in job.variants.items() if (files.family, files.series, name, job.seed) not in finished
-    }
-    return replace(job, variants=left) if left else None
-
-
 def _in_parallel(jobs: Sequence[Job], n_jobs: int) -> Iterator[list[Row]]:
     """Results as they come, in any order."""
     if n_jobs == 0:
@@ -175,7 +175,7 @@ def _in_parallel(jobs: Sequence[Job], n_jobs: int) -> Iterator[list[Row]]:
 
 
 def _result(file: ResultsFile, jobs: Sequence[Job]) -> BenchmarkResult:
-    wanted = {(job.files.family, job.files.series, name, job.seed) for job in jobs for name in job.variants}
+    wanted = {key for job in jobs for key in job.keys().values()}
     rows = file.read()
     mine = [key in wanted for key in rows[list(KEY)].itertuples(index=False, name=None)]
     models = dict.fromkeys(name for job in jobs for name in job.variants)

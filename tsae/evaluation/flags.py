@@ -61,10 +61,6 @@ def point_precision_recall(labels: npt.ArrayLike, predictions: npt.ArrayLike) ->
     labels : (n_timesteps,) in {0, 1}
     predictions : (n_timesteps,) in {0, 1}, 1 = flagged
 
-    Returns
-    -------
-    PrecisionRecall
-
     Raises
     ------
     DataError
@@ -121,10 +117,6 @@ def event_precision_recall(labels: npt.ArrayLike, predictions: npt.ArrayLike) ->
     ----------
     labels : (n_timesteps,) in {0, 1}; a run of ones is an event
     predictions : (n_timesteps,) in {0, 1}; a run of ones is an alarm
-
-    Returns
-    -------
-    EventPrecisionRecall
 
     Raises
     ------

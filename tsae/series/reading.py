@@ -155,7 +155,7 @@ def _read(file: TableFile, options: ReadOptions) -> SensorTable:
     rows = _gather(file, roles, options)
     pa.default_memory_pool().release_unused()  # what the text took, before the table is put together
     columns, place_of = rows.columns, rows.place
-    groups = _group(rows, roles)
+    groups = {"": np.arange(rows.n_rows)} if roles.entity is None else _group(rows, roles.names, roles.entity)
     counted, notes = _take_counters(columns, roles, groups)
     if roles.time_format is not None:
         times, name = _parse_times(rows, roles, roles.time_format)
@@ -236,15 +236,13 @@ def _is_blank(batch: Sequence[Any]) -> NDArray[np.bool_]:
     return is_blank
 
 
-def _group(rows: _Rows, roles: Roles) -> dict[str, NDArray[np.int64]]:
+def _group(rows: _Rows, names: Sequence[str], entity: int) -> dict[str, NDArray[np.int64]]:
     """Find the rows of each entity, in the order of the file."""
-    if roles.entity is None:
-        return {"": np.arange(rows.n_rows)}
-    cells = rows.texts[roles.entity].cast(pa.string())
+    cells = rows.texts[entity].cast(pa.string())
     if cells.null_count:
         row = int(pc.index(cells.is_null(), True).as_py())
         raise DataError(
-            f"`entity` (={roles.names[roles.entity]!r}) is empty in {rows.place(row)}; every row must say "
+            f"`entity` (={names[entity]!r}) is empty in {rows.place(row)}; every row must say "
             "which machine it is from: fill it in or delete the row"
         )
     encoded = cells.combine_chunks().dictionary_encode()
