@@ -293,7 +293,7 @@ def measure(parts: Sequence[NDArray[np.float64]]) -> SensorFacts:
         flat_entity=entity,
         flat_value=flat_value,
         flat_at_limit=bool(len(observed)) and flat_value in (observed.min(), observed.max()),
-        changes=1 - n_equal / n_known if n_known else 0.0,
+        changes=float(1 - n_equal / n_known) if n_known else 0.0,
         spikes=float(np.mean(np.abs(observed - middle) > _SPIKE * sigma)) if sigma else 0.0,
         drift=max((_drift(part) / sigma for part in parts), key=abs) if sigma else 0.0,
     )
