@@ -127,7 +127,13 @@ def split_units(headers: Sequence[str]) -> tuple[list[str], dict[int, str]]:
     if twice:
         named = "; ".join(f"{header!r} in columns {', '.join(map(str, where))}" for header, where in twice.items())
         raise DataError(f"column names must be unique, but the header repeats {named}; rename them")
-    split = [_split(header) for header in whole]
+    split = []
+    for header in whole:
+        match = _IN_BRACKETS.fullmatch(header) or _IN_PARENTHESES.fullmatch(header)
+        if match and (header.endswith("]") or _UNIT.fullmatch(match["unit"].strip())):
+            split.append((match["name"], match["unit"].strip()))
+        else:
+            split.append((header, ""))
     uses = Counter(name for name, _ in split)
     names: list[str] = []
     units: dict[int, str] = {}
@@ -137,10 +143,3 @@ def split_units(headers: Sequence[str]) -> tuple[list[str], dict[int, str]]:
         if unit not in ("", "-") and not (clashes and header.endswith(")")):  # "pump (A)", "pump (B)"
             units[position] = unit
     return (names, units) if len(set(names)) == len(set(whole)) else (whole, units)
-
-
-def _split(header: str) -> tuple[str, str]:
-    match = _IN_BRACKETS.fullmatch(header) or _IN_PARENTHESES.fullmatch(header)
-    if match is None or (header.endswith(")") and not _UNIT.fullmatch(match["unit"].strip())):
-        return header, ""
-    return match["name"], match["unit"].strip()

@@ -162,8 +162,7 @@ def on_grid(values: NDArray[np.floating], steps: NDArray[np.int64] | None = None
     advance = np.where(steps == 0, 1, steps)
     advance[0] = 0
     rows = np.cumsum(advance)
-    starts = np.flatnonzero(steps == 0)
-    starts = np.union1d([0], starts).astype(np.int64)
+    starts = np.union1d([0], np.flatnonzero(steps == 0)).astype(np.int64)
     if rows[-1] == n_rows - 1:
         return GridSeries(values, rows, rows[starts])
     spread = np.full((int(rows[-1]) + 1, values.shape[1]), np.nan, dtype=values.dtype)

@@ -12,8 +12,6 @@ from tsae.series.options import ReadOptions
 
 __all__ = ["FORMATS", "TableFile", "TableFormat", "format_names", "is_table_name", "open_file", "stem_of"]
 
-_GZIP_ENDING = ".gz"
-
 
 class TableFile(Protocol):
     """An open table file: its head, and its columns block by block.
@@ -102,7 +100,7 @@ def format_names() -> str:
 
 def is_table_name(name: str) -> bool:
     """Whether a file name ends as a table does, compressed or not."""
-    return name.lower().removesuffix(_GZIP_ENDING).endswith(_ENDINGS)
+    return name.lower().removesuffix(".gz").endswith(_ENDINGS)
 
 
 def stem_of(source: str) -> str:
@@ -112,6 +110,6 @@ def stem_of(source: str) -> str:
     ('today', 'stdin')
     """
     name = "stdin" if source == "-" else Path(source).name
-    while name.lower().endswith((_GZIP_ENDING, *_ENDINGS)) and Path(name).stem:
+    while name.lower().endswith((".gz", *_ENDINGS)) and Path(name).stem:
         name = Path(name).stem
     return name
