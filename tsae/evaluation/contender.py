@@ -179,6 +179,7 @@ _OWN = {
     **{preset: {"preset": preset} for preset in PRESETS},
     **{kind: recipe(kind) for kind in RECIPES},
 }
+_NAMES = ", ".join([*_OWN, *_BASELINES])
 _CALL = re.compile(r"(?P<name>[\w.-]+)\s*(\((?P<arguments>.*)\))?", re.DOTALL)
 
 
@@ -268,9 +269,9 @@ def parse_model(text: str) -> ModelSpec:
         raise ParameterError(f"`model` (={text!r}) must be a name, or a name with arguments in brackets: fast(lag=16)")
     name = match["name"]
     if name not in _OWN and name not in _BASELINES and not all(part.isidentifier() for part in name.split(".")):
-        raise ParameterError(f"`model` (={text!r}) must be an import path, or one of {_names()}")
+        raise ParameterError(f"`model` (={text!r}) must be an import path, or one of {_NAMES}")
     if name not in _OWN and name not in _BASELINES and "." not in name:
-        raise ParameterError(f"`model` (={text!r}) is unknown; choose one of {_names()}, or state an import path")
+        raise ParameterError(f"`model` (={text!r}) is unknown; choose one of {_NAMES}, or state an import path")
     parameters = _literals(match["arguments"] or "", text)
     stated = ", ".join(f"{key}={value!r}" for key, value in parameters.items())
     return ModelSpec(f"{name}({stated})" if stated else name, name, parameters)
@@ -292,10 +293,6 @@ def _literals(arguments: str, text: str) -> dict[str, Any]:
         f"None, or a list or dictionary of them ({problem}); for anything else name a function that makes the "
         "detector by its import path"
     )
-
-
-def _names() -> str:
-    return ", ".join([*_OWN, *_BASELINES])
 
 
 class Contender:

@@ -82,22 +82,18 @@ def image_dataset(name: str = "digits", *, folder: str | os.PathLike[str] | None
     ((1198, 8, 8), (599, 8, 8))
     """
     if name == "digits":
-        return _digits()
+        from sklearn.datasets import load_digits
+
+        data = load_digits()
+        images, labels = data.images.astype(np.float32), data.target.astype(np.int64)
+        n = round(_TRAINING_DIGITS * len(images))
+        return ImageSet(images[:n], labels[:n], images[n:], labels[n:])
     known = _catalogue()
     if name not in known:
         raise ParameterError(
             f"`name` (={name!r}) is not a set of pictures; choose one of {', '.join(image_datasets())}"
         )
     return _fetched(known[name], (cache_folder() if folder is None else Path(folder)) / name)
-
-
-def _digits() -> ImageSet:
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    images, labels = data.images.astype(np.float32), data.target.astype(np.int64)
-    n = round(_TRAINING_DIGITS * len(images))
-    return ImageSet(images[:n], labels[:n], images[n:], labels[n:])
 
 
 def _fetched(entry: dict[str, Any], folder: Path) -> ImageSet:

@@ -93,7 +93,16 @@ def as_images(values: ArrayLike) -> NDArray[Any]:
     tsae.errors.DataError: images (shape (5, 32, 32, 3)) seem to have their channels last; pass X.transpose(0, 3, 1, 2)
     """
     array = _numbers(values)
-    _check_layout(array.shape)
+    shape = array.shape
+    if len(shape) not in (3, 4):
+        raise DataError(
+            f"images have shape {shape}; pass (n, height, width) or (n, channels, height, width), for flat rows "
+            "X.reshape(-1, height, width), for one image X[np.newaxis]"
+        )
+    if not all(shape):
+        raise DataError(f"images have shape {shape}, which holds no pixel; pass at least one image")
+    if len(shape) == 4 and shape[1] > _MOST_CHANNELS >= shape[3]:
+        raise DataError(f"images (shape {shape}) seem to have their channels last; pass X.transpose(0, 3, 1, 2)")
     images = array[:, np.newaxis] if array.ndim == 3 else array
     _refuse_missing(images)
     return images
@@ -130,18 +139,6 @@ def _numbers(values: ArrayLike) -> NDArray[Any]:
         raise DataError(f"images hold {array.dtype}, not real numbers; convert them, such as with X.astype('float32')")
     with np.errstate(over="ignore"):  # an overflow becomes infinity, which is refused by name
         return array.astype(np.float32, copy=False)
-
-
-def _check_layout(shape: tuple[int, ...]) -> None:
-    if len(shape) not in (3, 4):
-        raise DataError(
-            f"images have shape {shape}; pass (n, height, width) or (n, channels, height, width), for flat rows "
-            "X.reshape(-1, height, width), for one image X[np.newaxis]"
-        )
-    if not all(shape):
-        raise DataError(f"images have shape {shape}, which holds no pixel; pass at least one image")
-    if len(shape) == 4 and shape[1] > _MOST_CHANNELS >= shape[3]:
-        raise DataError(f"images (shape {shape}) seem to have their channels last; pass X.transpose(0, 3, 1, 2)")
 
 
 def _refuse_missing(images: NDArray[Any]) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tsae.errors import DataError
 from tsae.series.grid import timestamps_ns
-from tsae.series.times import NS_PER_UNIT, TimeFormat, UnreadableTimeError, guess_format, localize, parse_times
+from tsae.series.times import NS_PER_UNIT, UnreadableTimeError, guess_format, localize, parse_times
 
 __all__ = ["Exclusion", "Exclusions", "read_exclusions"]
 
@@ -157,7 +157,9 @@ def _bounds(
     try:
         times = parse_times(pa.chunked_array([cells]), time_format)
         ns = times.ns.copy()
-        ns[n_intervals:] += [_NS_PER_DAY - 1 if _is_day(cell, time_format) else 0 for cell in ends]
+        if time_format.name not in NS_PER_UNIT:  # a date alone is the whole day
+            is_day = [":" not in cell and len(cell) <= len("24-Nov-2026") for cell in ends]
+            ns[n_intervals:] += np.where(is_day, _NS_PER_DAY - 1, 0)
         if time_zone is not None and not times.zoned:
             ns, _ = localize(ns, time_zone)
     except UnreadableTimeError as error:
@@ -165,7 +167,3 @@ def _bounds(
     zone = "UTC" if times.zoned or time_zone is not None else None
     bounds = [pd.Timestamp(int(value), tz=zone) for value in ns]
     return bounds[:n_intervals], bounds[n_intervals:]
-
-
-def _is_day(cell: str, time_format: TimeFormat) -> bool:
-    return time_format.name not in NS_PER_UNIT and ":" not in cell and len(cell) <= len("24-Nov-2026")
