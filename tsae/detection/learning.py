@@ -20,7 +20,7 @@ from tsae.fitting.calibration import held_out_scores
 from tsae.fitting.options import SeriesOptions
 from tsae.fitting.training_rows import used_spans
 from tsae.model.fitted import FittedModel
-from tsae.series.clock import infer_clock
+from tsae.series.grid import infer_clock
 from tsae.training.report import FitReport
 
 __all__ = ["Learned", "learn"]

@@ -16,7 +16,7 @@ from tsae.detection.images.network import ImageNetwork
 from tsae.errors import DataError
 from tsae.fitting.options import ImageOptions
 from tsae.fitting.pretraining import deep_spec, pretrain
-from tsae.images.arrays import ImageScale
+from tsae.images.reading import ImageScale
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.build import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tsae.images.arrays import ImageScale
+from tsae.images.reading import ImageScale
 from tsae.networks.criterion import Judge
 from tsae.networks.entry_errors import entry_errors, rebuilt_values
 from tsae.nn.autoencoder import AutoEncoder

@@ -13,7 +13,7 @@ from tsae.detection.images.heat import HeatScale
 from tsae.detection.images.model import ImageLevels, ImageModel
 from tsae.detection.images.network import ImageNetwork
 from tsae.detection.saving import Arrays
-from tsae.images.arrays import ImageScale
+from tsae.images.reading import ImageScale
 from tsae.networks.criterion import Judge
 from tsae.networks.torch_network import rebuild_autoencoder
 from tsae.nn.options import NetworkSpec
