@@ -102,11 +102,11 @@ class _RebuiltErrors:
     """Windows → errors of their last steps; see `ReconstructionModel.errors`."""
 
     def __init__(self, model: ReconstructionModel, n_last: int) -> None:
-        self.network, self.judge, self.n_last = _module_of(model.network), model.judge, n_last
+        self.network, self.criterion, self.n_last = _module_of(model.network), model.criterion, n_last
         self.lowest = None if model.lowest is None else as_tensor(model.lowest)
 
     def __call__(self, windows: Tensor) -> Tensor:
-        errors = entry_errors(self.judge, self.network, windows)[:, -self.n_last :]
+        errors = entry_errors(self.criterion, self.network, windows)[:, -self.n_last :]
         return errors if self.lowest is None else (errors - self.lowest).clamp_min(0)
 
 

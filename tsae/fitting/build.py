@@ -19,7 +19,7 @@ from tsae.fitting.pretraining import deep_spec, pretrain
 from tsae.fitting.scales import fit_scales
 from tsae.fitting.switches import fit_switches
 from tsae.fitting.training_rows import Span
-from tsae.networks.criterion import Judge
+from tsae.networks.criterion import Criterion
 from tsae.networks.entry_errors import entry_errors
 from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.autoencoder import AutoEncoder
@@ -111,8 +111,8 @@ def _fit_plain(
         random_state=random_state,
         keep_initial=options.pretraining is not None,
     )
-    lowest = _lowest(network.eval(), options.judge, training)
-    return ReconstructionModel(TorchNetwork(network, shape), options.judge, lowest), spec, report
+    lowest = _lowest(network.eval(), options.criterion, training)
+    return ReconstructionModel(TorchNetwork(network, shape), options.criterion, lowest), spec, report
 
 
 def _pretrain(
@@ -133,12 +133,12 @@ def _pretrain(
 
 
 @torch.inference_mode()
-def _lowest(network: AutoEncoder, judge: Judge, training: WindowSource) -> NDArray[np.float32] | None:
+def _lowest(network: AutoEncoder, criterion: Criterion, training: WindowSource) -> NDArray[np.float32] | None:
     """The least error of every channel in training, `(n_channels,)`, where errors have no natural zero."""
-    if judge.kind not in ("probability", "elbo"):
+    if criterion.kind not in ("probability", "elbo"):
         return None
     sample = torch.split(_evenly(len(training), _MOST_WINDOWS), _WINDOWS_AT_ONCE)
-    errors = (entry_errors(judge, network, training.take(part).inputs) for part in sample)
+    errors = (entry_errors(criterion, network, training.take(part).inputs) for part in sample)
     return torch.stack([part.amin((0, 1)) for part in errors]).amin(0).numpy()
 
 

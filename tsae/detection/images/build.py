@@ -74,7 +74,7 @@ def fit_image_model(
         keep_initial=True,  # beside a linear path, or after pre-training, few images may not allow for better
     )
     channels, height, width = inputs.shape[1:]
-    network = ImageNetwork(autoencoder, spec, scale, options.judge, (channels, height, width))
+    network = ImageNetwork(autoencoder, spec, scale, options.criterion, (channels, height, width))
     return ImageModel(network, _levels(network, held_out), options.local_score), report
 
 

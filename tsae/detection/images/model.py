@@ -42,7 +42,7 @@ class ImageModel:
     network: ImageNetwork
     levels: ImageLevels
     local_score: bool
-    """Whether the largest heat of an image counts beside the judge's mean over all pixels."""
+    """Whether the largest heat of an image counts beside the criterion's mean over all pixels."""
     labelled: LabelClassifier | None = None
     """Joins the scores."""
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tsae.images.arrays import ImageScale
-from tsae.networks.criterion import Judge
+from tsae.networks.criterion import Criterion
 from tsae.networks.entry_errors import entry_errors, rebuilt_values
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.options import NetworkSpec
@@ -34,7 +34,7 @@ class ImageNetwork:
         The autoencoder and what it was built from.
     scale
         Between the user's values and the network's.
-    judge
+    criterion
         How images are scored.
     shape
         `(channels, height, width)`.
@@ -45,11 +45,11 @@ class ImageNetwork:
         autoencoder: AutoEncoder,
         options: NetworkSpec,
         scale: ImageScale,
-        judge: Judge,
+        criterion: Criterion,
         shape: tuple[int, int, int],
     ) -> None:
         self.autoencoder = autoencoder.eval().requires_grad_(False)
-        self.options, self.scale, self.judge, self.shape = options, scale, judge, shape
+        self.options, self.scale, self.criterion, self.shape = options, scale, criterion, shape
 
     def squared_errors(self, images: Pixels) -> FloatArray:
         """Squared errors of scaled values, shaped like `images` `(n, channels, height, width)`."""
@@ -62,7 +62,7 @@ class ImageNetwork:
     @torch.inference_mode()
     def rebuilt(self, inputs: Tensor) -> Tensor:
         """What the network makes of inputs `(batch, channels, height, width)`, both in its own values."""
-        return rebuilt_values(self.judge, self.autoencoder(inputs).mean)
+        return rebuilt_values(self.criterion, self.autoencoder(inputs).mean)
 
     def cleaned(self, images: Pixels, *, noise: NDArray[np.float64] | None, left: FloatArray) -> FloatArray:
         """Images `(n, channels, height, width)` in their values, drawn towards what the network makes of them.
@@ -89,13 +89,13 @@ class ImageNetwork:
     def decode(self, codes: FloatArray) -> FloatArray:
         """Codes `(n, latent_dim)` → images `(n, channels, height, width)` in the user's values."""
         batches = torch.split(torch.from_numpy(np.asarray(codes, dtype=np.float32)), self.block_size)
-        decoded = torch.cat([rebuilt_values(self.judge, self.autoencoder.decode(batch)) for batch in batches])
+        decoded = torch.cat([rebuilt_values(self.criterion, self.autoencoder.decode(batch)) for batch in batches])
         return self.scale.restored(decoded.numpy())
 
     def divergence(self, images: Pixels) -> Scores:
-        """How unusual each image is on the judge's own scale, `(n,)`."""
+        """How unusual each image is on the criterion's own scale, `(n,)`."""
         answers = self._each_batch(
-            images, lambda inputs: entry_errors(self.judge, self.autoencoder, inputs).flatten(1).mean(1)
+            images, lambda inputs: entry_errors(self.criterion, self.autoencoder, inputs).flatten(1).mean(1)
         )
         return answers.astype(np.float64)
 

@@ -14,7 +14,7 @@ from tsae.detection.images.model import ImageLevels, ImageModel
 from tsae.detection.images.network import ImageNetwork
 from tsae.detection.saving import Arrays
 from tsae.images.arrays import ImageScale
-from tsae.networks.criterion import Judge
+from tsae.networks.criterion import Criterion
 from tsae.networks.torch_network import rebuild_autoencoder
 from tsae.nn.options import NetworkSpec
 from tsae.scoring.classifier import labelled_arrays, labelled_of
@@ -36,7 +36,7 @@ def pack_image_model(model: ImageModel, tensors: Arrays) -> dict[str, Any]:
     return {
         "image_shape": network.shape,
         "scale": asdict(network.scale),
-        "judge": asdict(network.judge),
+        "criterion": asdict(network.criterion),
         "network": asdict(network.options),
         "levels": {"error": levels.error, "lowest": levels.lowest},
         "tail": {"floor": levels.tail.floor, "excess": levels.tail.excess},
@@ -53,7 +53,7 @@ def unpack_image_model(tensors: Arrays, manifest: Mapping[str, Any], *, local_sc
         rebuild_autoencoder(options, tuple(shape), _state_of("network.", tensors)),
         options,
         ImageScale(**manifest["scale"]),
-        Judge(**manifest["judge"]),
+        Criterion.of(manifest),
         (channels, height, width),
     )
     levels = ImageLevels(
