@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from tsae.alarms.events.rules import EventRules
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.images.detector import ImageAnomalyDetector
-    from tsae.detection.images.result import ImageDetection
     from tsae.detection.loading import load
     from tsae.detection.parameters.recipes import recipe
-    from tsae.detection.result import Detection
+    from tsae.detection.result import Detection, ImageDetection
     from tsae.evaluation.image_sets import ImageSet, image_dataset
     from tsae.export.export import export_onnx
     from tsae.nn.options import NetworkOptions
@@ -56,7 +55,7 @@ _HOME = {
     "Event": "tsae.alarms.events.event",
     "EventRules": "tsae.alarms.events.rules",
     "ImageAnomalyDetector": "tsae.detection.images.detector",
-    "ImageDetection": "tsae.detection.images.result",
+    "ImageDetection": "tsae.detection.result",
     "ImageSet": "tsae.evaluation.image_sets",
     "NetworkOptions": "tsae.nn.options",
     "SensorTable": "tsae.series.table",

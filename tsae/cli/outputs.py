@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tsae.alarms.events.event import Event
-from tsae.detection.images.result import ImageDetection
+from tsae.detection.result import ImageDetection
 from tsae.store import open_atomically
 
 __all__ = ["event_record", "events_frame", "pictures_frame", "write_frame"]

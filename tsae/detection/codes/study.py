@@ -21,7 +21,7 @@ from tsae.scoring.rebuilding import row_reconstruction
 from tsae.series.filling import forward_filled
 
 if TYPE_CHECKING:
-    from tsae.detection.images.network import ImageNetwork
+    from tsae.detection.images.model import ImageNetwork
 
 __all__ = ["study_images", "study_windows"]
 

@@ -1,4 +1,4 @@
-"""From training images to a fitted image model."""
+"""From training images to a fitted image model, and the use of their labels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tsae.detection.images.heat import fit_heat_scale
-from tsae.detection.images.model import ImageLevels, ImageModel
-from tsae.detection.images.network import ImageNetwork
+from tsae.detection.images.model import ImageLevels, ImageModel, ImageNetwork, fit_heat_scale
+from tsae.detection.labels.checks import refuse_without_anomalies
 from tsae.errors import DataError
+from tsae.fitting.classifier import fit_label_classifier, honest_terms
 from tsae.fitting.options import ImageOptions
 from tsae.fitting.pretraining import deep_spec, pretrain
 from tsae.images.arrays import ImageScale
@@ -27,8 +27,10 @@ from tsae.training.fit import fit_network
 from tsae.training.objectives import reconstruction_loss
 from tsae.training.report import FitReport
 
-__all__ = ["fit_image_model", "split_images"]
+__all__ = ["fit_image_model", "labelled_scores", "split_images", "with_image_classifier"]
 
+FloatArray = NDArray[np.float64]
+Pixels = NDArray[Any]
 _MOST_IMAGES = 1000  # for principal components, whose cost grows with the cube of the images
 _EXPLAINED = 0.9
 _LONGEST_CODE = 32
@@ -51,7 +53,7 @@ def split_images(n_images: int, held_out: float, *, random_state: int) -> tuple[
 
 
 def fit_image_model(
-    training: NDArray[Any], held_out: NDArray[Any], options: ImageOptions, *, random_state: int
+    training: Pixels, held_out: Pixels, options: ImageOptions, *, random_state: int
 ) -> tuple[ImageModel, FitReport]:
     """Fit scale, network and levels to images `(n, channels, height, width)` in their own values."""
     scale = ImageScale.of(training)
@@ -101,7 +103,7 @@ def _principal(inputs: Tensor, max_components: int | None) -> LinearPath:
     return principal_path(inputs[some], explained_variance=_EXPLAINED, max_components=max_components)
 
 
-def _levels(network: ImageNetwork, held_out: NDArray[Any]) -> ImageLevels:
+def _levels(network: ImageNetwork, held_out: Pixels) -> ImageLevels:
     divergence, errors = network.divergence(held_out), network.squared_errors(held_out)
     lowest = min(0.0, float(divergence.min()))
     heat, peaks = fit_heat_scale(errors)
@@ -112,3 +114,26 @@ def _levels(network: ImageNetwork, held_out: NDArray[Any]) -> ImageLevels:
         heat=heat,
         peak_tail=fit_log_tail(peaks),
     )
+
+
+def with_image_classifier(model: ImageModel, images: Pixels, labels: FloatArray) -> tuple[ImageModel, FloatArray]:
+    """The model with a classifier, and terms `(n,)` of labelled anomalies from classifiers that have not seen them.
+
+    Images whose label is unknown count as normal, as they do for the network. The terms of all others are NaN.
+
+    Raises
+    ------
+    ParameterError
+        If no image is labelled anomalous, or all are.
+    """
+    is_anomaly = labels == 1
+    refuse_without_anomalies(is_anomaly)
+    features = model.features(images)
+    terms = honest_terms(features, is_anomaly, np.arange(len(images)))
+    return replace(model, labelled=fit_label_classifier(features, is_anomaly)), terms
+
+
+def labelled_scores(model: ImageModel, images: Pixels, honest: FloatArray | None) -> FloatArray:
+    """Scores `(n,)`; `honest` replaces what the classifier adds to those of the anomalies it was trained on."""
+    scores = model.scores(images)
+    return scores if honest is None else np.where(np.isnan(honest), scores, model.scores_alone(images) + honest)

@@ -19,14 +19,13 @@ from tsae.alarms.thresholds import Threshold, fixed_threshold, learn_threshold
 from tsae.checks import plain
 from tsae.detection.codes.study import study_images
 from tsae.detection.codes.uses import CodesMixin, noise_by_channel
-from tsae.detection.images.build import fit_image_model, split_images
-from tsae.detection.images.labels import labelled_scores, with_image_classifier
-from tsae.detection.images.result import ImageDetection, image_detection
-from tsae.detection.images.saving import pack_image_model
+from tsae.detection.images.build import fit_image_model, labelled_scores, split_images, with_image_classifier
+from tsae.detection.images.model import pack_image_model
 from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
 from tsae.detection.parameters.groups import GroupedParameters
 from tsae.detection.parameters.resolved import check_image_budget, image_options
 from tsae.detection.parameters.shared import ARCHITECTURE, HELD_OUT, LABEL_BETA, THRESHOLD, documented
+from tsae.detection.result import ImageDetection, image_detection
 from tsae.detection.saving import Arrays, pack_codes, package_versions, plain_parameters
 from tsae.errors import DataError
 from tsae.images.arrays import check_images
