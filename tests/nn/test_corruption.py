@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import build_autoencoder
 from tsae.nn.corruption import GaussianNoise, Masking, SaltAndPepper, covering_masks, draw_mask
 from tsae.nn.options import NetworkSpec
 

@@ -15,18 +15,17 @@ from tsae.fitting.blame import fit_blame
 from tsae.fitting.fit_rows import FitRows, lay_out_rows, window_starts
 from tsae.fitting.options import SeriesOptions
 from tsae.fitting.plan import MemberPlan, plan_members
-from tsae.fitting.pretraining import deep_spec, pretrain
 from tsae.fitting.scales import fit_scales
 from tsae.fitting.switches import fit_switches
 from tsae.fitting.training_rows import Span
 from tsae.networks.criterion import Criterion
 from tsae.networks.entry_errors import entry_errors
 from tsae.networks.torch_network import TorchNetwork
-from tsae.nn.autoencoder import AutoEncoder
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import AutoEncoder, build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
 from tsae.nn.masked import MaskedAutoEncoder, fit_block_predictor
 from tsae.nn.options import NetworkSpec
+from tsae.nn.rbm import deep_spec, pretrain
 from tsae.scoring.ensemble import Ensemble
 from tsae.scoring.formula import Formula
 from tsae.scoring.member import Member

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from tsae.networks.criterion import Criterion
-from tsae.nn.autoencoder import AutoEncoder, Reconstruction
-from tsae.nn.bottleneck import Gaussian
+from tsae.nn.autoencoder import AutoEncoder, Gaussian, Reconstruction
 from tsae.nn.corruption import Masking, MaskPattern, covering_masks
 from tsae.training.objectives import entry_loss, kl_divergence
 

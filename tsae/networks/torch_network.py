@@ -14,8 +14,7 @@ from tsae.networks.criterion import Criterion
 from tsae.networks.entry_errors import entry_errors
 from tsae.networks.graph import graphs_of
 from tsae.networks.network import Graph, singly
-from tsae.nn.autoencoder import AutoEncoder
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import AutoEncoder, build_autoencoder
 from tsae.nn.linear import LinearPath
 from tsae.nn.masked import hide_each_block
 from tsae.nn.options import NetworkSpec

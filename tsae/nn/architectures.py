@@ -27,7 +27,7 @@ class Architecture:
 
     pair: Callable[..., Pair]
     """Takes `options` as keywords. The encoder and the decoder that it makes also take `activation` and `dropout`, the
-    decoder `learned_variance` and `zero_output`."""
+    decoder `learned_variance`. The last module of the decoder that has parameters makes its output."""
     options: tuple[str, ...]
     """Fields of `NetworkOptions` that this architecture takes, among those that not all of them take."""
     kind: str

@@ -13,7 +13,6 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from tsae.errors import ParameterError
-from tsae.nn.layers import start_at_zero
 from tsae.nn.stages import receptive_field, stages
 
 __all__ = ["ConvDecoder", "ConvEncoder"]
@@ -103,8 +102,6 @@ class ConvDecoder(nn.Module):
         As for the encoder.
     learned_variance
         Return mean and log-variance, stacked behind the batch.
-    zero_output
-        Start the last layer at zero, so that the decoder adds nothing yet to a linear path beside it.
 
     Raises
     ------
@@ -123,7 +120,6 @@ class ConvDecoder(nn.Module):
         activation: Callable[[], nn.Module],
         dropout: float = 0.0,
         learned_variance: bool = False,
-        zero_output: bool = False,
     ) -> None:
         super().__init__()
         channels, sides = _channels_and_sides(output_shape)
@@ -143,8 +139,6 @@ class ConvDecoder(nn.Module):
             layers += _after_stage(activation, dropout)
             geometry["output_padding"] = (0,) * n_flat + missing
             layers.append(nn.ConvTranspose2d(n_in, n_out, **geometry))
-        if zero_output:
-            start_at_zero(layers[-1])
         self.layers = nn.Sequential(*layers)
 
     def forward(self, code: Tensor) -> Tensor:

@@ -9,10 +9,9 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from tsae.nn.layers import linear_by_group, start_at_zero
-
-__all__ = ["DenseDecoder", "DenseEncoder"]
+__all__ = ["DenseDecoder", "DenseEncoder", "linear_by_group"]
 
 
 class DenseEncoder(nn.Module):
@@ -60,8 +59,6 @@ class DenseDecoder(nn.Module):
         Follow every layer but the last.
     learned_variance
         Return mean and log-variance, stacked behind the batch.
-    zero_output
-        Start the last layer at zero, so that the decoder adds nothing yet to a linear path beside it.
     """
 
     def __init__(
@@ -73,14 +70,11 @@ class DenseDecoder(nn.Module):
         activation: Callable[[], nn.Module],
         dropout: float = 0.0,
         learned_variance: bool = False,
-        zero_output: bool = False,
     ) -> None:
         super().__init__()
         widths = [latent_dim, *hidden]
         shape = (2, *output_shape) if learned_variance else output_shape
         last = nn.Linear(widths[-1], math.prod(shape))
-        if zero_output:
-            start_at_zero(last)
         self.layers = nn.Sequential(*_hidden_layers(widths, activation, dropout), last, nn.Unflatten(1, shape))
 
     def forward(self, code: Tensor) -> Tensor:
@@ -117,3 +111,15 @@ def _hidden_layers(widths: Sequence[int], activation: Callable[[], nn.Module], d
         if dropout:
             layers.append(nn.Dropout(dropout))
     return layers
+
+
+def linear_by_group(inputs: Tensor, group: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Inputs `(batch, n_in)`, each through the layer of its group, `(batch,)` whole numbers: `(batch, n_out)`.
+
+    `weight` is `(n_groups, n_out, n_in)`, `bias` `(n_groups, n_out)`. Inputs of one group are multiplied together.
+    """
+    order = group.argsort(stable=True)
+    sizes = group.bincount(minlength=len(weight)).tolist()
+    biases = [None] * len(weight) if bias is None else bias.unbind()
+    parts = zip(torch.split(inputs.index_select(0, order), sizes), weight.unbind(), biases, strict=True)
+    return torch.cat([functional.linear(*part) for part in parts]).index_select(0, order.argsort())

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsae.nn.autoencoder import AutoEncoder
-from tsae.nn.dense import DenseDecoder, DenseEncoder
-from tsae.nn.layers import linear_by_group
+from tsae.nn.dense import DenseDecoder, DenseEncoder, linear_by_group
 from tsae.nn.linear import moments
 
 __all__ = ["BlockPredictor", "MaskedAutoEncoder", "block_predictor", "fit_block_predictor", "hide_each_block"]

@@ -10,9 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tsae.nn.layers import positional_encoding, start_at_zero
-
-__all__ = ["Tokens", "TransformerDecoder", "TransformerEncoder"]
+__all__ = ["Tokens", "TransformerDecoder", "TransformerEncoder", "positional_encoding"]
 
 _MEMORY_TOKENS = 8
 _PATCHES_A_SIDE = 8
@@ -146,8 +144,6 @@ class TransformerDecoder(nn.Module):
         As for the encoder.
     learned_variance
         Return mean and log-variance, stacked behind the batch.
-    zero_output
-        Start the last layer at zero, so that the decoder adds nothing yet to a linear path beside it.
     """
 
     causal_mask: Tensor
@@ -163,7 +159,6 @@ class TransformerDecoder(nn.Module):
         activation: Callable[[], nn.Module],
         dropout: float = 0.0,
         learned_variance: bool = False,
-        zero_output: bool = False,
     ) -> None:
         super().__init__()
         self.tokens = Tokens(output_shape)
@@ -182,8 +177,6 @@ class TransformerDecoder(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, (2 if learned_variance else 1) * self.tokens.n_values)
-        if zero_output:
-            start_at_zero(self.head)
 
     def forward(self, code: Tensor) -> Tensor:
         memory = self.memory(code)
@@ -194,3 +187,15 @@ class TransformerDecoder(nn.Module):
         if not self.learned_variance:
             return self.tokens.join(tokens)
         return torch.stack([self.tokens.join(half) for half in tokens.chunk(2, dim=2)], dim=1)
+
+
+def positional_encoding(n_positions: int, width: int) -> Tensor:
+    """Sines and cosines of geometrically spaced wave lengths, `(n_positions, width)`.
+
+    Source: Vaswani et al., Attention is all you need, NeurIPS 2017, section 3.5.
+    """
+    positions = torch.arange(n_positions, dtype=torch.float32)[:, None]
+    columns = torch.arange(width)
+    frequencies = 10_000.0 ** (-2 * (columns // 2) / width)
+    angles = positions * frequencies
+    return torch.where(columns % 2 == 0, angles.sin(), angles.cos())

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tsae.checks import check_choice, check_not_negative, check_positive, check_whole, is_number, plain, short_repr
 from tsae.errors import ParameterError
-from tsae.nn.rbm_options import RBMOptions
+from tsae.nn.options import RBMOptions
 
 __all__ = ["LIKELIHOODS", "LOSSES", "PRECISIONS", "TrainingOptions", "TrainingSpec"]
 

@@ -15,12 +15,11 @@ from tsae.detection.labels.checks import refuse_without_anomalies
 from tsae.errors import DataError
 from tsae.fitting.classifier import fit_label_classifier, honest_terms
 from tsae.fitting.options import ImageOptions
-from tsae.fitting.pretraining import deep_spec, pretrain
 from tsae.images.arrays import ImageScale
-from tsae.nn.autoencoder import AutoEncoder
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import AutoEncoder, build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
 from tsae.nn.options import NetworkSpec
+from tsae.nn.rbm import deep_spec, pretrain
 from tsae.scoring.tails import fit_log_tail
 from tsae.training.batches import ArraySource
 from tsae.training.fit import fit_network
