@@ -38,8 +38,7 @@ from tsae.detection.parameters.resolved import series_options
 from tsae.detection.parameters.shared import ARCHITECTURE, HELD_OUT, LABEL_BETA, MAX_FILL, PRESET, THRESHOLD, documented
 from tsae.detection.recalibration import SeriesThresholds
 from tsae.detection.saving import Arrays, pack_codes, package_versions, plain_parameters
-from tsae.fitting.calibration import held_out_scores
-from tsae.fitting.training_rows import used_spans
+from tsae.fitting.training_rows import held_out_scores, used_spans
 from tsae.model.fitted import FittedModel
 from tsae.nn.options import NetworkOptions
 from tsae.scoring.whole_series import score_grid

@@ -1,4 +1,4 @@
-"""Options of the training as users pass them, and the resolved description of one run."""
+"""Options of the training as users pass them, the resolved description of one run, and its report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tsae.checks import check_choice, check_not_negative, check_positive, check_
 from tsae.errors import ParameterError
 from tsae.nn.options import RBMOptions
 
-__all__ = ["LIKELIHOODS", "LOSSES", "PRECISIONS", "TrainingOptions", "TrainingSpec"]
+__all__ = ["LIKELIHOODS", "LOSSES", "PRECISIONS", "FitReport", "TrainingOptions", "TrainingSpec"]
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # those that leave the weights in float32, which scoring needs
 LOSSES = ("l2", "l1", "huber", "bernoulli", "gaussian")
@@ -185,3 +185,16 @@ class TrainingSpec(_Run):
         for name in ("kl_weight", "weight_decay"):
             check_not_negative(name, getattr(self, name))
         check_positive("variance", self.variance, example=TrainingSpec.variance)
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """Steps and held-out losses of a training run."""
+
+    n_steps: int
+    best_step: int
+    """Step whose weights were kept; the last one when nothing was held out."""
+    held_out_loss: float | None
+    """Loss of the kept weights on the held-out examples."""
+    history: tuple[tuple[int, float], ...]
+    """Held-out loss by step."""

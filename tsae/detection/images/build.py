@@ -16,15 +16,14 @@ from tsae.errors import DataError
 from tsae.fitting.classifier import fit_label_classifier, honest_terms
 from tsae.fitting.options import ImageOptions
 from tsae.images.arrays import ImageScale
-from tsae.nn.autoencoder import AutoEncoder, build_autoencoder
+from tsae.nn.autoencoder import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
-from tsae.nn.options import NetworkSpec
 from tsae.nn.rbm import deep_spec, pretrain
 from tsae.scoring.tails import fit_log_tail
-from tsae.training.batches import ArraySource
+from tsae.training.batches import ArraySource, evenly
 from tsae.training.fit import fit_network
 from tsae.training.objectives import reconstruction_loss
-from tsae.training.report import FitReport
+from tsae.training.options import FitReport
 
 __all__ = ["fit_image_model", "labelled_scores", "split_images", "with_image_classifier"]
 
@@ -61,7 +60,7 @@ def fit_image_model(
     spec = replace(options.network, latent_dim=code)
     if options.pretraining == "rbm":
         spec = deep_spec(spec, tuple(inputs.shape[1:]))
-    autoencoder = _autoencoder(spec, inputs, path, random_state)
+    autoencoder = build_autoencoder(spec, tuple(inputs.shape[1:]), linear_path=path, random_state=random_state)
     if options.pretraining == "rbm":
         rbm = {"n_steps": options.training.max_steps, **options.rbm}
         pretrain(autoencoder, spec, inputs, visible="bernoulli", rbm=rbm, random_state=random_state)
@@ -79,12 +78,6 @@ def fit_image_model(
     return ImageModel(network, _levels(network, held_out), options.local_score), report
 
 
-def _autoencoder(spec: NetworkSpec, inputs: Tensor, path: LinearPath | None, random_state: int) -> AutoEncoder:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(random_state)
-        return build_autoencoder(spec, tuple(inputs.shape[1:]), linear_path=path)
-
-
 def _linear_path(inputs: Tensor, options: ImageOptions) -> tuple[LinearPath | None, int]:
     """The linear path, if there is one, and the length of the nonlinear code."""
     wanted = options.latent_dim
@@ -98,8 +91,9 @@ def _linear_path(inputs: Tensor, options: ImageOptions) -> tuple[LinearPath | No
 
 
 def _principal(inputs: Tensor, max_components: int | None) -> LinearPath:
-    some = torch.linspace(0, len(inputs) - 1, min(len(inputs), _MOST_IMAGES)).round().long()
-    return principal_path(inputs[some], explained_variance=_EXPLAINED, max_components=max_components)
+    return principal_path(
+        inputs[evenly(len(inputs), _MOST_IMAGES)], explained_variance=_EXPLAINED, max_components=max_components
+    )
 
 
 def _levels(network: ImageNetwork, held_out: Pixels) -> ImageLevels:
