@@ -12,9 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from tsae.alarms.thresholds import check_threshold, known_scores, learn_thresholds
 from tsae.checks import plain
 from tsae.detection.inputs import Entity
-from tsae.detection.labels.checks import chosen_learner, labels_of_parts
+from tsae.detection.labels.checks import LabelTuning, chosen_learner, labels_of_parts
 from tsae.detection.labels.series import tuned_thresholds, without_anomalies
-from tsae.detection.labels.tuning import LabelTuning
 from tsae.detection.series_estimator import SeriesEstimator
 from tsae.scoring.whole_series import CalibrationScores, score_grid
 

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tsae.detection.codes.bottleneck import far_off, study_bottleneck
+from tsae.detection.codes.bottleneck import Inputs, Run, far_off, sample_windows, study_bottleneck
 from tsae.detection.codes.cloud import CodeCloud, CodeFacts, Compression, fit_cloud
-from tsae.detection.codes.window_samples import Inputs, Run, sample_windows
 from tsae.fitting.training_rows import Span
 from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.autoencoder import AutoEncoder
