@@ -97,7 +97,7 @@ def test_a_stack_leaves_its_inputs_alone() -> None:
 
 def test_one_layer_on_gaussian_inputs_is_refused() -> None:
     with pytest.raises(ParameterError, match="put a Bernoulli layer in between"):
-        stack(windows().flatten(1), [3], generator=Generator())
+        stack(windows().flatten(1), [3], options=QUICK, generator=Generator())
 
 
 @pytest.mark.parametrize(

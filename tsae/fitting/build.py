@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from tsae.errors import DataError
-from tsae.fitting.fit_rows import FitRows, lay_out_rows, window_starts
+from tsae.fitting.fit_rows import FitRows, lay_out_rows
 from tsae.fitting.options import SeriesOptions
 from tsae.fitting.plan import MemberPlan, plan_members
 from tsae.fitting.switches import fit_switches
@@ -82,10 +82,9 @@ def fit_model(spans: Sequence[Span], options: SeriesOptions, *, random_state: in
 def _fit_member(rows: FitRows, plan: MemberPlan, options: SeriesOptions, random_state: int) -> tuple[Member, FitReport]:
     """Train one member's network on the earlier rows and learn its scales on the held-out ones."""
     size = plan.window_size
-    starts = window_starts([(start, split) for start, split, _ in rows.segments], size)
+    starts, held_out_starts = rows.window_starts(size)
     if not len(starts):
         raise DataError(f"no run of training rows is as long as a window (={size}); pass more rows")
-    held_out_starts = window_starts([(split, stop) for _, split, stop in rows.segments], size)
     training = WindowSource(rows.values, rows.observed, starts, size)
     held_out = WindowSource(rows.values, rows.observed, held_out_starts, size) if len(held_out_starts) else None
     fit = _fit_plain if plan.block is None else _fit_masked
@@ -252,7 +251,7 @@ def fit_blame(rows: FitRows) -> BlameModel | None:
     """
     n_channels = rows.values.shape[1]
     size = max(1, min(_BLAME_WINDOW, _BLAME_WIDEST // n_channels))
-    starts = window_starts([(start, split) for start, split, _ in rows.segments], size)
+    starts, held_out = rows.window_starts(size)
     if not 1 < n_channels <= _BLAME_CHANNELS or not len(starts):
         return None
     offsets = torch.arange(size)
@@ -262,7 +261,6 @@ def fit_blame(rows: FitRows) -> BlameModel | None:
     covariance.diagonal().add_(_BLAME_RIDGE * covariance.diagonal().mean().clamp_min(1e-6))
     precision = torch.cholesky_inverse(torch.linalg.cholesky(covariance)).float().numpy()
     model = BlameModel(centre.numpy().reshape(size, n_channels), precision, np.full(n_channels, float(size)))
-    held_out = window_starts([(split, stop) for _, split, stop in rows.segments], size)
     normal = held_out if len(held_out) else starts
     normal = normal[evenly(len(normal), _BLAME_HELD_OUT)]
     windows = rows.values[normal.unsqueeze(1) + offsets].double().numpy() - model.centre

@@ -38,11 +38,7 @@ class Masking(nn.Module):
         self.level = level
 
     def forward(self, inputs: Tensor, generator: Generator | None = None) -> Tensor:
-        return inputs.masked_fill(self.draw(inputs, generator), 0.0)
-
-    def draw(self, inputs: Tensor, generator: Generator | None = None) -> Tensor:
-        """The mask for one batch, shaped like it; True is hidden."""
-        return draw_mask(self.pattern, inputs, self.level, generator=generator)
+        return inputs.masked_fill(draw_mask(self.pattern, inputs, self.level, generator=generator), 0.0)
 
 
 class SaltAndPepper(nn.Module):

@@ -17,7 +17,7 @@ from tsae.nn.autoencoder import AutoEncoder
 from tsae.nn.dense import DenseDecoder, DenseEncoder, linear_by_group
 from tsae.nn.linear import moments
 
-__all__ = ["BlockPredictor", "MaskedAutoEncoder", "block_predictor", "fit_block_predictor", "hide_each_block"]
+__all__ = ["BlockPredictor", "MaskedAutoEncoder", "fit_block_predictor", "hide_each_block"]
 
 
 class BlockPredictor(nn.Module):
@@ -63,19 +63,12 @@ class BlockPredictor(nn.Module):
 def fit_block_predictor(
     batches: Iterable[Tensor], n_channels: int, *, block: int, ridge: float = 0.01
 ) -> BlockPredictor:
-    """Fit to windows that come in batches `(n, time, n_channels)`.
+    """Fit to windows that come in batches, `(n, time, n_channels)` or flat.
 
     `ridge` is added to the covariance, as a share of the mean variance.
     """
     centre, covariance = moments(windows.flatten(1) for windows in batches)
-    return block_predictor(centre, covariance, n_channels, block=block, ridge=ridge)
-
-
-def block_predictor(
-    centre: Tensor, covariance: Tensor, n_channels: int, *, block: int, ridge: float = 0.01
-) -> BlockPredictor:
-    """The predictor for windows with this mean `(n_features,)` and covariance, which is overwritten."""
-    n_features = covariance.shape[0]
+    n_features = len(centre)
     covariance.diagonal().add_(ridge * covariance.diagonal().mean().clamp_min(1e-6))
     torch.linalg.cholesky(covariance, out=covariance)
     torch.cholesky_inverse(covariance, out=covariance)  # in place: for wide tables nothing here is larger
@@ -125,17 +118,12 @@ class MaskedAutoEncoder(nn.Module):
         rows = torch.arange(len(windows), device=windows.device)
         blocks[rows, chosen, :, :-1] = centred.reshape(*blocks.shape[:3], -1)[rows, chosen] - left
         blocks[rows, chosen, :, -1] = 1
-        return left - self._prediction(seen, chosen)
-
-    def _prediction(self, seen: Tensor, chosen: Tensor) -> Tensor:
-        """The network's prediction of the linear residuals in the chosen blocks, `(batch, block, channels)`."""
-        network = cast(AutoEncoder, self.network)
-        code = network.latent(seen).code
-        if isinstance(network.decoder, DenseDecoder):
-            return network.decoder.blocks(code, chosen, self.linear.block)[..., :-1]
-        rows = torch.arange(len(seen), device=seen.device)
-        blocks = network.decoder(code).reshape(len(seen), -1, self.linear.block, seen.shape[2])
-        return cast(Tensor, blocks[rows, chosen, :, :-1])
+        code, decoder = self.network.latent(seen).code, self.network.decoder
+        if isinstance(decoder, DenseDecoder):
+            predicted = decoder.blocks(code, chosen, block)
+        else:
+            predicted = decoder(code).reshape(blocks.shape)[rows, chosen]
+        return left - predicted[..., :-1]
 
 
 def hide_each_block(network: AutoEncoder, centred: Tensor, left: Tensor, *, block: int) -> Tensor:

@@ -168,7 +168,7 @@ def stack(
     widths: Sequence[int],
     *,
     visible: UnitKind = "gaussian",
-    options: RBMOptions | None = None,
+    options: RBMOptions,
     generator: Generator,
 ) -> list[RBM]:
     """Train one RBM after another, each on the hidden units of the one before.
@@ -182,7 +182,7 @@ def stack(
     visible
         Kind of the first RBM's visible units; all later ones are Bernoulli.
     options
-        Training of each; `None` takes the defaults of `RBMOptions`.
+        Training of each.
     generator
         For initial weights, batches and chains.
 
@@ -196,12 +196,13 @@ def stack(
     ParameterError
         If Gaussian inputs meet a single layer, whose units are Gaussian too.
     """
-    options = RBMOptions() if options is None else options
     rbms: list[RBM] = []
     for depth, width in enumerate(widths, 1):
         hidden: UnitKind = "gaussian" if depth == len(widths) else "bernoulli"
         rbm = RBM(inputs.shape[1], width, visible=visible, hidden=hidden, generator=generator)
-        _match_mean(rbm, inputs)
+        with torch.no_grad():  # the visible biases alone explain the mean of the inputs, so that the weights need not
+            mean = inputs.mean(0)
+            rbm.visible_bias.copy_(mean.clamp(0.01, 0.99).logit() if visible == "bernoulli" else mean)
         train_rbm(rbm, inputs, options, generator=generator)
         with torch.no_grad():
             inputs = rbm.hidden_mean(inputs)
@@ -266,13 +267,6 @@ def _linear_layers(model: AutoEncoder) -> tuple[list[nn.Linear], list[nn.Linear]
         raise ParameterError(f"`bottleneck` (={type(bottleneck).__name__}) {rule}; use 'deterministic'")
     up = [layer for layer in encoder.layers if isinstance(layer, nn.Linear)]
     return [*up, bottleneck.mean], [layer for layer in decoder.layers if isinstance(layer, nn.Linear)]
-
-
-@torch.no_grad()
-def _match_mean(rbm: RBM, inputs: Tensor) -> None:
-    """Let the visible biases alone explain the mean of the inputs, so that the weights need not."""
-    mean = inputs.mean(0)
-    rbm.visible_bias.copy_(mean.clamp(0.01, 0.99).logit() if rbm.visible == "bernoulli" else mean)
 
 
 def deep_spec(spec: NetworkSpec, input_shape: tuple[int, ...]) -> NetworkSpec:
