@@ -81,10 +81,7 @@ class Gaussian(nn.Module):
         `noise`, standard normal `(n_samples, latent_dim)`, is the same for every input of the batch, so that the
         answer for one does not depend on the others.
 
-        Raises
-        ------
-        ParameterError
-            If `latent` comes from a deterministic bottleneck.
+        Raises `ParameterError` if `latent` comes from a deterministic bottleneck.
         """
         if latent.log_var is None:
             rule = "must hold a log-variance to be drawn from"
@@ -105,24 +102,19 @@ class Reconstruction(NamedTuple):
 class AutoEncoder(nn.Module):
     """Encoder, bottleneck and decoder joined by one int and one shape.
 
+    The encoder maps `(batch, *input_shape)` to `(batch, encoder.out_features)`, the bottleneck that to a `Latent` with
+    codes `(batch, latent_dim)`, and the decoder codes to `(batch, *input_shape)`, or, with `learned_variance`, to mean
+    and log-variance `(batch, 2, *input_shape)`.
+
     Parameters
     ----------
-    encoder
-        `(batch, *input_shape)` → `(batch, encoder.out_features)`.
-    bottleneck
-        `(batch, encoder.out_features)` → `Latent` with codes `(batch, latent_dim)`.
-    decoder
-        `(batch, latent_dim)` → `(batch, *input_shape)`, or `(batch, 2, *input_shape)` holding mean and
-        log-variance when `learned_variance`.
     linear_path
         A fitted principal-component path whose reconstruction is added to the decoder's. Its coordinates come
-        first in the code. The decoder's last layer should then start at zero (see `build_autoencoder`).
+        first in the code.
     corruption
         Applied to the input in training only; the target stays clean.
-    learned_variance
-        Whether the decoder also returns a log-variance.
     output_activation
-        Applied to the reconstruction last; `None` leaves it as it is.
+        Applied to the reconstruction last.
     """
 
     def __init__(
@@ -177,10 +169,7 @@ class AutoEncoder(nn.Module):
         `noise`, standard normal `(n_samples, latent_dim)`, makes the draws. The iterator gives one `Reconstruction`
         for each, so memory does not grow with their number.
 
-        Raises
-        ------
-        ParameterError
-            If the bottleneck is not Gaussian.
+        Raises `ParameterError` if the bottleneck is not Gaussian.
         """
         if not isinstance(self.bottleneck, Gaussian):
             kind = type(self.bottleneck).__name__

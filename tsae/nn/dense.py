@@ -17,14 +17,7 @@ __all__ = ["DenseDecoder", "DenseEncoder", "linear_by_group"]
 class DenseEncoder(nn.Module):
     """Inputs `(batch, *input_shape)` → features `(batch, out_features)`.
 
-    Parameters
-    ----------
-    input_shape
-        Shape of one input, without the batch.
-    hidden
-        Widths of the layers; with `()` the features are the flattened input itself.
-    activation, dropout
-        Follow every layer.
+    `hidden` are the widths of the layers; with `()` the features are the flattened input itself.
     """
 
     def __init__(
@@ -45,20 +38,9 @@ class DenseEncoder(nn.Module):
 
 
 class DenseDecoder(nn.Module):
-    """Codes `(batch, latent_dim)` → `(batch, *output_shape)`, or `(batch, 2, *output_shape)`.
+    """Codes `(batch, latent_dim)` → `(batch, *output_shape)`, or, with `learned_variance`, `(batch, 2, *output_shape)`.
 
-    Parameters
-    ----------
-    latent_dim
-        Length of a code.
-    output_shape
-        Shape of one reconstruction, without the batch.
-    hidden
-        Widths of the layers, from the code on.
-    activation, dropout
-        Follow every layer but the last.
-    learned_variance
-        Return mean and log-variance, stacked behind the batch.
+    `hidden` are the widths of the layers, from the code on; a last layer without activation follows.
     """
 
     def __init__(

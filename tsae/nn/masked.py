@@ -21,23 +21,14 @@ __all__ = ["BlockPredictor", "MaskedAutoEncoder", "fit_block_predictor", "hide_e
 
 
 class BlockPredictor(nn.Module):
-    """Linear prediction of every block of a window from all other blocks.
-
-    Parameters
-    ----------
-    centre
-        Mean window, flat `(n_features,)`, `n_features = window_size · n_channels`.
-    operator
-        `(n_features, n_features)`; maps a centred window to the residuals of all its blocks, each hidden in turn.
-    variance
-        Residual variance of every channel, `(n_channels,)`.
-    block
-        Time steps a block; divides the window.
-    """
+    """Linear prediction of every block of a window from all other blocks; `block` time steps each divide the window."""
 
     centre: Tensor
+    """Mean window, flat `(n_features,)`, `n_features = window_size · n_channels`."""
     operator: Tensor
+    """`(n_features, n_features)`; maps a centred window to the residuals of all its blocks, each hidden in turn."""
     variance: Tensor
+    """Residual variance of every channel, `(n_channels,)`."""
 
     def __init__(self, centre: Tensor, operator: Tensor, variance: Tensor, *, block: int) -> None:
         super().__init__()
@@ -85,15 +76,9 @@ def fit_block_predictor(
 
 
 class MaskedAutoEncoder(nn.Module):
-    """Predict hidden blocks: linearly, and with a network for the rest.
+    """Predict hidden blocks: linearly, and with a network for the rest, unless it is `None`.
 
-    Parameters
-    ----------
-    linear
-        The closed-form part.
-    network
-        Autoencoder of windows `(batch, time, channels + 1)` whose last channel says which steps are hidden; `None`
-        to stay linear.
+    The network is an autoencoder of windows `(batch, time, channels + 1)` whose last channel marks the hidden steps.
     """
 
     def __init__(self, linear: BlockPredictor, network: AutoEncoder | None = None) -> None:

@@ -39,21 +39,10 @@ class RBM(nn.Module):
 
     Bernoulli units are 0 or 1 (as data, probabilities will do); Gaussian ones have unit variance, so
     standardise the data. With visible bias a, hidden bias c and weights W, the energy is −a·v − c·h − hᵀWv; a
-    Gaussian unit replaces its bias term by half the squared distance from the bias.
+    Gaussian unit replaces its bias term by half the squared distance from the bias. `generator` draws the small initial
+    weights.
 
-    Parameters
-    ----------
-    n_visible, n_hidden
-        Units in each layer.
-    visible, hidden
-        Kind of units; at most one of the layers can be Gaussian.
-    generator
-        Draws the small initial weights.
-
-    Raises
-    ------
-    ParameterError
-        If both layers are Gaussian: the energy is then not bounded from below.
+    Raises `ParameterError` if both layers are Gaussian: the energy is then not bounded from below.
     """
 
     def __init__(
@@ -178,23 +167,12 @@ def stack(
     inputs
         `(n, n_features)`: standardised for Gaussian visible units, in [0, 1] for Bernoulli ones.
     widths
-        Hidden units of each RBM, from the input on; the last is the code, with Gaussian units.
+        Hidden units of each RBM, from the input on; the last is the code, with Gaussian units. If it is the only one,
+        Gaussian inputs are refused.
     visible
         Kind of the first RBM's visible units; all later ones are Bernoulli.
-    options
-        Training of each.
     generator
         For initial weights, batches and chains.
-
-    Returns
-    -------
-    list of RBM
-        One for each width.
-
-    Raises
-    ------
-    ParameterError
-        If Gaussian inputs meet a single layer, whose units are Gaussian too.
     """
     rbms: list[RBM] = []
     for depth, width in enumerate(widths, 1):
@@ -215,19 +193,9 @@ def stack(
 def unroll_into(model: AutoEncoder, rbms: Sequence[RBM]) -> None:
     """Copy a stack into a dense autoencoder: weights into encoder and code, transposed ones into the decoder.
 
-    Parameters
-    ----------
-    model
-        A dense autoencoder without linear path, with sigmoid activations, whose decoder mirrors its encoder.
-        A decoder for Gaussian inputs ends linearly; for Bernoulli ones it gives logits or has a sigmoid
-        output.
-    rbms
-        One for each hidden layer of the encoder, and one for the code.
-
-    Raises
-    ------
-    ParameterError
-        If the model is built otherwise, or its widths are not those of the RBMs.
+    The model has no linear path, sigmoid activations, a decoder that mirrors the encoder, and an RBM for each hidden
+    layer of the encoder and for the code. A decoder for Gaussian inputs ends linearly; for Bernoulli ones it gives
+    logits or has a sigmoid output. Raises `ParameterError` if it is built otherwise.
     """
     up, down = _linear_layers(model)
     wanted = [(rbm.weight.shape[1], rbm.weight.shape[0]) for rbm in rbms]
@@ -288,14 +256,9 @@ def pretrain(
 ) -> None:
     """Train a stack on `inputs` `(n, *input_shape)` and copy it into the autoencoder.
 
-    Parameters
-    ----------
-    visible
-        "gaussian" for standardised inputs, "bernoulli" for those in [0, 1].
-    rbm
-        What is stated of the training of the stack, by the names of `RBMOptions`.
+    `visible` is "gaussian" for standardised inputs and "bernoulli" for those in [0, 1]. `rbm` holds the options of the
+    training, by the names of `RBMOptions`, that differ from the defaults.
     """
     widths = [*spec.hidden_widths(tuple(inputs.shape[1:]))[0], spec.latent_dim]
-    generator = torch.Generator().manual_seed(random_state)
-    training = RBMOptions(**rbm)
-    unroll_into(autoencoder, stack(inputs.flatten(1), widths, visible=visible, options=training, generator=generator))
+    generator, options = torch.Generator().manual_seed(random_state), RBMOptions(**rbm)
+    unroll_into(autoencoder, stack(inputs.flatten(1), widths, visible=visible, options=options, generator=generator))

@@ -29,18 +29,10 @@ class Source(Protocol):
 
 
 class WindowSource:
-    """Windows of a series `(n_timesteps, n_channels)`, addressed by their first row.
+    """Windows of a series, float32 `(n_timesteps, n_channels)` without NaN, addressed by their first row.
 
-    Parameters
-    ----------
-    values
-        float32 `(n_timesteps, n_channels)` without NaN.
-    observed
-        Boolean, same shape, or `None` when nothing is missing.
-    starts
-        First rows of the windows, int64 `(n_windows,)`.
-    window_size
-        Rows a window.
+    `observed` is boolean, of the same shape, or `None` when nothing is missing; `starts` holds the first rows of the
+    windows, int64 `(n_windows,)`.
     """
 
     def __init__(self, values: Tensor, observed: Tensor | None, starts: Tensor, window_size: int) -> None:

@@ -44,10 +44,7 @@ class Readiness:
 def study_tables(frames: Sequence[pd.DataFrame]) -> Readiness:
     """Measure on the tables of one machine or of a fleet, all with the same columns.
 
-    Raises
-    ------
-    DataError
-        If no detector could be fitted on them, for the reason that `fit` would give.
+    Raises `DataError` if no detector could be fitted on them, for the reason that `fit` would give.
     """
     runs = _runs(frames)
     n_rows = sum(len(run.values) for run in runs)

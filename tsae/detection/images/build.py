@@ -38,10 +38,7 @@ _CODE_BESIDE_PATH = 16
 def split_images(n_images: int, held_out: float, *, random_state: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Numbers of the training and of the held-out images, drawn at random; at least one of each.
 
-    Raises
-    ------
-    DataError
-        If there are fewer than two images.
+    Raises `DataError` if there are fewer than two images.
     """
     if n_images < 2:
         raise DataError(f"{n_images} image is too few to train on some and hold out others; pass two or more")
@@ -114,10 +111,7 @@ def with_image_classifier(model: ImageModel, images: Pixels, labels: FloatArray)
 
     Images whose label is unknown count as normal, as they do for the network. The terms of all others are NaN.
 
-    Raises
-    ------
-    ParameterError
-        If no image is labelled anomalous, or all are.
+    Raises `ParameterError` if no image is labelled anomalous, or all are.
     """
     is_anomaly = labels == 1
     refuse_without_anomalies(is_anomaly)

@@ -43,18 +43,9 @@ _BLOCKS = 8  # a side
 
 
 class ImageNetwork:
-    """An autoencoder that takes images in their own values and answers in them.
+    """An autoencoder, built from `options`, that takes images `(channels, height, width)` and answers in their values.
 
-    Parameters
-    ----------
-    autoencoder, options
-        The autoencoder and what it was built from.
-    scale
-        Between the user's values and the network's.
-    criterion
-        How images are scored.
-    shape
-        `(channels, height, width)`.
+    `scale` leads from these values to the network's; `criterion` says how images are scored.
     """
 
     def __init__(

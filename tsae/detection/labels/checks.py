@@ -39,17 +39,10 @@ class LabelTuning:
     """Cost of a missed anomaly in false alarms, instead of F-beta."""
 
     def threshold(self, scores: FloatArray, labels: FloatArray, held_out: FloatArray, *, in_order: bool) -> Threshold:
-        """The best threshold.
+        """The best threshold for scores and labels `(n,)` (1 anomalous, 0 normal, NaN unknown; some are anomalous).
 
-        Parameters
-        ----------
-        scores, labels
-            `(n,)`, higher = more anomalous; 1 anomalous, 0 normal, NaN unknown. Something is anomalous.
-        held_out
-            Scores of what is normal and was not trained on, `(m,)`.
-        in_order
-            Whether these are rows in time order: then a run of anomalous ones is one anomaly, and one of flagged ones
-            a single alarm.
+        `held_out` `(m,)` are scores of what is normal and was not trained on. With `in_order` these are rows in time
+        order: then a run of anomalous ones is one anomaly, and one of flagged ones a single alarm.
         """
         if self.cost is None:
             known = ~np.isnan(labels)
@@ -65,18 +58,10 @@ class LabelTuning:
 def tune_threshold(
     scores: FloatArray, labels: NDArray[np.bool_], *, beta: float = 1.0, in_order: bool = True
 ) -> Threshold:
-    """The threshold with the best F-beta, halfway between two scores.
+    """The threshold with the best F-beta, halfway between two scores `(n,)`; NaN among them are left out.
 
-    Parameters
-    ----------
-    scores
-        `(n,)`, higher = more anomalous; those without a score (NaN) are left out.
-    labels
-        Whether each is anomalous, `(n,)`; both kinds must occur.
-    beta
-        Recall counts as much as `beta`² times precision.
-    in_order
-        Whether these are rows, which the note then speaks of, or pictures.
+    `labels` `(n,)` say whether each is anomalous; both kinds must occur. The note speaks of rows if they are
+    `in_order`, otherwise of pictures.
     """
     known = ~np.isnan(scores)
     order = np.argsort(-scores[known], kind="stable")
@@ -96,20 +81,11 @@ def cheapest_threshold(
     """The threshold at which missed anomalies and false alarms cost least; of several the highest.
 
     False alarms are counted on normal scores that no network was trained on, and taken to come as often in all `n`
-    rows. A lower threshold is not credited with fewer of them because alarms run into each other.
+    rows or images. A lower threshold is not credited with fewer of them because alarms run into each other.
 
-    Parameters
-    ----------
-    anomalies
-        The largest score of each labelled anomaly, `(n_anomalies,)`, higher = more anomalous.
-    normal
-        Scores of normal rows or images, `(m,)`; NaN is left out.
-    cost
-        Of a missed anomaly, in false alarms.
-    n
-        Rows or images among which the anomalies were.
-    in_order
-        Whether `normal` are rows in time order, so that a run of flagged ones is one alarm.
+    `anomalies` `(n_anomalies,)` are the largest scores of labelled anomalies, `normal` `(m,)` those of normal rows or
+    images, where NaN is left out; `cost` is that of a missed anomaly in false alarms. With `in_order`, `normal` are
+    rows in time order, and a run of flagged ones is one alarm.
     """
     normal = normal[~np.isnan(normal)]
     levels = np.unique(normal)
@@ -154,18 +130,11 @@ def chosen_learner(
 ) -> Any:
     """How a threshold is to be learned where rows may be labelled: a `LabelTuning`, or what `threshold` says.
 
-    Parameters
-    ----------
-    threshold, label_beta, label_cost
-        As stated, `None` if not. A stated number says what labels choose by; if nothing is stated, labels choose if
-        there are anomalies, and else "pot" does.
-    own
-        The estimator's `label_beta` and `label_cost`, for what is not stated.
+    `threshold`, `label_beta` and `label_cost` are `None` unless stated. A stated number says what labels choose by; if
+    nothing is stated, labels choose if there are anomalies, and else "pot" does. `own` are the estimator's `label_beta`
+    and `label_cost`, for what is not stated.
 
-    Raises
-    ------
-    ParameterError
-        If the parameters clash, are no positive numbers, or labels are to choose and mark no anomaly.
+    Raises `ParameterError` if these clash, are no positive numbers, or labels are to choose and mark no anomaly.
     """
     numbers = zip(LABEL_METHODS, (label_beta, label_cost), strict=True)
     stated = {name: value for name, value in numbers if value is not None}
@@ -198,10 +167,7 @@ def chosen_learner(
 def checked_labels(labels: Any, n: int, *, name: str = "labels") -> FloatArray:
     """Labels `(n,)` as 1 for anomalous, 0 for normal and NaN for unknown.
 
-    Raises
-    ------
-    DataError
-        If there is not one for each, or one is neither 0, 1, −1 nor NaN.
+    Raises `DataError` if there is not one for each, or one is neither 0, 1, −1 nor NaN.
     """
     try:
         values = np.asarray(labels, dtype=np.float64)
@@ -240,10 +206,7 @@ def labels_of_parts(labels: Any, lengths: Sequence[int], *, is_fleet: bool) -> l
 def refuse_without_anomalies(is_anomaly: NDArray[np.bool_]) -> None:
     """Refuse to train a classifier on one kind only.
 
-    Raises
-    ------
-    ParameterError
-        If nothing or everything is labelled anomalous.
+    Raises `ParameterError` if nothing or everything is labelled anomalous.
     """
     if not is_anomaly.any() or is_anomaly.all():
         raise ParameterError(

@@ -28,10 +28,7 @@ _SAMPLES_OF_IMAGES = 16
 def series_options(parameters: Mapping[str, Any], *, seed: int) -> SeriesOptions:
     """Resolve the parameters of an `AnomalyDetector`.
 
-    Raises
-    ------
-    ParameterError
-        If one is unknown, out of range, or clashes with another.
+    Raises `ParameterError` if one is unknown, out of range, or clashes with another.
     """
     values, network, training = _checked(parameters)
     check_choice("preset", values["preset"], PRESETS)
@@ -61,10 +58,7 @@ def series_options(parameters: Mapping[str, Any], *, seed: int) -> SeriesOptions
 def image_options(parameters: Mapping[str, Any], *, seed: int) -> ImageOptions:
     """Resolve the parameters of an `ImageAnomalyDetector`.
 
-    Raises
-    ------
-    ParameterError
-        If one is unknown, out of range, or clashes with another.
+    Raises `ParameterError` if one is unknown, out of range, or clashes with another.
     """
     values, network, training = _checked(parameters)
     _check_bool("local_score", values["local_score"])
