@@ -199,12 +199,10 @@ def build_autoencoder(
     zero_output: bool = False,
     random_state: int | None = None,
 ) -> AutoEncoder:
-    """Join the parts that `spec` names.
+    """Join the parts that `spec` names, in training mode.
 
     Parameters
     ----------
-    spec
-        What the network is made of.
     input_shape
         `(time, channels)` for series windows, `(channels, height, width)` for images.
     linear_path
@@ -215,11 +213,6 @@ def build_autoencoder(
     random_state
         Seed of the initial parameters. `None` draws them from torch's global generator, which is otherwise left as it
         was.
-
-    Returns
-    -------
-    AutoEncoder
-        In training mode.
 
     Raises
     ------

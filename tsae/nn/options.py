@@ -140,26 +140,7 @@ class NetworkOptions(_Layers):
 class NetworkSpec(_Layers):
     """Resolved description of a network: all that `build_autoencoder` needs besides the shape of an input.
 
-    Parameters
-    ----------
-    architecture
-        A name of `ARCHITECTURES`. The options of other architectures are ignored, but layer widths are refused where
-        there are none.
-    latent_dim
-        Length of the nonlinear code.
-    activation
-        Nonlinearity of the hidden layers.
-    learned_variance
-        Whether the decoder also returns a log-variance for each value.
-    output
-        "sigmoid" keeps reconstructions in (0, 1). A Bernoulli likelihood works on logits and needs "identity".
-    hidden, decoder_hidden, n_blocks, width, n_heads, kernel_size, dropout, bottleneck, corruption, corruption_level
-        As in `NetworkOptions`.
-
-    Raises
-    ------
-    ParameterError
-        If a value is unknown, out of range, or clashes with another one.
+    Raises `ParameterError` if a value is unknown, out of range, or clashes with another one.
 
     Examples
     --------
@@ -168,10 +149,14 @@ class NetworkSpec(_Layers):
     """
 
     architecture: str = "dense"
+    """The options of other architectures are ignored, but layer widths are refused where there are none."""
     latent_dim: int = 16
+    """Length of the nonlinear code."""
     activation: Activation = "gelu"
     learned_variance: bool = False
+    """Whether the decoder also returns a log-variance for each value."""
     output: OutputKind = "identity"
+    """"sigmoid" keeps reconstructions in (0, 1). A Bernoulli likelihood works on logits and needs "identity"."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -240,11 +225,6 @@ class RBMOptions:
         `None` takes 0.1, and 0.01 for RBMs with Gaussian units, whose reconstructions are not bounded.
     momentum, weight_decay
         Of the stochastic gradient steps; biases are not decayed.
-
-    Raises
-    ------
-    ParameterError
-        If a value is out of range.
     """
 
     n_steps: int = 1000

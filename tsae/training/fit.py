@@ -180,16 +180,22 @@ def fit_network(
         module = _Module(network, loss, options)
         if keep_initial and validation is not None:
             best.consider(0, module.held_out_loss(validation), module)
-        _run(trainer, module, batches, validation)
-    return _finish(module, best, is_judged=validation is not None)
+        try:
+            trainer.fit(module, batches, validation)
+        except SystemExit:  # how Lightning ends the process when the user interrupts
+            if trainer.interrupted:
+                raise KeyboardInterrupt from None
+            raise
+    return _finish(module, best, is_measured=validation is not None)
 
 
-def _finish(module: _Module, best: _BestWeights, *, is_judged: bool) -> FitReport:
+def _finish(module: _Module, best: _BestWeights, *, is_measured: bool) -> FitReport:
     """Restore the best weights and report, unless there are none that can be used."""
     if best.state is not None:
         module.load_state_dict(best.state)
     module.network.eval().requires_grad_(False)
-    if (is_judged and best.state is None) or not _is_finite(module.network):
+    is_finite = all(bool(torch.isfinite(parameter).all()) for parameter in module.network.parameters())
+    if (is_measured and best.state is None) or not is_finite:
         rule = "training diverged (the loss or the weights became NaN or infinite)"
         raise TrainingError(f"{rule}; use a smaller `learning_rate` or full precision")
     return FitReport(
@@ -220,19 +226,6 @@ def _trainer(options: TrainingSpec, callbacks: list[Callback], *, check_every: i
     except (MisconfigurationException, ImportError, ValueError) as error:
         wanted = f"`accelerator` (={options.accelerator!r}) with `devices` (={options.devices}) cannot be used"
         raise ParameterError(f'{wanted}: {error}; pass accelerator="cpu" or "auto"') from error
-
-
-def _run(trainer: pl.Trainer, module: _Module, batches: RandomBatches, held_out: EvenBatches | None) -> None:
-    try:
-        trainer.fit(module, batches, held_out)
-    except SystemExit:  # how Lightning ends the process when the user interrupts
-        if trainer.interrupted:
-            raise KeyboardInterrupt from None
-        raise
-
-
-def _is_finite(network: nn.Module) -> bool:
-    return all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters())
 
 
 @contextmanager

@@ -150,33 +150,20 @@ class TrainingOptions(_Run):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpec(_Run):
-    """Resolved description of one training run.
-
-    Parameters
-    ----------
-    variance
-        Variance of the "gaussian" likelihood when the decoder does not return one.
-    kl_weight
-        Weight β of the Kullback–Leibler term of a Gaussian bottleneck.
-    max_steps
-        Steps after which training stops at the latest.
-    weight_decay, gradient_clip
-        Of the optimizer.
-    n_checks
-        Number of measurements of the held-out loss, evenly spread over the steps.
-    patience
-        Checks without a better held-out loss before training stops.
-    loss, kl_warm_up, sparsity, contraction, batch_size, learning_rate, accelerator, devices, precision
-        As in `TrainingOptions`; loss="bernoulli" expects a decoder that returns logits.
-    """
+    """Resolved description of one training run; loss="bernoulli" expects a decoder that returns logits."""
 
     variance: float = 1.0
+    """Of the "gaussian" likelihood, when the decoder does not return one."""
     kl_weight: float = 1.0
+    """Weight β of the Kullback–Leibler term of a Gaussian bottleneck."""
     max_steps: int = 600
+    """Steps after which training stops at the latest."""
     weight_decay: float = 1e-4
     gradient_clip: float = 1.0
     n_checks: int = 10
+    """Measurements of the held-out loss, evenly spread over the steps."""
     patience: int = 4
+    """Checks without a better held-out loss before training stops."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -44,7 +44,8 @@ def study_images(
     network: ImageNetwork, training: NDArray[Any], held_out: NDArray[Any], *, random_state: int
 ) -> CodeFacts:
     """Measure on images `(n, channels, height, width)` in their own values."""
-    inputs, others = (_all_seen(network.scale.scaled(images[:_MOST])) for images in (training, held_out))
+    scaled = (network.scale.scaled(images[:_MOST]) for images in (training, held_out))
+    inputs, others = (Inputs(values, np.ones(values.shape, dtype=bool)) for values in scaled)
 
     def rebuild(values: Array) -> Array:
         return np.asarray(network.rebuilt(torch.from_numpy(values)).numpy())
@@ -88,10 +89,6 @@ def study_windows(model: Ensemble, spans: Sequence[Span], *, random_state: int) 
         _cloud(network, inputs, others, random_state),
         bottleneck,
     )
-
-
-def _all_seen(values: NDArray[np.float32]) -> Inputs:
-    return Inputs(values, np.ones(values.shape, dtype=bool))
 
 
 def _measure(inputs: Inputs, rebuild: Callable[[Array], Array], *, kept: tuple[int, ...]) -> Rebuilt:

@@ -147,13 +147,8 @@ class HeatScale:
 def fit_heat_scale(squared_errors: Images) -> tuple[HeatScale, Scores]:
     """Learn what is usual from errors `(n, channels, height, width)` of pictures the network was not trained on.
 
-    Returns
-    -------
-    HeatScale
-        From all of them.
-    ndarray
-        Largest heat of each, `(n,)`, on the scale learned from the others: on a scale that knows an error, it would
-        look more usual than that of a new picture.
+    Also returns the largest heat of each, `(n,)`, on the scale learned from the others: on a scale that knows an error,
+    it would look more usual than that of a new picture.
     """
     n, total = len(squared_errors), squared_errors.sum(axis=0)
     others = ((total - each) / (n - 1) if n > 1 else total for each in squared_errors)
