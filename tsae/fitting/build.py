@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -106,7 +107,10 @@ def _fit_plain(
         spec = deep_spec(spec, shape)
     network = build_autoencoder(spec, shape, linear_path=path, random_state=random_state)
     if options.pretraining == "rbm":
-        _pretrain(network, spec, training, plan, options, random_state)
+        n_windows = max(1, min(_MOST_WINDOWS_OF_RBMS, _MOST_NUMBERS_OF_RBMS // math.prod(shape)))
+        windows = training.take(evenly(len(training), n_windows)).inputs
+        stated = {} if options.max_steps == "auto" else {"n_steps": plan.max_steps}
+        pretrain(network, spec, windows, visible="gaussian", rbm={**stated, **options.rbm}, random_state=random_state)
     training_options = replace(options.training, max_steps=plan.max_steps)
     report = fit_network(
         network,
@@ -119,23 +123,6 @@ def _fit_plain(
     )
     lowest = _lowest(network.eval(), options.criterion, training)
     return ReconstructionModel(TorchNetwork(network, shape), options.criterion, lowest), spec, report
-
-
-def _pretrain(
-    network: AutoEncoder,
-    spec: NetworkSpec,
-    training: WindowSource,
-    plan: MemberPlan,
-    options: SeriesOptions,
-    random_state: int,
-) -> None:
-    """Start from a stack of RBMs that has seen windows evenly spread over the training rows."""
-    width = plan.window_size * training.values.shape[1]
-    n_windows = max(1, min(_MOST_WINDOWS_OF_RBMS, _MOST_NUMBERS_OF_RBMS // width))
-    windows = training.take(evenly(len(training), n_windows)).inputs
-    stated = {} if options.max_steps == "auto" else {"n_steps": plan.max_steps}
-    rbm = {**stated, **options.rbm}
-    pretrain(network, spec, windows, visible="gaussian", rbm=rbm, random_state=random_state)
 
 
 @torch.inference_mode()
@@ -231,17 +218,14 @@ def fit_scales(model: WindowModel, rows: FitRows, plan: MemberPlan) -> tuple[Mem
 
 
 def _scale(errors: list[FloatArray], apart: list[FloatArray], kernels: FloatArray, lookahead: int) -> MemberScale:
-    levels = _levels(np.concatenate(errors))
+    """Usual errors, which are means by channel plus a hundredth of the mean over channels, and tails."""
+    whole = np.concatenate(errors)
+    observed = ~np.isnan(whole)
+    levels = np.where(observed, whole, 0.0).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
+    levels += _LEVEL_FLOOR * float(levels.mean()) + 1e-9
     means = [channel_mean(each / levels, other) for each, other in zip(errors, apart, strict=True)]
     smoothed = np.concatenate([moving_averages(*mean, kernels, lookahead) for mean in means])
     return MemberScale(levels, tuple(fit_log_tail(column) for column in smoothed.T), kernels, lookahead)
-
-
-def _levels(errors: FloatArray) -> FloatArray:
-    """Mean error of every channel plus a hundredth of the mean over channels."""
-    observed = ~np.isnan(errors)
-    mean = np.where(observed, errors, 0.0).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
-    return np.asarray(mean + _LEVEL_FLOOR * float(mean.mean()) + 1e-9)
 
 
 def fit_blame(rows: FitRows) -> BlameModel | None:
