@@ -90,9 +90,12 @@ sys.exit(f"loaded by --help: {heavy}" if heavy else 0)
 
 def test_public_names_can_be_imported_and_others_are_refused() -> None:
     import tsae
+    from tsae import errors
 
     assert all(getattr(tsae, name) is not None for name in tsae.__all__)
-    assert set(tsae.__all__) <= set(dir(tsae))
+    assert dir(tsae) == sorted(tsae.__all__)
+    assert tsae.metrics.vus_pr is tsae.evaluation.vus_pr
+    assert set(errors.__all__) <= set(tsae.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'; it exports AnomalyDetector"):
         _ = tsae.nonsense
 

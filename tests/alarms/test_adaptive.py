@@ -121,7 +121,7 @@ def test_a_budget_that_is_spent_at_once_does_not_blind_it(target):
     adaptive = AdaptiveThreshold(EXPONENTIAL[:2000], target)
     flagged = scores > adaptive.thresholds(scores)
     assert flagged[begins].all()
-    assert adaptive.value() < adaptive.first + 2
+    assert adaptive.values(np.zeros(1, dtype=int))[0] < adaptive.first + 2
 
 
 def test_a_stretch_that_leads_up_to_an_alarm_is_not_learned():

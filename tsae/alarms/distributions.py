@@ -153,23 +153,19 @@ class DistributionWatch:
             rows, n_counted = rows[room:], n_counted + len(rows[:room])
         at.place[lane] = n_counted % _RUN
 
-    def push_row(self, row: FloatArray | float, lane: int = 0) -> None:
-        """The next row of a lane `(n_columns,)`, or its number in all columns; it is counted with those that follow."""
-        at = self._lanes()
-        place = int(at.place[lane])
-        at.run[lane, place] = row
-        at.place[lane] = place + 1
-        if place + 1 == _RUN:
-            self._count_waiting(np.array([lane]))
+    def push_rows(self, lanes: NDArray[np.intp] | int, rows: FloatArray | float) -> None:
+        """The next row of each lane, `(m, n_columns)`, no lane twice; or that of one lane, `(n_columns,)`.
 
-    def push_rows(self, lanes: NDArray[np.intp], rows: FloatArray) -> None:
-        """The next row of each lane, `(m, n_columns)`; no lane twice."""
+        Rows are counted some at a time, with those that follow.
+        """
         at = self._lanes()
         places = at.place[lanes]
         at.run[lanes, places] = rows
         at.place[lanes] = places + 1
-        is_full = places + 1 == _RUN
-        if is_full.any():
+        if isinstance(lanes, int):
+            if places == _RUN - 1:
+                self._count_waiting(np.array([lanes]))
+        elif (is_full := places == _RUN - 1).any():
             self._count_waiting(lanes[is_full])
 
     def compared(self, lanes: NDArray[np.intp] | None = None) -> Comparison:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tsae.alarms.distributions import Comparison, DistributionWatch, Reference, fit_reference
 
-__all__ = ["Drift", "SensorDrift", "drift_between", "drift_of", "drifts_of", "score_reference", "watch_latest"]
+__all__ = ["Drift", "SensorDrift", "drifts_of", "score_reference"]
 
 FloatArray = NDArray[np.float64]
 _FEWEST = 200
@@ -20,7 +20,6 @@ _UNUSUAL = 0.5  # of the way from the largest gap that training had within itsel
 _OUTSIDE = 0.25  # of the rows
 _MISSING = 0.5  # of the rows, more than in training
 _MOST_TOLD = 3
-_ROWS_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
@@ -94,69 +93,26 @@ def score_reference(calibration: FloatArray) -> Reference:
     return fit_reference([calibration[:, None]])
 
 
-def drift_between(
-    scores: FloatArray,
-    calibration: FloatArray,
-    *,
-    first: float,
-    last: float,
-    values: NDArray[np.floating] | None = None,
-    inputs: Reference | None = None,
-    channels: Sequence[str] = (),
-) -> Drift:
-    """Compare the latest rows of a table, in time order, with training.
-
-    Parameters
-    ----------
-    scores, calibration
-        Judged scores `(n,)`, and those of calibration rows `(m,)`.
-    first, last
-        The threshold at the first row and after the last one.
-    values, inputs
-        Values `(n, n_channels)`, and how they were distributed in training; `None` if that is not known.
-    """
-    of_scores = DistributionWatch(score_reference(calibration))
-    of_scores.push(scores[:, None])
-    of_inputs = None if values is None else watch_latest(inputs, values)
-    return drift_of(of_scores, of_inputs, channels, first=first, last=last)
-
-
-def watch_latest(
-    inputs: Reference | None, values: NDArray[np.floating], excluded: NDArray[np.bool_] | None = None
-) -> DistributionWatch | None:
-    """A watch that has seen all rows `(n, n_channels)` but the excluded ones `(n,)`; `None` without `inputs`."""
-    if inputs is None:
-        return None
-    watch = DistributionWatch(inputs)
-    for first in range(0, len(values), _ROWS_AT_ONCE):
-        rows = slice(first, first + _ROWS_AT_ONCE)
-        watch.push(values[rows] if excluded is None else values[rows][~excluded[rows]])
-    return watch
-
-
-def drift_of(
-    scores: DistributionWatch, inputs: DistributionWatch | None, channels: Sequence[str], *, first: float, last: float
-) -> Drift:
-    """What watches of one series have seen; see `drift_between`."""
-    (drift,) = drifts_of(scores, inputs, channels, np.zeros(1, dtype=np.intp), first=first, last=[last])
-    return drift
-
-
 def drifts_of(
     scores: DistributionWatch,
-    inputs: DistributionWatch | None,
+    inputs: DistributionWatch,
     channels: Sequence[str],
     lanes: NDArray[np.intp],
     *,
     first: float,
     last: Sequence[float],
 ) -> list[Drift]:
-    """What watches of one score and of all channels have seen of these lanes; `last` has the threshold of each.
+    """Compare the latest rows of lanes `(m,)` with training.
 
-    See `drift_between`.
+    Parameters
+    ----------
+    scores, inputs
+        Watches that have seen decision scores, and the values of all channels.
+    first, last
+        The threshold at the first row of every lane, and that after the last row of each.
     """
     seen = scores.compared(lanes)
-    moved = [()] * len(lanes) if inputs is None else _moved(inputs.reference, inputs.compared(lanes), channels)
+    moved = _moved(inputs.reference, inputs.compared(lanes), channels)
     parts = zip(seen.gap[:, 0].tolist(), last, seen.n_rows.tolist(), moved, strict=True)
     return [Drift(gap, first, each_last, n_rows, sensors) for gap, each_last, n_rows, sensors in parts]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +67,7 @@ def detect(
     found: dict[str, Found] = {}
     with scores_file(targets.scores, detector.channels_, reading.entity) as take:
         for entity, frame in table.frames.items():
-            run = detector.detect_in_parts(frame, excluded=masks[entity], rules=rules, adapt=adapt)
+            run = detector.detect_in_parts(frame, excluded=masks[entity], rules=rules, adapt=adapt, entity=entity)
             found[entity] = _worked_off(run, entity, take, keep=targets.report is not None)
     return found
 
@@ -80,14 +80,7 @@ def _worked_off(run: DetectionRun, entity: str, take: TakeRows, *, keep: bool) -
 
     whole = run.detection(parts()) if keep else None
     n_flagged = sum(int(part.labels.sum()) for part in parts()) if whole is None else int(whole.labels.sum())
-    events = tuple(_named(event, entity) for event in run.events)
-    if whole is not None:
-        whole = replace(whole, entity=entity, events=events)
-    return Found(len(run.index), n_flagged, events, run.drift, whole)
-
-
-def _named(event: Event, entity: str) -> Event:
-    return replace(event, entity=entity, event_id=f"{entity}:{event.event_id}") if entity else event
+    return Found(len(run.index), n_flagged, run.events, run.drift, whole)
 
 
 def write_results(

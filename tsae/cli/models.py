@@ -25,7 +25,7 @@ def table_detector(path: Path) -> AnomalyDetector:
     """Load a model of tables; refuse one of pictures by name."""
     if is_image_model(path):
         raise ParameterError(
-            f"model {str(path)!r} is one of pictures and cannot read tables; score a folder of pictures with it, or "
+            f"model {str(path)!r} was fitted on images and cannot score tables; score a folder of pictures with it, or "
             "fit a model on a table"
         )
     from tsae.detection.loading import load
@@ -37,7 +37,7 @@ def image_detector(path: Path) -> ImageAnomalyDetector:
     """Load a model of pictures; refuse one of tables by name."""
     if not is_image_model(path):
         raise ParameterError(
-            f"model {str(path)!r} is one of tables and cannot read a folder of pictures; score a table with it, or "
+            f"model {str(path)!r} was fitted on tables and cannot score images; score a table with it, or "
             "fit a model on pictures, such as with `tsae fit FOLDER`"
         )
     from tsae.detection.loading import load

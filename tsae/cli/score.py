@@ -111,7 +111,7 @@ def _print_events(found: Mapping[str, Found], events: list[Event], targets: Targ
 
 
 def _print_json(detector: AnomalyDetector, found: Mapping[str, Found], events: list[Event]) -> None:
-    from tsae.cli.outputs import event_record
+    from tsae.alarms.events.event import event_fields
 
     answer = {
         "n_rows": sum(each.n_rows for each in found.values()),
@@ -123,6 +123,6 @@ def _print_json(detector: AnomalyDetector, found: Mapping[str, Found], events: l
         },
         "threshold_moved": {entity: round(each.drift.moved, 4) for entity, each in found.items()},
         "retrain": {entity: each.drift.verdict for entity, each in found.items() if each.drift.verdict},
-        "events": [event_record(event) for event in events],
+        "events": [event_fields(event) for event in events],
     }
     typer.echo(json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False))

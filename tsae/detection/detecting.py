@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsae.alarms.distributions import DistributionWatch
-from tsae.alarms.drift import Drift, drift_of, score_reference, watch_latest
+from tsae.alarms.decider import Decider
+from tsae.alarms.drift import Drift
 from tsae.alarms.events.event import Event
-from tsae.alarms.events.evidence import RowBlock, TrackedEvent
-from tsae.alarms.events.explain import EventFinder, Labels, PeakView
+from tsae.alarms.events.evidence import TrackedEvent
+from tsae.alarms.events.explain import Naming, as_event
 from tsae.alarms.events.peak import peak_rows, view_peak
 from tsae.alarms.events.rules import EventRules
 from tsae.alarms.events.tracking import join_levels
-from tsae.alarms.thresholds import StandingThreshold, adaptive_threshold
 from tsae.detection.inputs import Entity
 from tsae.detection.result import Detection
 from tsae.model.fitted import FittedModel
-from tsae.scoring.tails import fit_log_tail
 from tsae.scoring.whole_series import grid_parts
 from tsae.series.grid import GridSeries
 
 __all__ = ["DetectedRows", "DetectionRun"]
 
 FloatArray = NDArray[np.float64]
+_ROWS_AT_ONCE = 65_536  # of the table, compared with training
 
 
 class DetectedRows(NamedTuple):
-    """Consecutive rows of an entity, scored and judged."""
+    """Consecutive rows of an entity with their scores and labels."""
 
     rows: slice
     """Which ones."""
@@ -60,13 +60,23 @@ class DetectionRun:
         self, model: FittedModel, entity: Entity, grid: GridSeries, rules: EventRules, *, name: str, adapt: bool
     ) -> None:
         self._model, self._entity, self._grid, self._name = model, entity, grid, name
-        self._of_rows = model.thresholds.judged == "unsmoothed"
-        calibration = model.thresholds.judged_of(model.calibration)
-        self._static, self._tail = model.thresholds.used.value, fit_log_tail(calibration)
-        following = adaptive_threshold(model.thresholds, calibration) if adapt else None
-        self._following = following or StandingThreshold(self._static)
-        self._finder = EventFinder(rules, self._labels(), join_levels(model.ensemble.scaler), self._view(rules))
-        self._seen = DistributionWatch(score_reference(calibration))
+        self._decider = Decider(
+            model.thresholds,
+            model.calibration,
+            inputs=model.inputs,
+            channels=model.channels,
+            joins=join_levels(model.ensemble.scaler),
+            rules=rules,
+            adapt=adapt,
+        )
+        self._tail = self._decider.tails["settled"]
+        naming = Naming(
+            *(model.channels, model.units, model.period, name),
+            time_of=lambda moment: entity.index[moment.row],
+            p_value_of=self._tail.p_value,
+        )
+        self._decider.watch(_TableEvents(model, entity, grid, rules, naming))
+        self._events: list[Event] = []
 
     @property
     def index(self) -> pd.Index:
@@ -75,36 +85,34 @@ class DetectionRun:
 
     def parts(self) -> Iterator[DetectedRows]:
         """All rows in order, none twice; to be gone through once."""
-        blocked_rows, of_rows = self._entity.excluded, self._of_rows
+        blocked_rows, is_smoothed = self._entity.excluded, self._decider.judges_smoothed
         for part in grid_parts(self._model.ensemble, self._grid, lag=self._model.lag):
             rows = slice(part.start, part.start + len(part.scores))
-            judged = part.unsmoothed if of_rows else part.scores
-            blocked = np.zeros(len(judged), dtype=bool) if blocked_rows is None else blocked_rows[rows]
-            thresholds = np.full(len(judged), self._static)
-            thresholds[~blocked] = self._following.thresholds(judged[~blocked])
-            self._seen.push(judged[~blocked, None])
-            block = RowBlock(np.arange(rows.start, rows.stop), judged, thresholds, part.errors, blocked)
-            self._finder.take(block, ends_segment=part.ends_segment)
+            judged = part.scores if is_smoothed else part.unsmoothed
+            thresholds, labels, changes, _ = self._decider.settle_run(
+                *(0, rows.start, np.arange(rows.start, rows.stop), judged, part.errors),
+                blocked=None if blocked_rows is None else blocked_rows[rows],
+                ends_segment=part.ends_segment,
+            )
+            self._events += [change.event for change in changes]
             if len(judged):
-                labels, p_values = (judged > thresholds) & ~blocked, np.exp(-self._tail(judged))
+                p_values = np.exp(-self._tail(judged))
                 yield DetectedRows(rows, part.scores, judged, thresholds, labels, p_values, part.errors)
+        for first in range(0, len(self._entity.values), _ROWS_AT_ONCE):
+            rows = slice(first, first + _ROWS_AT_ONCE)
+            values = self._entity.values[rows]
+            self._decider.observe_table(values if blocked_rows is None else values[~blocked_rows[rows]])
 
     @property
     def events(self) -> tuple[Event, ...]:
         """Of the parts so far, in time order."""
-        return self._finder.events
+        return tuple(self._events)
 
     @property
     def drift(self) -> Drift:
         """How far the rows are from training, once all parts are there."""
-        following, entity = self._following, self._entity
-        return drift_of(
-            self._seen,
-            watch_latest(self._model.inputs, entity.values, entity.excluded),
-            self._model.channels,
-            first=following.first,
-            last=following.value(),
-        )
+        (drift,) = self._decider.drifts(np.zeros(1, dtype=np.intp))
+        return drift
 
     def whole(self) -> Detection:
         """All of it."""
@@ -120,14 +128,14 @@ class DetectionRun:
             labels[part.rows], errors[part.rows] = part.labels, part.errors
             for name, values in numbers.items():
                 values[part.rows] = getattr(part, name)
-        names = {"scores": "score", "judged": "unsmoothed_score" if self._of_rows else "score"}
+        names = {"scores": "score", "judged": "score" if self._decider.judges_smoothed else "unsmoothed_score"}
         names |= {"thresholds": "threshold", "p_values": "p_value"}
         series = {
             name: pd.Series(values, index=self.index, name=names[name], copy=False) for name, values in numbers.items()
         }
         return Detection(
             **series,
-            threshold=self._static,
+            threshold=self._model.thresholds.used.value,
             labels=pd.Series(labels, index=self.index, name="label"),
             errors=pd.DataFrame(errors, index=self.index, columns=list(self._model.channels), copy=False),
             events=self.events,
@@ -135,19 +143,22 @@ class DetectionRun:
             drift=self.drift,
         )
 
-    def _labels(self) -> Labels:
-        model = self._model
-        return Labels(
-            *(model.channels, model.units, model.period, self._name),
-            time_of=lambda moment: self.index[moment.row],
-            p_value_of=self._tail.p_value,
-        )
 
-    def _view(self, rules: EventRules) -> Callable[[TrackedEvent], PeakView]:
-        model = self._model
+@dataclass(frozen=True)
+class _TableEvents:
+    """Describes the events of one entity by the rows of its table."""
 
-        def view(event: TrackedEvent) -> PeakView:
-            rows = peak_rows(model.ensemble, self._grid, event, rules=rules, lag=model.lag)
-            return view_peak(model.ensemble, rows, self._entity.values[event.peak.row])
+    model: FittedModel
+    entity: Entity
+    grid: GridSeries
+    rules: EventRules
+    naming: Naming
 
-        return view
+    def hold(self, peak: int) -> None:
+        """All rows are there."""
+
+    def describe(self, event: TrackedEvent, *, ended: bool) -> Event:
+        ensemble = self.model.ensemble
+        rows = peak_rows(ensemble, self.grid, event, rules=self.rules, lag=self.model.lag)
+        view = view_peak(ensemble, rows, self.entity.values[event.peak.row])
+        return as_event(event, self.naming, view, ended=ended)

@@ -44,6 +44,7 @@ __all__ = ["fit_blame", "fit_model", "masked_model"]
 
 _WINDOWS_AT_ONCE = 256
 _MOST_WINDOWS = 3000  # for the closed-form parts
+_MOST_NUMBERS = 11_000_000  # in these windows: 44 MB
 _MASKED_HIDDEN = 256
 _MASKED_WEIGHT_DECAY = 1e-3
 _MOST_WINDOWS_OF_RBMS = 10_000
@@ -181,7 +182,8 @@ def _linear_path(source: WindowSource, options: SeriesOptions) -> tuple[LinearPa
     code = _CODE if isinstance(wanted, str) else wanted
     if not options.linear_path or code == 1:
         return None, code
-    windows = source.take(evenly(len(source), _MOST_WINDOWS)).inputs
+    width = source.take(torch.zeros(1, dtype=torch.int64)).inputs.numel()
+    windows = source.take(evenly(len(source), min(_MOST_WINDOWS, max(1, _MOST_NUMBERS // width)))).inputs
     if isinstance(wanted, str):
         return principal_path(windows), code
     nonlinear = min(_CODE, wanted // 2)

@@ -96,7 +96,9 @@ class FittedModel:
         file = read_file(path)
         tensors, manifest = parse_model(file, path)
         if manifest.get("kind") != "AnomalyDetector":
-            raise ParameterError(f"model {str(path)!r} is one of pictures and cannot read series; fit one on a table")
+            raise ParameterError(
+                f"model {str(path)!r} was fitted on images and cannot score tables; fit one on a table"
+            )
         with reading_parts(path):
             return cls.unpack(tensors, manifest, file=file)
 

@@ -77,6 +77,7 @@ def unpack_parts(tensors: Arrays, manifest: Mapping[str, Any]) -> dict[str, Any]
 def _pack_ensemble(model: Ensemble, tensors: Arrays) -> list[dict[str, Any]]:
     scaler = model.scaler
     tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
+    tensors["scaler.clip"] = np.array(scaler.clip)
     if model.switches is not None:
         parts = vars(model.switches) | vars(model.switches.habits)
         tensors |= {f"switches.{name}": array for name, array in parts.items() if name != "habits"}
@@ -87,7 +88,8 @@ def _pack_ensemble(model: Ensemble, tensors: Arrays) -> list[dict[str, Any]]:
 
 
 def _unpack_ensemble(tensors: Arrays, manifest: Mapping[str, Any]) -> Ensemble:
-    scaler = ChannelScaler(tensors["scaler.mean"], tensors["scaler.scale"], tensors["scaler.role"])
+    mean, scale, role, clip = (tensors[f"scaler.{name}"] for name in ("mean", "scale", "role", "clip"))
+    scaler = ChannelScaler(mean, scale, role, float(clip))
     members = [
         _unpack_member(member, f"members.{number}.", tensors) for number, member in enumerate(manifest["members"])
     ]
@@ -176,7 +178,7 @@ def _upgraded(tensors: Arrays, manifest: Mapping[str, Any]) -> tuple[Arrays, Map
     """Add to a file of the first format what it lacks: the kernels and constants that its scores depended on."""
     if manifest["format_version"] > 1:
         return tensors, manifest
-    tensors, members = dict(tensors), []
+    tensors, members = {**tensors, "scaler.clip": np.array(100.0)}, []
     for number, member in enumerate(manifest["members"]):
         scales = {}
         for kind, kernels_of in (("settled", settled_kernels), ("immediate", immediate_kernels)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tsae.series.filling import forward_filled
 from tsae.series.grid import GridSeries
 
 __all__ = [
+    "by_segment",
     "cleaned_values",
     "code_length",
     "expected_values",
@@ -97,6 +99,11 @@ def cleaned_values(
     out = np.array(values, dtype=np.float64)
     out[:, network] = cleaned * scaler.scale[network] + scaler.mean[network]
     return out
+
+
+def by_segment(answer: Callable[[NDArray[np.floating]], FloatArray], grid: GridSeries) -> FloatArray:
+    """Return answers for the rows of each segment `(n, n_channels)` as those of all input rows."""
+    return np.concatenate([answer(grid.values[start:stop]) for start, stop in grid.segments])[grid.rows]
 
 
 def windows_of(ensemble: Ensemble, member: Member, codes: NDArray[np.float32]) -> FloatArray:

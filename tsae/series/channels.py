@@ -8,10 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ANALOG", "CLIP", "CONSTANT", "SWITCH", "ChannelScaler", "fit_channels"]
+__all__ = ["ANALOG", "CONSTANT", "SWITCH", "ChannelScaler", "fit_channels"]
 
 ANALOG, SWITCH, CONSTANT = 0, 1, 2
-CLIP = 100.0  # standard deviations; tighter clips hide how far a fault goes
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,8 @@ class ChannelScaler:
     """Their standard deviation; for constant channels a twentieth of the value (1 if it is zero)."""
     role: NDArray[np.int64]
     """ANALOG, SWITCH or CONSTANT, `(n_channels,)`."""
+    clip: float = 100.0
+    """Standard deviations at which values are clipped; tighter clips hide how far a fault goes."""
 
     @cached_property
     def network_channels(self) -> NDArray[np.intp]:
@@ -49,14 +50,14 @@ class ChannelScaler:
     @property
     def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The values beyond which `scaled` clips, each `(n_channels,)`."""
-        return self.mean - CLIP * self.scale, self.mean + CLIP * self.scale
+        return self.mean - self.clip * self.scale, self.mean + self.clip * self.scale
 
     def scaled(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Values `(n, n_channels)` in standard deviations from the mean, float32, clipped at ±100; NaN stays."""
+        """Values `(n, n_channels)` in standard deviations from the mean, float32, clipped at ±`clip`; NaN stays."""
         with np.errstate(over="ignore"):  # far beyond the clip is as good as infinite
             scaled = values - self.mean
             scaled /= self.scale
-        np.minimum(np.maximum(scaled, -CLIP, out=scaled), CLIP, out=scaled)
+        np.minimum(np.maximum(scaled, -self.clip, out=scaled), self.clip, out=scaled)
         return scaled.astype(np.float32)
 
 

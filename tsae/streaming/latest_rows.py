@@ -45,18 +45,8 @@ class LatestRows:
         arrays.add_ring(f"{_PREFIX}times", delay + 1, (), np.int64)
         arrays.add_ring(f"{_PREFIX}stamps", delay + 1, (), np.object_)
 
-    def put(self, lane: int, values: FloatArray, number: int, time: int, stamp: Any) -> None:
-        """The newest row of a lane; see `put_each`."""
-        rings, origin = self._bound(), int(self._arrays["origin"][lane])
-        newest = origin + self.length - 1
-        rings.values[lane, newest] = values
-        rings.numbers[lane, newest] = number
-        newest = origin + self.delay
-        rings.times[lane, newest] = time
-        rings.stamps[lane, newest] = stamp
-
-    def put_each(self, lanes: LaneNumbers, values: FloatArray, numbers: IntArray, times: IntArray, stamps: Any) -> None:
-        """The newest row of each lane.
+    def put(self, lanes: LaneNumbers | int, values: FloatArray, numbers: Any, times: Any, stamps: Any) -> None:
+        """Put down the newest row of each lane `(m,)`, or of one.
 
         Parameters
         ----------
@@ -70,23 +60,26 @@ class LatestRows:
             Times as they were handed in, `(m,)` objects.
         """
         rings, origins = self._bound(), self._arrays["origin"][lanes]
-        newest = origins + self.length - 1
-        rings.values[lanes, newest], rings.numbers[lanes, newest] = values, numbers
+        newest = origins + (self.length - 1)
+        rings.values[lanes, newest] = values
+        rings.numbers[lanes, newest] = numbers
         newest = origins + self.delay
-        rings.times[lanes, newest], rings.stamps[lanes, newest] = times, stamps
+        rings.times[lanes, newest] = times
+        rings.stamps[lanes, newest] = stamps
 
-    def settled(self, lane: int, n_later: int) -> tuple[int, int, Any]:
-        """Number, time and stamp of the row behind which so many came, at most `delay`."""
-        rings, origin = self._bound(), int(self._arrays["origin"][lane])
-        place = origin + self.delay - n_later
-        number = int(rings.numbers[lane, origin + self.length - 1 - n_later])
-        return number, int(rings.times[lane, place]), rings.stamps[lane, place]
-
-    def settled_each(self, lanes: LaneNumbers) -> tuple[IntArray, IntArray, NDArray[Any]]:
-        """Numbers, times and stamps `(m,)` of the rows `delay` back."""
+    def settled(self, lanes: LaneNumbers | int) -> tuple[Any, Any, Any]:
+        """Return numbers, times and stamps `(m,)` of the rows `delay` rows ago, or those of one lane."""
         rings, origins = self._bound(), self._arrays["origin"][lanes]
-        numbers = rings.numbers[lanes, origins + self.length - 1 - self.delay]
+        numbers = rings.numbers[lanes, origins + (self.length - 1 - self.delay)]
         return numbers, rings.times[lanes, origins], rings.stamps[lanes, origins]
+
+    def waiting(self, lane: int) -> tuple[IntArray, IntArray, NDArray[Any]]:
+        """Return numbers, times and stamps `(n,)` of the rows of one lane that wait to be settled, oldest first."""
+        rings, n_rows = self._bound(), min(self.n_there(lane), self.delay)
+        stop = int(self._arrays["origin"][lane])
+        part = slice(stop + self.delay + 1 - n_rows, stop + self.delay + 1)
+        numbers = rings.numbers[lane, stop + self.length - n_rows : stop + self.length]
+        return numbers, rings.times[lane, part], rings.stamps[lane, part]
 
     def there(self, lane: int) -> tuple[FloatArray, IntArray]:
         """Values and numbers of the rows of the segment that are still there, oldest first."""
@@ -98,9 +91,3 @@ class LatestRows:
     def n_there(self, lane: int) -> int:
         """How many those are."""
         return min(int(self._arrays["n_rows"][lane]), self.length)
-
-    def stamps(self, lane: int) -> NDArray[Any]:
-        """Times as handed in of the rows that wait to be settled, oldest first; what is put there is kept."""
-        stop = int(self._arrays["origin"][lane]) + self.delay + 1
-        stamps: NDArray[Any] = self._bound().stamps[lane, stop - min(self.n_there(lane), self.delay) : stop]
-        return stamps

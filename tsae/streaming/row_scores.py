@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, cast, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.alarms.drift import Drift
 from tsae.alarms.events.rules import severity
+from tsae.alarms.events.watch import EventChange
 from tsae.scoring.tails import LogTail
-from tsae.streaming.drift_watch import DriftNotice
-from tsae.streaming.event_watch import EventChange
 
-__all__ = ["RowScore", "RowScores", "ScoreColumns", "StreamScores", "objects"]
+__all__ = ["DriftNotice", "RowScore", "RowScores", "ScoreColumns", "StreamScores", "objects"]
 
 FloatArray = NDArray[np.float64]
 
@@ -159,6 +159,16 @@ class RowScores(Sequence[RowScore]):
         if self._rows is None:
             self._rows = tuple(self.columns.rows())
         return self._rows
+
+
+@dataclass(frozen=True)
+class DriftNotice:
+    """Drift of an entity that has begun."""
+
+    row: int
+    """Number of the last settled row."""
+    drift: Drift
+    entity: str = ""
 
 
 class StreamScores(NamedTuple):

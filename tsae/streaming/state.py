@@ -24,7 +24,7 @@ __all__ = ["model_of_state", "read_state", "restore_scorer", "scorer_state", "wr
 
 Arrays = dict[str, NDArray[Any]]
 _KIND = "StreamState"
-_LAYOUT = 4  # version of the state's layout; others are refused
+_LAYOUT = 5  # version of the state's layout; others are refused
 _SEGMENTS, _LASTING, _ENTITIES = "segments.", "lasting.", "entities."
 
 
@@ -97,8 +97,8 @@ def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
         entities.append(
             {
                 "name": entity.name,
-                "stamps": [_stamp(stamp) for stamp in fleet.rows.stamps(lane)],
-                "events": entity.events.state(),
+                "stamps": [_stamp(stamp) for stamp in fleet.rows.waiting(lane)[2]],
+                "events": fleet.decider.events[lane].state(),
                 "clock": entity.clock.state(),
                 "reorder": [[arrival.time, _stamp(arrival.row[1])] for arrival in late],
             }
@@ -131,12 +131,12 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
         setattr(scorer.counts, name, value)
     for lane, each in enumerate(facts["entities"]):
         entity = fleet.adopt(each["name"], lane)
-        fleet.rows.stamps(lane)[:] = objects([_from_stamp(stamp) for stamp in each["stamps"]])
-        entity.events.restore(each["events"])
+        fleet.rows.waiting(lane)[2][:] = objects([_from_stamp(stamp) for stamp in each["stamps"]])
+        fleet.decider.events[lane].restore(each["events"])
         entity.clock.restore(each["clock"])
         own = of_entities.get(lane, {})
         entity.recent.restore(own, "recent.")
-        for name, level in fleet.levels._asdict().items():
+        for name, level in fleet.decider.following.items():
             level.restore(lane, {key.removeprefix(f"{name}."): own[key] for key in own if key.startswith(f"{name}.")})
         for place, (time, stamp) in enumerate(each["reorder"]):
             entity.clock.waiting.append(Arrival(time, (np.array(own["reorder"][place]), _from_stamp(stamp))))
@@ -175,7 +175,7 @@ def _unstacked(arrays: Mapping[str, NDArray[Any]], facts: list[dict[str, Any]]) 
 
 
 def _levels_state(fleet: Fleet, lane: int) -> Arrays:
-    parts = {name: level.state(lane) for name, level in fleet.levels._asdict().items()}
+    parts = {name: level.state(lane) for name, level in fleet.decider.following.items()}
     return {f"{name}.{key}": array for name, part in parts.items() for key, array in part.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import logging
 import sys
 import warnings
@@ -27,6 +28,7 @@ from tsae.training.options import FitReport, TrainingSpec
 __all__ = ["fit_network"]
 
 _STEPS_TOGETHER = 20  # optimiser steps in one step of Lightning
+_WIDE = 4096  # numbers in an input, from which fewer are evaluated together
 _HELD_OUT_EXAMPLES = 1024  # enough to rank checkpoints, cheap beside the steps between two checks
 
 
@@ -171,7 +173,9 @@ def fit_network(
     callbacks: list[Callback] = []
     validation = None
     if held_out is not None and len(held_out) > 0:
-        validation = EvenBatches(held_out, _HELD_OUT_EXAMPLES, 512)
+        width = held_out.take(torch.zeros(1, dtype=torch.int64)).inputs.numel()
+        n_at_once = 512 if width <= _WIDE else 64
+        validation = EvenBatches(held_out, _HELD_OUT_EXAMPLES, n_at_once)
         stopping = EarlyStopping("held_out_loss", patience=options.patience, check_on_train_epoch_end=False)
         callbacks = [best, stopping]
     with torch.random.fork_rng(devices=[]), _quiet_lightning():
@@ -186,6 +190,8 @@ def fit_network(
             if trainer.interrupted:
                 raise KeyboardInterrupt from None
             raise
+        del trainer
+        gc.collect()  # what Lightning keeps of the optimiser in circles of references
     return _finish(module, best, is_measured=validation is not None)
 
 

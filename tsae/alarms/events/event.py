@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from numbers import Integral
 from typing import Any
+
+import numpy as np
 
 from tsae.alarms.events.rules import severity_band
 
-__all__ = ["Event", "SensorShare"]
+__all__ = ["Event", "SensorShare", "event_fields", "event_id", "time_text"]
 
 _LEAST_SHARE = 0.01
 
@@ -45,7 +49,8 @@ class Event:
     """
 
     event_id: str
-    """Entity and first alarming row: an event has the same one while it goes on and once it has ended."""
+    """Entity and time of the first alarming row, or its number without times: "pump 3:2026-03-01T00:10:00". An event
+    keeps it while it goes on and once it has ended, and has the same one in a file and in a stream."""
     start: Any
     stop: Any
     n_rows: int
@@ -67,6 +72,8 @@ class Event:
     entity: str = ""
     ended: bool = True
     """Whether the event is over; one that goes on in a stream may still change."""
+    zoned: bool = False
+    """Whether `numpy.datetime64` times are in UTC, because the times of the stream carry a zone."""
 
     @property
     def involved(self) -> tuple[SensorShare, ...]:
@@ -82,3 +89,69 @@ class Event:
     def direction(self) -> str:
         """Whether the first sensor lay "above" or "below" what was expected at the peak; empty if not known."""
         return self.sensors[0].direction if self.sensors else ""
+
+
+def time_text(time: Any, *, zoned: bool = False) -> str | int:
+    """Return a time in ISO 8601, in UTC with a Z if it is `zoned` or carries a zone itself; a row number stays one.
+
+    >>> time_text(np.datetime64("2026-03-01T00:10:00.500", "ns")), time_text(datetime(2026, 3, 1, tzinfo=UTC))
+    ('2026-03-01T00:10:00.5', '2026-03-01T00:00:00Z')
+    """
+    if isinstance(time, datetime):  # pandas timestamps are datetimes
+        zoned = time.tzinfo is not None
+        text = (time.astimezone(UTC).replace(tzinfo=None) if zoned else time).isoformat()
+    elif isinstance(time, np.datetime64):
+        text = str(time)
+    else:
+        return int(time) if isinstance(time, Integral) else str(time)
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + ("Z" if zoned else "")
+
+
+def event_id(entity: str, first: Any, *, zoned: bool = False) -> str:
+    """Return the name of the event of an entity that begins with this time or row.
+
+    >>> event_id("pump 3", 110), event_id("", np.datetime64("2026-03-01", "ns"), zoned=True)
+    ('pump 3:110', '2026-03-01T00:00:00Z')
+    """
+    text = time_text(first, zoned=zoned)
+    return f"{entity}:{text}" if entity else str(text)
+
+
+def event_fields(event: Event) -> dict[str, Any]:
+    """Return the fields of an event as every result names them, JSON-able.
+
+    Times are in ISO 8601 (in UTC with a Z, if zoned) or row numbers. `entity` is only there if it has a name;
+    `sensors` are those with a share of at least 1 %.
+    """
+
+    def time(moment: Any) -> str | int:
+        return time_text(moment, zoned=event.zoned)
+
+    return {
+        "event_id": event.event_id,
+        **({"entity": event.entity} if event.entity else {}),
+        "start": time(event.start),
+        "stop": time(event.stop),
+        "duration_s": event.duration,
+        "n_rows": event.n_rows,
+        "peak": time(event.peak),
+        "peak_score": float(f"{event.peak_score:.7g}"),
+        "p_value": float(f"{event.p_value:.3g}"),
+        "severity": round(event.severity, 1),
+        "band": event.band,
+        "direction": event.direction,
+        "sensors": [_sensor(each) for each in event.involved],
+        "pattern": [{"sensor": sensor, "joined": time(joined)} for sensor, joined in event.pattern],
+    }
+
+
+def _sensor(share: SensorShare) -> dict[str, Any]:
+    numbers = {"expected": share.expected, "actual": share.actual}
+    rounded = {name: None if value is None else float(f"{value:.7g}") for name, value in numbers.items()}
+    return {
+        "sensor": share.sensor,
+        "share": round(share.share, 4),
+        **rounded,
+        "unit": share.unit,
+        "direction": share.direction,
+    }

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.alarms.events.event import Event, SensorShare
-from tsae.alarms.events.evidence import Moment, RowBlock, TrackedEvent
+from tsae.alarms.events.event import Event, SensorShare, event_id
+from tsae.alarms.events.evidence import Moment, TrackedEvent
 from tsae.alarms.events.rules import EventRules, severity
-from tsae.alarms.events.tracking import EventTracker
 
-__all__ = ["EventFinder", "Labels", "PeakView", "as_event", "is_told"]
+__all__ = ["Naming", "PeakView", "as_event", "is_reported"]
 
 FloatArray = NDArray[np.float64]
 _LEAST_SHARE = 0.02  # of the blame; a sensor with less did not take part, its error is a reflection of others
@@ -33,11 +32,11 @@ class PeakView(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Labels:
-    """How an entity's events are named."""
+class Naming:
+    """Channel names, units and clock of one entity, which its events are described with."""
 
     names: Sequence[str]
-    """Of the channels."""
+    """Names of the channels."""
     units: Mapping[str, str]
     period: float | None
     """Seconds between rows; `None` without a clock."""
@@ -46,71 +45,41 @@ class Labels:
     """The timestamp of a row, or what stands for it."""
     p_value_of: Callable[[float], float]
     """Score → about the share of normal rows that score higher."""
+    zoned: bool = False
+    """Whether `numpy.datetime64` times are in UTC."""
 
 
-class EventFinder:
-    """Finds the events of one entity in rows that come part by part; cutting them in another way changes nothing.
-
-    Parameters
-    ----------
-    joins
-        Error from which a channel counts as part of an event, `(n_channels,)`.
-    view_peak
-        What the sensors looked like at an event's peak, and which are to blame.
-    """
-
-    def __init__(
-        self, rules: EventRules, labels: Labels, joins: FloatArray, view_peak: Callable[[TrackedEvent], PeakView]
-    ) -> None:
-        self._rules, self._labels, self._view = rules, labels, view_peak
-        self._tracker = EventTracker(rules, joins)
-        self._found: list[Event] = []
-
-    def take(self, rows: RowBlock, *, ends_segment: bool) -> None:
-        """The next rows of a segment, whose times are their numbers; gaps end it."""
-        tracked = self._tracker.push(rows).closed if len(rows.scores) else ()
-        if ends_segment:
-            tracked += self._tracker.end_segment().closed
-        events = [as_event(each, self._labels, self._view(each)) for each in tracked]
-        self._found += [event for event in events if is_told(event, self._rules)]
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """Those that ended, in time order."""
-        return tuple(self._found)
-
-
-def as_event(tracked: TrackedEvent, labels: Labels, view: PeakView, *, ended: bool = True) -> Event:
-    """Put a tracked event into the words of its entity."""
-    first, start, stop = (labels.time_of(moment) for moment in (tracked.first, tracked.start, tracked.stop))
+def as_event(tracked: TrackedEvent, naming: Naming, view: PeakView, *, ended: bool = True) -> Event:
+    """Return a tracked event with the names and times of its entity."""
+    first, start, stop = (naming.time_of(moment) for moment in (tracked.first, tracked.start, tracked.stop))
     shares = _shares(tracked.excess, view.blame)
-    prefix = f"{labels.entity}:" if labels.entity else ""
     return Event(
-        event_id=f"{prefix}{first.isoformat() if isinstance(first, datetime) else first}",
+        event_id=event_id(naming.entity, first, zoned=naming.zoned),
         start=start,
         stop=stop,
         n_rows=tracked.stop.row - tracked.start.row + 1,
-        duration=_seconds(start, stop, labels),
-        peak=labels.time_of(tracked.peak),
+        duration=_seconds(start, stop, naming),
+        peak=naming.time_of(tracked.peak),
         peak_score=tracked.score,
-        p_value=labels.p_value_of(tracked.score),
+        p_value=naming.p_value_of(tracked.score),
         severity=severity(tracked.score, tracked.threshold),
-        sensors=_ranked(shares, labels, view),
-        pattern=_pattern(tracked, labels, shares),
-        entity=labels.entity,
+        sensors=_ranked(shares, naming, view),
+        pattern=_pattern(tracked, naming, shares),
+        entity=naming.entity,
         ended=ended,
+        zoned=naming.zoned,
     )
 
 
-def is_told(event: Event, rules: EventRules) -> bool:
-    """Whether the rules want to hear of an event with this severity and direction."""
+def is_reported(event: Event, rules: EventRules) -> bool:
+    """Return whether the rules report an event with this severity and direction."""
     return event.severity >= rules.min_severity and rules.direction in ("either", event.direction)
 
 
-def _seconds(start: Any, stop: Any, labels: Labels) -> float | None:
+def _seconds(start: Any, stop: Any, naming: Naming) -> float | None:
     if not isinstance(start, datetime | np.datetime64):
         return None
-    return float((stop - start) / np.timedelta64(1, "s")) + (labels.period or 0.0)
+    return float((stop - start) / np.timedelta64(1, "s")) + (naming.period or 0.0)
 
 
 def _shares(excess: FloatArray, blame: FloatArray | None) -> FloatArray:
@@ -124,24 +93,24 @@ def _shares(excess: FloatArray, blame: FloatArray | None) -> FloatArray:
     return parts / total if total > 0 else np.full(len(parts), 1 / len(parts))
 
 
-def _pattern(tracked: TrackedEvent, labels: Labels, shares: FloatArray) -> tuple[tuple[str, Any], ...]:
+def _pattern(tracked: TrackedEvent, naming: Naming, shares: FloatArray) -> tuple[tuple[str, Any], ...]:
     joined = [
         (moment, channel)
         for channel, moment in enumerate(tracked.joined)
         if moment is not None and shares[channel] >= _LEAST_SHARE
     ]
     joined.sort(key=lambda pair: (pair[0].row, -shares[pair[1]]))
-    return tuple((labels.names[channel], labels.time_of(moment)) for moment, channel in joined)
+    return tuple((naming.names[channel], naming.time_of(moment)) for moment, channel in joined)
 
 
-def _ranked(shares: FloatArray, labels: Labels, view: PeakView) -> tuple[SensorShare, ...]:
+def _ranked(shares: FloatArray, naming: Naming, view: PeakView) -> tuple[SensorShare, ...]:
     return tuple(
         SensorShare(
-            sensor=labels.names[channel],
+            sensor=naming.names[channel],
             share=float(shares[channel]),
             expected=_number(view.expected[channel]),
             actual=_number(view.actual[channel]),
-            unit=labels.units.get(labels.names[channel], ""),
+            unit=naming.units.get(naming.names[channel], ""),
         )
         for channel in np.argsort(-shares, kind="stable").tolist()
     )

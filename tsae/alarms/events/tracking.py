@@ -52,6 +52,8 @@ class EventTracker:
         What makes an event.
     joins
         Error from which a channel counts as part of an event, `(n_channels,)`, in usual errors.
+    first_row
+        Number of the first row that it takes.
 
     Examples
     --------
@@ -65,10 +67,10 @@ class EventTracker:
     (1, 3)
     """
 
-    def __init__(self, rules: EventRules, joins: FloatArray) -> None:
+    def __init__(self, rules: EventRules, joins: FloatArray, *, first_row: int = 0) -> None:
         self.rules = rules
         self._joins = np.asarray(joins, dtype=np.float64)
-        self._n_rows = 0  # rows taken so far; the next row's number
+        self._n_rows = first_row  # the next row's number
         self._active = False  # whether the last row was alarming
         self._last_alarm = self._quiet_until = -1
         self._n_absorbed = 0  # rows before it are part of the evidence, or of no event

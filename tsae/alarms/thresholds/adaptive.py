@@ -129,12 +129,8 @@ class AdaptiveThreshold:
         for name, each in zip(self._lanes.names, empty.values(), strict=True):
             self.arrays.add(name, np.shape(each), np.asarray(each).dtype, empty=each)
 
-    def value(self, lane: int = 0) -> float:
-        """The threshold that begins an alarm at the next row."""
-        return float(self._lanes().value[lane])
-
     def values(self, lanes: LaneNumbers) -> FloatArray:
-        """Those of many lanes, `(m,)`."""
+        """The thresholds that begin an alarm at the next row of each lane, `(m,)`."""
         return self._lanes().value[lanes]
 
     def thresholds(self, scores: FloatArray, lane: int = 0) -> FloatArray:
@@ -159,7 +155,7 @@ class AdaptiveThreshold:
         at = self._lanes()
         left = int(at.left[lane])
         if not left:
-            self._renew_one(lane)
+            self._renew(np.array([lane]))
             left = _STEP
         at.left[lane] = left - 1
         value = float(at.value[lane])
@@ -257,14 +253,6 @@ class AdaptiveThreshold:
         at.feedback[lanes] *= self._fading
         at.left[lanes] = _STEP
 
-    def _renew_one(self, lane: int) -> None:
-        """The same for a single lane in plain numbers, which cost less than arrays of one."""
-        self._learn_waiting_one(lane)
-        at = self._lanes()
-        at.value[lane] = self._tail.levels(at.memory[lane : lane + 1], at.feedback[lane : lane + 1])[0]
-        at.feedback[lane] *= self._fading
-        at.left[lane] = _STEP
-
     def _alarm(self, lane: int, score: float, entry: float) -> float:
         """The threshold of a row that begins an alarm, or of one of an alarm; `entry` is what one begins above."""
         at, guards = self._lanes(), self.guards
@@ -277,7 +265,7 @@ class AdaptiveThreshold:
             return threshold
         is_flagged = score > threshold
         if not was_in_alarm:
-            self._learn_waiting_one(lane)  # what then still waits has led up to the alarm
+            self._learn_waiting(np.array([lane]))  # what then still waits has led up to the alarm
             at.n_waiting[lane] = at.n_counted[lane] = at.n_alarm[lane] = at.n_flagged[lane] = 0
             at.began[lane] = entry
         at.since[lane] = 0 if is_flagged else at.since[lane] + 1
@@ -307,27 +295,13 @@ class AdaptiveThreshold:
         n_waiting = at.n_waiting[lanes]
         lowered = guards.feedback * self.target.rate * (n_waiting - at.n_counted[lanes])
         at.feedback[lanes] = np.maximum(at.feedback[lanes] - lowered, guards.lowest)
-        waiting, n_learned = at.waiting[lanes], np.maximum(n_waiting - guards.delay, 0)
-        rows, columns = np.nonzero(np.arange(waiting.shape[1]) < n_learned[:, None])
-        first = at.next[lanes]
-        at.memory[lanes[rows], (first[rows] + columns) % guards.memory] = waiting[rows, columns]
-        at.next[lanes] = (first + n_learned) % guards.memory
-        if guards.delay:
-            left = np.arange(guards.delay) + n_learned[:, None]
-            at.waiting[lanes, : guards.delay] = waiting[np.arange(len(lanes))[:, None], left]
-        at.n_waiting[lanes] = at.n_counted[lanes] = n_waiting - n_learned
-
-    def _learn_waiting_one(self, lane: int) -> None:
-        """The same for a single lane."""
-        at, guards = self._lanes(), self.guards
-        n_waiting = int(at.n_waiting[lane])
-        n_learned = max(n_waiting - guards.delay, 0)
-        lowered = guards.feedback * self.target.rate * (n_waiting - int(at.n_counted[lane]))
-        at.feedback[lane] = max(float(at.feedback[lane]) - lowered, guards.lowest)
-        waiting = at.waiting[lane]
-        self._remember(lane, waiting[:n_learned])
-        at.n_waiting[lane] = at.n_counted[lane] = n_left = n_waiting - n_learned
-        waiting[:n_left] = waiting[n_learned:n_waiting]
+        n_learned = np.maximum(n_waiting - guards.delay, 0)
+        n_left = n_waiting - n_learned
+        at.n_waiting[lanes] = at.n_counted[lanes] = n_left
+        for lane, n, left in zip(lanes.tolist(), n_learned.tolist(), n_left.tolist(), strict=True):
+            waiting = at.waiting[lane]
+            self._remember(lane, waiting[:n])
+            waiting[:left] = waiting[n : n + left]
 
     def _remember(self, lane: int, scores: FloatArray) -> None:
         """Learn scores `(n,)`, which may be more than the memory holds."""

@@ -22,11 +22,8 @@ class FollowingThreshold(Protocol):
     first: float
     """The threshold at the start."""
 
-    def value(self, lane: int = 0) -> float:
-        """The threshold of the next row."""
-
     def values(self, lanes: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Those of many lanes, `(m,)`."""
+        """The threshold of the next row of each lane, `(m,)`."""
 
     def next(self, score: float, lane: int = 0) -> float:
         """The threshold of the next row, whose score is learned afterwards."""

@@ -168,11 +168,8 @@ class SpotLanes:
         self._fresh, self.first = fresh, fresh.first
         self._lanes: dict[int, SpotThreshold] = {}
 
-    def value(self, lane: int = 0) -> float:
-        return self._lanes.get(lane, self._fresh).value
-
     def values(self, lanes: NDArray[np.intp]) -> FloatArray:
-        return np.array([self.value(lane) for lane in lanes.tolist()])
+        return np.array([self._lanes.get(lane, self._fresh).value for lane in lanes.tolist()])
 
     def next(self, score: float, lane: int = 0) -> float:
         return self._of(lane).next(score)

@@ -18,9 +18,6 @@ class StandingThreshold:
     def __init__(self, value: float) -> None:
         self.first = value
 
-    def value(self, lane: int = 0) -> float:  # noqa: ARG002
-        return self.first
-
     def values(self, lanes: NDArray[np.intp]) -> FloatArray:
         return np.full(len(lanes), self.first)
 

@@ -29,8 +29,9 @@ __all__ = [
 
 Array = NDArray[np.float32]
 Rebuild = Callable[[Array], Array]
-_SAMPLED, _SAMPLED_VALUES = 2000, 4_000_000  # windows, and values in them
+_SAMPLED, _SAMPLED_VALUES = 2000, 2_000_000  # windows, and values in them
 _MOST = 500  # inputs of each kind
+_MOST_NUMBERS = 1_000_000  # in them
 _AT_ONCE = 256
 _FAR = 10.0  # robust standard deviations
 _VISIBLE = 4.0  # usual errors by which a broken input must differ from the whole one to be counted
@@ -168,7 +169,7 @@ def study_bottleneck(
     random_state: int = 0,
 ) -> BottleneckFacts:
     """Measure on windows `(n, time, channels)` or images `(n, channels, height, width)` in the network's values."""
-    training, held_out = (inputs[evenly(len(inputs), _MOST)] for inputs in (training, held_out))
+    training, held_out = (_sample(inputs) for inputs in (training, held_out))
     lengths, curve = principal_curve(training, held_out, latent_dim)
     in_training, later = (_errors(inputs, rebuild) for inputs in (training, held_out))
     worst = np.sort(in_training)[::-1][: -(-len(in_training) // 100)]
@@ -202,11 +203,16 @@ def principal_curve(training: Array, held_out: Array, *extra: int) -> tuple[tupl
 
 def principal_directions(inputs: Array) -> tuple[Array, Array, Array]:
     """Mean of flat inputs `(n_values,)`, directions `(k, n_values)`, and their shares of the variance, falling."""
-    flat = _flat(inputs[evenly(len(inputs), _MOST)])
+    flat = _flat(_sample(inputs))
     centre = flat.mean(axis=0)
     _, lengths, directions = np.linalg.svd(flat - centre, full_matrices=False)
     squares = np.square(lengths)
     return centre, directions, squares / max(float(squares.sum()), 1e-30)
+
+
+def _sample(inputs: Array) -> Array:
+    most = min(_MOST, max(1, _MOST_NUMBERS // max(1, inputs[0].size)))
+    return inputs[evenly(len(inputs), most)]
 
 
 def far_off(values: Array) -> NDArray[np.bool_]:
