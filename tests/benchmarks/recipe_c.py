@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae import AnomalyDetector
+from tsae.scoring.ensemble import Member
 from tsae.scoring.inputs import ConstantWatch
-from tsae.scoring.member import Member
 from tsae.scoring.rings import Rings, blocks_of_one
 from tsae.scoring.row_errors import segment_errors
 from tsae.scoring.smoothing import channel_mean, moving_averages, smoothing_kernels

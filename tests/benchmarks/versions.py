@@ -118,12 +118,12 @@ def compare_scores(old: Path, folder: Path, n_series: int) -> None:
         for part in (tables, models, outs / "old", outs / "new"):
             part.mkdir(parents=True)
         pump = bundled_dataset("pump")
-        pump_tables = {"train": read_table(pump.train), "test": read_table(pump.later)}
-        np.savez(tables / "pump.npz", **{part: table.frame.to_numpy() for part, table in pump_tables.items()})
+        train, test = (read_table(path).frames[""] for path in (pump.train, pump.later))
+        np.savez(tables / "pump.npz", train=train.to_numpy(), test=test[train.columns].to_numpy())
         chosen = sampled(find_series(folder, max_test_rows=8000), 2, seed=0)[:n_series]
-        for series in map(read_series, chosen):
-            name_ = f"{series.files.family}-{series.files.series}".replace("/", "-")
-            np.savez(tables / f"{name_}.npz", train=series.train, test=series.test)
+        for files in chosen:
+            series = read_series(files)
+            np.savez(tables / f"{files.family}-{files.series}.npz", train=series.train, test=series.test)
         run(old, _SCORES, tables, outs / "old", models)
         run(HERE, _SCORES, tables, outs / "new", models)
         for path in sorted(tables.glob("*.npz")):

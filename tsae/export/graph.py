@@ -20,9 +20,8 @@ from tsae.networks.stored_network import StoredNetwork
 from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.masked import hide_each_block
 from tsae.scoring.combination import NEUTRAL_SCORE
-from tsae.scoring.ensemble import Ensemble
+from tsae.scoring.ensemble import Ensemble, Member
 from tsae.scoring.formula import Formula
-from tsae.scoring.member import Member
 from tsae.scoring.smoothing import LEAST_MASS
 from tsae.scoring.switches import SwitchHabits, SwitchModel
 from tsae.scoring.tails import LogTail

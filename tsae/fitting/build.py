@@ -27,9 +27,8 @@ from tsae.nn.masked import MaskedAutoEncoder, fit_block_predictor
 from tsae.nn.options import NetworkSpec
 from tsae.nn.rbm import deep_spec, pretrain
 from tsae.scoring.blame import BlameModel
-from tsae.scoring.ensemble import Ensemble
+from tsae.scoring.ensemble import Ensemble, Member, MemberScale
 from tsae.scoring.formula import Formula
-from tsae.scoring.member import Member, MemberScale
 from tsae.scoring.row_errors import segment_errors
 from tsae.scoring.smoothing import channel_mean, immediate_kernels, moving_averages, settled_kernels
 from tsae.scoring.tails import fit_log_tail

@@ -20,9 +20,8 @@ from tsae.networks.stored_network import StoredNetwork
 from tsae.nn.options import NetworkSpec
 from tsae.scoring.blame import BlameModel
 from tsae.scoring.classifier import labelled_arrays, labelled_of
-from tsae.scoring.ensemble import Ensemble
+from tsae.scoring.ensemble import Ensemble, Member, MemberScale
 from tsae.scoring.formula import Formula
-from tsae.scoring.member import Member, MemberScale
 from tsae.scoring.smoothing import immediate_kernels, settled_kernels
 from tsae.scoring.switches import SwitchHabits, SwitchModel
 from tsae.scoring.tails import LogTail

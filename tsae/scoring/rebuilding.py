@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.errors import ParameterError
-from tsae.scoring.ensemble import Ensemble
-from tsae.scoring.member import Member
+from tsae.scoring.ensemble import Ensemble, Member
 from tsae.scoring.row_errors import segment_errors
 from tsae.scoring.window_models import ReconstructionModel
 from tsae.series.filling import forward_filled

@@ -14,8 +14,7 @@ from tsae.detection.codes.cloud import CodeCloud, CodeFacts, Compression, fit_cl
 from tsae.fitting.training_rows import Span
 from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.autoencoder import AutoEncoder
-from tsae.scoring.ensemble import Ensemble
-from tsae.scoring.member import Member
+from tsae.scoring.ensemble import Ensemble, Member
 from tsae.scoring.rebuilding import row_reconstruction
 from tsae.series.filling import forward_filled
 
