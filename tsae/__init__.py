@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from tsae.series.bundled import bundled_dataset
     from tsae.series.exclusions import read_exclusions
     from tsae.series.options import ReadOptions
-    from tsae.series.reading import read_table
-    from tsae.series.table import SensorTable
+    from tsae.series.reading import SensorTable, read_table
     from tsae.streaming.scorer import StreamScorer
     from tsae.training.options import TrainingOptions
 
@@ -94,7 +93,7 @@ _HOME = {
     "OutputError": "tsae.errors",
     "ParameterError": "tsae.errors",
     "ReadOptions": "tsae.series.options",
-    "SensorTable": "tsae.series.table",
+    "SensorTable": "tsae.series.reading",
     "StreamScorer": "tsae.streaming.scorer",
     "Threshold": "tsae.alarms.thresholds",
     "TrainingError": "tsae.errors",

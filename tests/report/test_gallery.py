@@ -13,8 +13,7 @@ from PIL import Image
 
 from tsae import ImageAnomalyDetector
 from tsae.errors import OutputError
-from tsae.images.arrays import ImageScale
-from tsae.images.folder import ImageTable
+from tsae.images.reading import ImageScale, ImageTable
 from tsae.report.gallery import MAX_SHOWN, render_gallery, write_gallery
 from tsae.report.heatmap import heatmap_png, picture_png, write_heatmaps
 

@@ -14,7 +14,7 @@ from tsae.errors import DataError
 if TYPE_CHECKING:
     from tsae.detection.codes.readiness import Readiness
     from tsae.series.quality import TableQuality
-    from tsae.series.table import SensorTable
+    from tsae.series.reading import SensorTable
 
 __all__ = ["check"]
 

@@ -87,7 +87,7 @@ def _targets(folder: Path) -> Targets:
 
 
 def _read_faults(path: Path) -> list[_Fault]:
-    from tsae.series.headers import split_units
+    from tsae.series.cells import split_units
 
     with path.open(encoding="utf-8", newline="") as file:
         return [

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tsae.detection.detecting import DetectedRows, DetectionRun
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.result import Detection
-    from tsae.series.table import SensorTable
+    from tsae.series.reading import SensorTable
 
 __all__ = ["Found", "Targets", "detect", "write_results"]
 

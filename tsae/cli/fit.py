@@ -17,11 +17,11 @@ from tsae.cli.pictures.fit import fit_pictures
 from tsae.cli.pictures.sources import is_folder, parse_size, refuse_options, stated_options
 from tsae.cli.tables import facts_table
 from tsae.errors import ParameterError
-from tsae.series.sources import stem_of
+from tsae.series.formats.registry import stem_of
 
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
-    from tsae.series.table import SensorTable
+    from tsae.series.reading import SensorTable
 
 __all__ = ["fit", "fit_detector"]
 
@@ -100,7 +100,7 @@ def _followed(detector: AnomalyDetector) -> dict[str, str]:
 
 def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: float) -> dict[str, str]:
     from tsae.report.wording import duration
-    from tsae.series.clock import infer_clock
+    from tsae.series.grid import infer_clock
 
     threshold = detector.learned_threshold_
     sizes = sorted({member.window_size for member in detector.model_.ensemble.members})

@@ -18,7 +18,7 @@ from tsae.cli.models import table_detector
 from tsae.cli.options import Exclude, Json, Model, Reading, Table
 from tsae.cli.pictures.sources import is_folder, refuse_options, stated_options
 from tsae.cli.tables import events_table
-from tsae.series.sources import stem_of
+from tsae.series.formats.registry import stem_of
 
 if TYPE_CHECKING:
     from tsae.alarms.events.event import Event

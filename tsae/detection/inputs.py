@@ -15,8 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from tsae.errors import DataError, ParameterError
-from tsae.series.clock import Clock, grid_steps, infer_clock, timestamps_ns
-from tsae.series.grid import GridSeries, on_grid
+from tsae.series.grid import Clock, GridSeries, grid_steps, infer_clock, on_grid, timestamps_ns
 
 __all__ = [
     "Entity",

@@ -19,7 +19,7 @@ from tsae.detection.labels.series import honest_scores, tuned_thresholds, with_l
 from tsae.fitting.options import SeriesOptions
 from tsae.fitting.training_rows import held_out_scores, used_spans
 from tsae.model.fitted import FittedModel
-from tsae.series.clock import infer_clock
+from tsae.series.grid import infer_clock
 from tsae.training.options import FitReport
 
 __all__ = ["Learned", "learn"]

@@ -14,8 +14,7 @@ from tsae.fitting.training_rows import Span
 from tsae.scoring.formula import Formula
 from tsae.scoring.inputs import ConstantWatch
 from tsae.scoring.rings import Rings, blocks_of_one
-from tsae.series.channels import ChannelScaler
-from tsae.series.filling import forward_filled
+from tsae.series.channels import ChannelScaler, forward_filled
 
 __all__ = ["FitRows", "lay_out_rows"]
 

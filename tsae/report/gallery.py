@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tsae.detection.images.detector import ImageAnomalyDetector
 from tsae.detection.result import ImageDetection
-from tsae.images.folder import ImageTable
+from tsae.images.reading import ImageTable
 from tsae.report.heatmap import heatmap_png, picture_png
 from tsae.report.templates import environment
 from tsae.report.wording import amount, percent

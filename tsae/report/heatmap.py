@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tsae.detection.images.detector import ImageAnomalyDetector
-from tsae.images.arrays import ImageScale
-from tsae.images.folder import ImageTable
+from tsae.images.reading import ImageScale, ImageTable
 from tsae.store import write_atomically
 
 __all__ = ["heatmap_png", "picture_png", "write_heatmaps"]

@@ -12,7 +12,7 @@ from tsae.errors import ParameterError
 from tsae.scoring.ensemble import Ensemble, Member
 from tsae.scoring.row_errors import segment_errors
 from tsae.scoring.window_models import ReconstructionModel
-from tsae.series.filling import forward_filled
+from tsae.series.channels import forward_filled
 from tsae.series.grid import GridSeries
 
 __all__ = [

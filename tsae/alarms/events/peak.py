@@ -17,7 +17,7 @@ from tsae.alarms.events.rules import EventRules
 from tsae.scoring.blame import BlameModel
 from tsae.scoring.ensemble import Ensemble
 from tsae.scoring.rebuilding import expected_values, in_units
-from tsae.series.filling import forward_filled
+from tsae.series.channels import forward_filled
 from tsae.series.grid import GridSeries
 
 __all__ = ["PeakRows", "peak_reach", "peak_rows", "view_peak"]

@@ -20,7 +20,7 @@ __all__ = ["fit_pictures"]
 def fit_pictures(folder: str, output: Path | None, size: tuple[int, int] | None, settings: Settings) -> None:
     """Learn what normal pictures look like, and write a model file."""
     from tsae.detection.images.detector import ImageAnomalyDetector
-    from tsae.images.folder import read_images
+    from tsae.images.reading import read_images
     from tsae.store import check_writable
 
     known = {*(name.rpartition("__")[2] for name in ImageAnomalyDetector().get_params()), "kind", "seed"}

@@ -20,7 +20,7 @@ from tsae.errors import OutputError, ParameterError
 if TYPE_CHECKING:
     from tsae.detection.images.detector import ImageAnomalyDetector
     from tsae.detection.result import ImageDetection
-    from tsae.images.folder import ImageTable
+    from tsae.images.reading import ImageTable
 
 __all__ = ["PictureTargets", "score_pictures"]
 
@@ -55,7 +55,7 @@ class PictureTargets:
 
 def score_pictures(model: Path, folder: str, targets: PictureTargets, *, as_json: bool, fail_on_events: bool) -> None:
     """Score all pictures of a folder: print those that are flagged, and write what is wanted."""
-    from tsae.images.folder import read_images
+    from tsae.images.reading import read_images
 
     if targets.scores is None and not as_json:
         targets = PictureTargets(Path(f"{folder_name(folder)}.scores.csv"), targets.report, targets.heatmaps)

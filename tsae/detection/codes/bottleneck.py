@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.checks import evenly
-from tsae.series.channels import ChannelScaler
-from tsae.series.filling import forward_filled
+from tsae.series.channels import ChannelScaler, forward_filled
 
 __all__ = [
     "Advice",

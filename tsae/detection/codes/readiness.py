@@ -22,7 +22,7 @@ from tsae.detection.inputs import Entity, lay_out
 from tsae.detection.parameters.shared import ARCHITECTURE, HELD_OUT, MAX_FILL, PRESET
 from tsae.fitting.plan import plan_members
 from tsae.series.channels import fit_channels
-from tsae.series.clock import infer_clock
+from tsae.series.grid import infer_clock
 
 __all__ = ["Readiness", "study_tables"]
 

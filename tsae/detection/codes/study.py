@@ -16,7 +16,7 @@ from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.autoencoder import AutoEncoder
 from tsae.scoring.ensemble import Ensemble, Member
 from tsae.scoring.rebuilding import row_reconstruction
-from tsae.series.filling import forward_filled
+from tsae.series.channels import forward_filled
 
 if TYPE_CHECKING:
     from tsae.detection.images.model import ImageNetwork

@@ -15,7 +15,7 @@ from tsae.detection.labels.checks import refuse_without_anomalies
 from tsae.errors import DataError
 from tsae.fitting.classifier import fit_label_classifier, honest_terms
 from tsae.fitting.options import ImageOptions
-from tsae.images.arrays import ImageScale
+from tsae.images.reading import ImageScale
 from tsae.nn.autoencoder import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
 from tsae.nn.rbm import deep_spec, pretrain

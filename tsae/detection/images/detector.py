@@ -30,8 +30,7 @@ from tsae.detection.parameters.shared import ARCHITECTURE, HELD_OUT, LABEL_BETA,
 from tsae.detection.result import ImageDetection, image_detection
 from tsae.detection.saving import Arrays, pack_detector
 from tsae.errors import DataError
-from tsae.images.arrays import check_images
-from tsae.images.folder import images_of, table_of
+from tsae.images.reading import check_images, images_of, table_of
 from tsae.nn.options import NetworkOptions
 from tsae.store import write_model
 from tsae.training.options import TrainingOptions

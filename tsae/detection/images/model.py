@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from tsae.images.arrays import ImageScale
+from tsae.images.reading import ImageScale
 from tsae.model.packing import Arrays
 from tsae.networks.criterion import Criterion
 from tsae.networks.entry_errors import entry_errors, rebuilt_values

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsae.errors import ParameterError
-from tsae.series.time_formats import fits_format, guess_format, stated_format
-from tsae.series.timestamps import UnreadableTimeError, localize, parse_times
+from tsae.series.times import UnreadableTimeError, fits_format, guess_format, localize, parse_times, stated_format
 
 DATES = ["%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%d.%m.%y", "%m/%d/%y", "%Y.%m.%d", "%d-%b-%Y", "%Y/%m/%d"]
 CLOCKS = [" %H:%M:%S", " %H:%M:%S.%f", " %I:%M:%S %p", ", %H:%M:%S"]

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tests.images.idx_files import CODES, idx
+from tests.evaluation.idx_files import CODES, idx
 from tsae.errors import DataError
-from tsae.images.idx import read_idx
+from tsae.evaluation.image_sets import read_idx
 
 IMAGES = idx(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
 

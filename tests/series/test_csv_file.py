@@ -1,9 +1,8 @@
 import pytest
 
 from tsae.errors import DataError
-from tsae.series.cells import cell_kind
-from tsae.series.formats.csv_dialect import sniff
-from tsae.series.headers import split_units
+from tsae.series.cells import cell_kind, split_units
+from tsae.series.formats.csv_file import sniff
 from tsae.series.options import ReadOptions
 
 
