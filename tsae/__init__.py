@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from tsae.alarms.thresholds import Threshold
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.images.detector import ImageAnomalyDetector
-    from tsae.detection.images.result import ImageDetection
     from tsae.detection.loading import load
     from tsae.detection.parameters.recipes import recipe
-    from tsae.detection.result import Detection
+    from tsae.detection.result import Detection, ImageDetection
     from tsae.errors import (
         DataError,
         MissingDependencyError,
@@ -86,7 +85,7 @@ _HOME = {
     "EventRules": "tsae.alarms.events.rules",
     "FittedModel": "tsae.model.fitted",
     "ImageAnomalyDetector": "tsae.detection.images.detector",
-    "ImageDetection": "tsae.detection.images.result",
+    "ImageDetection": "tsae.detection.result",
     "ImageSet": "tsae.evaluation.image_sets",
     "MissingDependencyError": "tsae.errors",
     "ModelFileError": "tsae.errors",

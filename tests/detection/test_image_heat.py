@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tsae import ImageAnomalyDetector
-from tsae.detection.images.heat import HeatScale, fit_heat_scale
+from tsae.detection.images.model import HeatScale, fit_heat_scale
 from tsae.images.reading import ImageTable
 
 SIDE = 20

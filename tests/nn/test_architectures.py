@@ -33,14 +33,9 @@ class Mean(nn.Module):
 class Level(nn.Module):
     """A level for each channel, the same in all rows."""
 
-    def __init__(
-        self, latent_dim: int, shape: tuple[int, int], *, zero_output: bool, learned_variance: bool, **_: Any
-    ) -> None:
+    def __init__(self, latent_dim: int, shape: tuple[int, int], *, learned_variance: bool, **_: Any) -> None:
         super().__init__()
         self.linear, self.n_rows = nn.Linear(latent_dim, shape[1]), shape[0]
-        if zero_output:
-            nn.init.zeros_(self.linear.weight)
-            nn.init.zeros_(self.linear.bias)
 
     def forward(self, code: Tensor) -> Tensor:
         return self.linear(code)[:, None].repeat(1, self.n_rows, 1)

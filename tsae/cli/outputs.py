@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tsae.alarms.events.event import Event, event_fields
-from tsae.detection.images.result import ImageDetection
+from tsae.detection.result import ImageDetection
 from tsae.store import open_atomically
 
 __all__ = ["events_frame", "pictures_frame", "write_frame"]

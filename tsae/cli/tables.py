@@ -11,7 +11,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from tsae.alarms.events.event import Event
     from tsae.detection.codes.bottleneck import Advice
-    from tsae.detection.images.result import ImageDetection
+    from tsae.detection.result import ImageDetection
     from tsae.series.quality import TableQuality
 
 __all__ = [

@@ -14,14 +14,13 @@ from tsae.alarms.thresholds import learn_thresholds
 from tsae.checks import plain
 from tsae.detection.codes.cloud import CodeFacts
 from tsae.detection.inputs import Entity, check_period, data_hash, lay_out, without_suspicious_rows
+from tsae.detection.labels.checks import LabelTuning
 from tsae.detection.labels.series import honest_scores, tuned_thresholds, with_label_classifier, without_anomalies
-from tsae.detection.labels.tuning import LabelTuning
-from tsae.fitting.calibration import held_out_scores
 from tsae.fitting.options import SeriesOptions
-from tsae.fitting.training_rows import used_spans
+from tsae.fitting.training_rows import held_out_scores, used_spans
 from tsae.model.fitted import FittedModel
 from tsae.series.grid import infer_clock
-from tsae.training.report import FitReport
+from tsae.training.options import FitReport
 
 __all__ = ["Learned", "learn"]
 

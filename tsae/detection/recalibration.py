@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from tsae.alarms.thresholds import check_threshold, known_scores, learn_thresholds
 from tsae.detection.inputs import Entity, lay_out
-from tsae.detection.labels.checks import chosen_learner
+from tsae.detection.labels.checks import LabelTuning, chosen_learner
 from tsae.detection.labels.series import joined, tuned_thresholds, without_anomalies
-from tsae.detection.labels.tuning import LabelTuning
 from tsae.model.fitted import FittedModel
 from tsae.scoring.whole_series import CalibrationScores, scores_of_rows
 

@@ -13,7 +13,7 @@ from tsae.checks import plain
 from tsae.detection.codes.bottleneck import BottleneckFacts
 from tsae.detection.codes.cloud import CodeCloud, CodeFacts, Compression
 from tsae.detection.parameters.groups import GroupedParameters
-from tsae.training.report import FitReport
+from tsae.training.options import FitReport
 
 __all__ = ["Arrays", "fit_report", "pack_detector", "unpack_codes"]
 

@@ -207,7 +207,7 @@ def _window_errors(member: Member) -> WindowErrors:
     lowest = None if rebuilding.lowest is None else _tensor(rebuilding.lowest)
 
     def rebuilt(windows: Tensor) -> Tensor:
-        errors = entry_errors(rebuilding.judge, module, windows)[:, -n_last:]  # type: ignore[arg-type]
+        errors = entry_errors(rebuilding.criterion, module, windows)[:, -n_last:]  # type: ignore[arg-type]
         return errors if lowest is None else (errors - lowest).clamp_min(0)
 
     return rebuilt

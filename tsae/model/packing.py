@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tsae.alarms.distributions import Reference
 from tsae.alarms.thresholds import Threshold, ThresholdSet
 from tsae.errors import ModelFileError
-from tsae.networks.criterion import Judge
+from tsae.networks.criterion import Criterion
 from tsae.networks.network import Graph
 from tsae.networks.stored_network import StoredNetwork
 from tsae.nn.options import NetworkSpec
@@ -115,7 +115,7 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
     tensors |= {f"{prefix}network.{name}": array for name, array in state.items()}
     graphs = {} if model.network is None else model.network.graphs()
     tensors |= {f"{prefix}graph.{name}": np.frombuffer(graph.model, dtype=np.uint8) for name, graph in graphs.items()}
-    judge = model.judge if isinstance(model, ReconstructionModel) else None
+    criterion = model.criterion if isinstance(model, ReconstructionModel) else None
     if isinstance(model, ReconstructionModel) and model.lowest is not None:
         tensors[f"{prefix}lowest"] = model.lowest
     scales = {}
@@ -130,7 +130,7 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
         "stride": member.stride,
         "n_last": member.n_last,
         "block": block_of(model),
-        "judge": None if judge is None else asdict(judge),
+        "criterion": None if criterion is None else asdict(criterion),
         "state": list(state),
         "graphs": {name: graph.arrays for name, graph in graphs.items()},
         "network": asdict(member.options),
@@ -151,7 +151,7 @@ def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Membe
     }
     if facts["block"] is None:
         network = StoredNetwork(options, shape, state, graphs)
-        model: WindowModel = ReconstructionModel(network, Judge(**facts["judge"]), tensors.get(f"{prefix}lowest"))
+        model: WindowModel = ReconstructionModel(network, Criterion.of(facts), tensors.get(f"{prefix}lowest"))
     else:
         model = _unpack_masked(options, shape, state, graphs, block=facts["block"])
     return Member(model, options, facts["window_size"], facts["n_last"], facts["stride"], settled, immediate)

@@ -17,20 +17,12 @@ _VERY_LARGE = 4000  # features, from which memory counts more than digits in the
 
 
 class LinearPath(nn.Module):
-    """Rebuild an input from its leading principal components.
-
-    Parameters
-    ----------
-    components
-        Orthonormal rows `(n_components, n_features)`, `n_features = prod(input_shape)`.
-    centre
-        Mean of the flattened inputs, `(n_features,)`.
-    input_shape
-        Shape of one input, without the batch.
-    """
+    """Rebuild an input of shape `input_shape`, without the batch, from its leading principal components."""
 
     components: Tensor
+    """Orthonormal rows `(n_components, n_features)`, `n_features = prod(input_shape)`."""
     centre: Tensor
+    """Mean of the flattened inputs, `(n_features,)`."""
 
     def __init__(self, components: Tensor, centre: Tensor, *, input_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -68,10 +60,7 @@ def principal_path(
     full basis would rebuild anything). With fewer inputs than features the small Gram matrix is decomposed
     instead of the covariance.
 
-    Raises
-    ------
-    ParameterError
-        If `explained_variance` is outside (0, 1] or `max_components` below 1.
+    Raises `ParameterError` if `explained_variance` is outside (0, 1] or `max_components` below 1.
 
     Examples
     --------

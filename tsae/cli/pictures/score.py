@@ -19,7 +19,7 @@ from tsae.errors import OutputError, ParameterError
 
 if TYPE_CHECKING:
     from tsae.detection.images.detector import ImageAnomalyDetector
-    from tsae.detection.images.result import ImageDetection
+    from tsae.detection.result import ImageDetection
     from tsae.images.reading import ImageTable
 
 __all__ = ["PictureTargets", "score_pictures"]

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from tsae.alarms.thresholds import ThresholdSet
 from tsae.detection.inputs import Entity
-from tsae.detection.labels.checks import refuse_without_anomalies
-from tsae.detection.labels.tuning import LabelTuning
+from tsae.detection.labels.checks import LabelTuning, refuse_without_anomalies
 from tsae.fitting.classifier import fit_label_classifier, honest_terms
 from tsae.scoring.ensemble import Ensemble
 from tsae.scoring.whole_series import CalibrationScores, row_features, scores_of_rows

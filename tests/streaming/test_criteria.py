@@ -1,4 +1,4 @@
-"""A stream gives the scores of the file, whatever judges windows and however few rows there are."""
+"""A stream gives the scores of the file, by whatever criterion windows are scored and however few rows there are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.streaming.reference import scores_of
 from tsae import AnomalyDetector, StreamScorer
 
 CLOSE = {"rtol": 1e-3, "atol": 1e-3}
-JUDGES = ["learned variance", "variational", "variational probability", "masked points", "masked channels"]
+CRITERIA = ["learned variance", "variational", "variational probability", "masked points", "masked channels"]
 """Kinds whose errors are a likelihood, an evidence lower bound, or those of hidden entries."""
 
 
@@ -31,12 +31,12 @@ def rows_of(n_rows: int) -> np.ndarray:
     return table
 
 
-def test_the_kinds_have_other_judges() -> None:
-    judges = {member.model.judge.kind for name in JUDGES for member in fitted(name).model_.ensemble.members}
-    assert judges == {"probability", "elbo", "masked"}
+def test_the_kinds_have_other_criteria() -> None:
+    criteria = {member.model.criterion.kind for name in CRITERIA for member in fitted(name).model_.ensemble.members}
+    assert criteria == {"probability", "elbo", "masked"}
 
 
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", CRITERIA)
 def test_row_by_row_equals_blocks_equals_the_file(name: str) -> None:
     detector, values = fitted(name), rows_of(45)
     one_by_one, blocks = StreamScorer(detector), StreamScorer(detector)
