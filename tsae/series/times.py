@@ -241,6 +241,9 @@ def _parse_iso(column: Any) -> ParsedTimes:
             times = column.cast(pa.timestamp("ns", zone))
         except pa.ArrowInvalid:
             continue
+        years = pc.utf8_slice_codeunits(column, 0, 4).cast(pa.int64())
+        if pc.any(pc.greater(pc.abs(pc.subtract(pc.year(times), years)), 1)).as_py():
+            break  # pyarrow before 26 wraps years around that nanoseconds cannot hold
         return ParsedTimes(times.cast(pa.int64()).to_numpy(), zone is not None, "iso")
     cells = _as_text(column)  # slower, knows every spelling, and tells which row does not parse
     has_zone = pc.match_substring_regex(pa.array(cells, pa.string()), _ZONE).to_numpy(zero_copy_only=False)
