@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import tsae.evaluation as metrics
     from tsae.alarms.drift import Drift
-    from tsae.alarms.events.event import Event
-    from tsae.alarms.events.rules import EventRules
+    from tsae.alarms.event import Event
+    from tsae.alarms.rules import EventRules
     from tsae.alarms.thresholds import Threshold
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.images.detector import ImageAnomalyDetector
@@ -83,8 +83,8 @@ _HOME = {
     "DataError": "tsae.errors",
     "Detection": "tsae.detection.result",
     "Drift": "tsae.alarms.drift",
-    "Event": "tsae.alarms.events.event",
-    "EventRules": "tsae.alarms.events.rules",
+    "Event": "tsae.alarms.event",
+    "EventRules": "tsae.alarms.rules",
     "FittedModel": "tsae.model.fitted",
     "ImageAnomalyDetector": "tsae.detection.images.detector",
     "ImageDetection": "tsae.detection.images.result",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsae.alarms.events.event import Event, SensorShare
+from tsae.alarms.event import Event, SensorShare
 from tsae.detection.result import Detection
 
 UNITS = {"outlet pressure": "bar", "flow": "m³/h", "motor current": "A", "bearing temperature": "°C"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tsae.alarms.events.event import Event, event_fields
+from tsae.alarms.event import Event, event_fields
 from tsae.detection.images.result import ImageDetection
 from tsae.store import open_atomically
 

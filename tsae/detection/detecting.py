@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 
 from tsae.alarms.decider import Decider
 from tsae.alarms.drift import Drift
-from tsae.alarms.events.event import Event
-from tsae.alarms.events.evidence import TrackedEvent
-from tsae.alarms.events.explain import Naming, as_event
-from tsae.alarms.events.peak import peak_rows, view_peak
-from tsae.alarms.events.rules import EventRules
-from tsae.alarms.events.tracking import join_levels
+from tsae.alarms.event import Event, Naming, as_event, peak_rows, view_peak
+from tsae.alarms.rules import EventRules
+from tsae.alarms.tracking import TrackedEvent, join_levels
 from tsae.detection.inputs import Entity
 from tsae.detection.result import Detection
 from tsae.model.fitted import FittedModel

@@ -16,7 +16,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, OutlierMixin, Transfor
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from tsae.alarms.events.rules import EventRules
+from tsae.alarms.rules import EventRules
 from tsae.alarms.thresholds import Threshold, ThresholdSet, learn_thresholds
 from tsae.checks import plain
 from tsae.detection.codes.bottleneck import Advice, advise

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.alarms.distributions import fit_reference
+from tsae.alarms.drift import fit_reference
 from tsae.alarms.thresholds import learn_thresholds
 from tsae.checks import plain
 from tsae.detection.codes.cloud import CodeFacts

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsae.alarms.drift import Drift
-from tsae.alarms.events.event import Event
-from tsae.alarms.events.rules import severities
+from tsae.alarms.event import Event
+from tsae.alarms.rules import severities
 
 __all__ = ["Detection"]
 

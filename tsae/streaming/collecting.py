@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.alarms.events.watch import EventChange
+from tsae.alarms.decider import EventChange
 from tsae.streaming.row_scores import DriftNotice, RowScore, RowScores, ScoreColumns, StreamScores
 
 __all__ = ["Collector"]

@@ -10,10 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.alarms.events.event import Event
-from tsae.alarms.events.evidence import Moment, TrackedEvent
-from tsae.alarms.events.explain import Naming, PeakView, as_event
-from tsae.alarms.events.peak import PeakRows, view_peak
+from tsae.alarms.event import Event, Naming, PeakRows, PeakView, as_event, view_peak
+from tsae.alarms.tracking import Moment, TrackedEvent
 from tsae.model.fitted import FittedModel
 from tsae.scoring.rings import Rings
 from tsae.streaming.clock import EntityClock

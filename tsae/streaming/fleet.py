@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from tsae.alarms.decider import Decider
 from tsae.alarms.drift import Drift
-from tsae.alarms.events.peak import peak_reach
-from tsae.alarms.events.rules import EventRules
-from tsae.alarms.events.tracking import join_levels
+from tsae.alarms.event import peak_reach
+from tsae.alarms.rules import EventRules
+from tsae.alarms.tracking import join_levels
 from tsae.model.fitted import FittedModel
 from tsae.scoring.rings import Rings
 from tsae.scoring.scorer import Scorer, Step

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, cast, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.alarms.decider import EventChange
 from tsae.alarms.drift import Drift
-from tsae.alarms.events.rules import severity
-from tsae.alarms.events.watch import EventChange
+from tsae.alarms.rules import severity
 from tsae.scoring.tails import LogTail
 
 __all__ = ["DriftNotice", "RowScore", "RowScores", "ScoreColumns", "StreamScores", "objects"]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.drift import Drift
-from tsae.alarms.events.rules import EventRules
+from tsae.alarms.rules import EventRules
 from tsae.errors import DataError, ParameterError
 from tsae.model.fitted import FittedModel, causal_model
 from tsae.streaming.batch import Batch, take_in_turns

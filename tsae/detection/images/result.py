@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.alarms.events.rules import severities
+from tsae.alarms.rules import severities
 
 __all__ = ["ImageDetection", "image_detection"]
 

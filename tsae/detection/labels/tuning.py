@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.thresholds import Threshold
-from tsae.alarms.thresholds.clusters import cluster_peaks
+from tsae.alarms.thresholds.threshold import cluster_peaks
 
 __all__ = ["LabelTuning", "cheapest_threshold", "tune_threshold"]
 
