@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from tsae.alarms.event import Event
     from tsae.alarms.rules import EventRules
     from tsae.alarms.thresholds import Threshold
+    from tsae.detection.detecting import Detection
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.images.detector import ImageAnomalyDetector
     from tsae.detection.images.result import ImageDetection
     from tsae.detection.loading import load
     from tsae.detection.parameters.recipes import recipe
-    from tsae.detection.result import Detection
     from tsae.errors import (
         DataError,
         MissingDependencyError,
@@ -81,7 +81,7 @@ __all__ = [
 _HOME = {
     "AnomalyDetector": "tsae.detection.detector",
     "DataError": "tsae.errors",
-    "Detection": "tsae.detection.result",
+    "Detection": "tsae.detection.detecting",
     "Drift": "tsae.alarms.drift",
     "Event": "tsae.alarms.event",
     "EventRules": "tsae.alarms.rules",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tsae.alarms.event import Event, SensorShare
-from tsae.detection.result import Detection
+from tsae.detection.detecting import Detection
 
 UNITS = {"outlet pressure": "bar", "flow": "m³/h", "motor current": "A", "bearing temperature": "°C"}
 THRESHOLD = 12.0

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from tsae.alarms.rules import EventRules
     from tsae.cli.options import Reading
     from tsae.cli.scores_file import TakeRows
-    from tsae.detection.detecting import DetectedRows, DetectionRun
+    from tsae.detection.detecting import DetectedRows, Detection, DetectionRun
     from tsae.detection.detector import AnomalyDetector
-    from tsae.detection.result import Detection
     from tsae.series.table import SensorTable
 
 __all__ = ["Found", "Targets", "detect", "write_results"]

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsae.alarms.event import Event, SensorShare
-from tsae.detection.result import Detection
+from tsae.detection.detecting import Detection
 from tsae.report import wording
 from tsae.report.axis import TimeAxis, log_floor, rows_around
 from tsae.report.templates import environment

@@ -21,10 +21,8 @@ from tsae.model.fitted import FittedModel
 from tsae.scoring.rings import Rings
 from tsae.scoring.scorer import Scorer, Step
 from tsae.streaming.clock import EntityClock, StreamCounts
-from tsae.streaming.collecting import Collector
-from tsae.streaming.entity import Entity, RecentRows
-from tsae.streaming.latest_rows import UNNUMBERED, LatestRows
-from tsae.streaming.row_scores import DriftNotice, RowScore, RowScores, ScoreColumns, StreamScores
+from tsae.streaming.entity import UNNUMBERED, Entity, LatestRows, RecentRows
+from tsae.streaming.row_scores import Collector, DriftNotice, RowScore, RowScores, ScoreColumns, StreamScores
 from tsae.streaming.rows import FILLED, Rows
 
 __all__ = ["Fleet"]

@@ -15,10 +15,9 @@ from tsae.errors import DataError, ParameterError
 from tsae.model.fitted import FittedModel, causal_model
 from tsae.streaming.batch import Batch, take_in_turns
 from tsae.streaming.clock import Arrival, StreamCounts
-from tsae.streaming.collecting import Collector
 from tsae.streaming.entity import Entity, Zone
 from tsae.streaming.fleet import Fleet
-from tsae.streaming.row_scores import RowScore, StreamScores, objects
+from tsae.streaming.row_scores import Collector, RowScore, StreamScores, objects
 from tsae.streaming.rows import Rows, row_numbers, row_values, time_ns
 
 __all__ = ["RowScore", "StreamScorer", "StreamScores"]
