@@ -19,13 +19,11 @@ __all__ = [
     "RowBlock",
     "Tracked",
     "TrackedEvent",
-    "error_levels",
-    "excess_errors",
     "join_levels",
 ]
 
 FloatArray = NDArray[np.float64]
-_OCTAVE = 16  # levels
+_OCTAVE = 16  # levels of mean errors, so that few of them span a factor of four
 _CORE_DEPTH = 2 * _OCTAVE  # a quarter of the largest error
 _LEAST_ERROR = 1e-12
 
@@ -81,23 +79,6 @@ class TrackedEvent:
     """When each channel's error first was out of the ordinary."""
 
 
-def excess_errors(errors: NDArray[np.floating]) -> FloatArray:
-    """Errors above the usual `(n, n_channels)`; 0 where missing."""
-    return np.maximum(np.nan_to_num(np.asarray(errors, dtype=np.float64), nan=1.0) - 1.0, 0.0)
-
-
-def mean_errors(errors: NDArray[np.floating]) -> FloatArray:
-    """Mean over the observed channels, `(n,)`; 0 where there is none."""
-    observed = ~np.isnan(errors)
-    total = np.where(observed, errors, 0.0).sum(axis=1, dtype=np.float64)
-    return np.asarray(total / np.maximum(observed.sum(axis=1), 1))
-
-
-def error_levels(means: FloatArray) -> NDArray[np.int64]:
-    """Mean errors `(n,)` in steps of a sixteenth of an octave, so that few levels span a factor of four."""
-    return np.asarray(np.floor(_OCTAVE * np.log2(np.maximum(means, _LEAST_ERROR))), dtype=np.int64)
-
-
 class Evidence:
     """Takes the rows of one event, in order and without holes, and knows what they came to at any time.
 
@@ -127,18 +108,22 @@ class Evidence:
         """Take the next rows, the first of which has this number."""
         if not len(block.scores):
             return
-        means = mean_errors(block.errors)
-        cumulated = self._excess + np.cumsum(excess_errors(block.errors), axis=0)
+        errors, observed = block.errors, ~np.isnan(block.errors)
+        total = np.where(observed, errors, 0.0).sum(axis=1, dtype=np.float64)
+        means = total / np.maximum(observed.sum(axis=1), 1)
+        above_usual = np.maximum(np.nan_to_num(errors.astype(np.float64), nan=1.0) - 1.0, 0.0)
+        cumulated = self._excess + np.cumsum(above_usual, axis=0)
         before = np.concatenate([self._excess[None], cumulated[:-1]])
         moments = [first_row, block.times]
         self._last = _moment(moments, len(means) - 1)
-        self._take_core(moments, error_levels(means), before, cumulated)
+        octaves = np.log2(np.maximum(means, _LEAST_ERROR))
+        self._take_core(moments, np.floor(_OCTAVE * octaves).astype(np.int64), before, cumulated)
         self._excess = cumulated[-1]
         top = int(np.argmax(means))
         if means[top] > self._peak_error:
             self._peak, self._peak_error = _moment(moments, top), float(means[top])
         self._take_scores(block)
-        self._take_joined(moments, block.errors)
+        self._take_joined(moments, errors)
 
     @property
     def peak(self) -> Moment:
@@ -362,7 +347,7 @@ class EventTracker:
 
     def _leave(self, signals: _Signals, row: int) -> int:
         """From an alarming row to the next one that is not."""
-        quiet = signals.next_quiet(row)
+        quiet = signals.next(signals.quiet, row)
         self._last_alarm = min(quiet, self._n_rows) - 1
         if quiet < self._n_rows:
             self._active = False
@@ -371,9 +356,9 @@ class EventTracker:
 
     def _enter(self, signals: _Signals, row: int, closed: list[TrackedEvent]) -> int:
         """From a quiet row to the next one with which an event begins or goes on, closing what ended before it."""
-        entry = signals.next_entry(row)
+        entry = signals.next(signals.entries, row)
         if self._evidence is not None:
-            end = min(self._last_alarm + self.rules.merge_gap + 1, signals.next_blocked(row))
+            end = min(self._last_alarm + self.rules.merge_gap + 1, signals.next(signals.blocked, row))
             if end < min(entry, self._n_rows):
                 event = self._close()
                 closed += [] if event is None else [event]
@@ -383,14 +368,17 @@ class EventTracker:
             self._active, self._last_alarm = True, entry
             if self._evidence is None:
                 begin = signals.first_of_entry(entry)
-                self._evidence = Evidence(Moment(begin, signals.time(begin)), self._joins)
+                self._evidence = Evidence(Moment(begin, int(signals.rows.times[begin - signals.first])), self._joins)
                 self._n_absorbed = begin
             return entry + 1
         return self._n_rows
 
     def _absorb(self, signals: _Signals) -> None:
         if self._evidence is not None:
-            self._evidence.absorb(self._n_absorbed, signals.between(self._n_absorbed, self._last_alarm + 1))
+            self._evidence.absorb(
+                self._n_absorbed,
+                signals.rows.rows(self._n_absorbed - signals.first, self._last_alarm + 1 - signals.first),
+            )
             self._n_absorbed = self._last_alarm + 1
 
     def _told(self) -> TrackedEvent | None:
@@ -422,39 +410,29 @@ class _Signals:
     """Where in a block events may begin and end; rows go by their numbers, `first` is that of the block's first."""
 
     def __init__(self, rows: RowBlock, rules: EventRules, first: int) -> None:
-        self.rows, self._rules, self._first = rows, rules, first
+        self.rows, self._rules, self.first = rows, rules, first
         self._stop = first + len(rows.scores)
         self._flagged = (rows.scores > rows.thresholds) & ~rows.blocked
         leave = rows.thresholds - (1 - rules.exit_ratio) * np.abs(rows.thresholds)
-        self._quiet = np.flatnonzero(~(rows.scores > leave) | rows.blocked) + first
-        self._blocked = np.flatnonzero(rows.blocked) + first
+        self.quiet = np.flatnonzero(~(rows.scores > leave) | rows.blocked) + first
+        self.blocked = np.flatnonzero(rows.blocked) + first
         self._find_entries()
 
     def silence(self, until: int) -> None:
         """Let no row up to this one begin an event."""
-        if until >= self._first and self._flagged[: until + 1 - self._first].any():
-            self._flagged[: until + 1 - self._first] = False
+        if until >= self.first and self._flagged[: until + 1 - self.first].any():
+            self._flagged[: until + 1 - self.first] = False
             self._find_entries()
 
-    def next_entry(self, row: int) -> int:
-        return self._next(self._entries, row)
-
-    def next_quiet(self, row: int) -> int:
-        return self._next(self._quiet, row)
-
-    def next_blocked(self, row: int) -> int:
-        return self._next(self._blocked, row)
+    def next(self, rows: NDArray[np.intp], row: int) -> int:
+        """The first of these rows that is not before `row`; the one behind the block if there is none."""
+        place = int(np.searchsorted(rows, row))
+        return int(rows[place]) if place < len(rows) else self._stop
 
     def first_of_entry(self, entry: int) -> int:
         """The first flagged row among the last `enter_within` ones."""
-        earliest = max(self._first, entry + 1 - self._rules.enter_within)
-        return earliest + int(np.argmax(self._flagged[earliest - self._first : entry + 1 - self._first]))
-
-    def time(self, row: int) -> int:
-        return int(self.rows.times[row - self._first])
-
-    def between(self, start: int, stop: int) -> RowBlock:
-        return self.rows.rows(start - self._first, stop - self._first)
+        earliest = max(self.first, entry + 1 - self._rules.enter_within)
+        return earliest + int(np.argmax(self._flagged[earliest - self.first : entry + 1 - self.first]))
 
     def _find_entries(self) -> None:
         entering = self._flagged
@@ -462,8 +440,4 @@ class _Signals:
         if within > 1:
             counts = np.concatenate([np.zeros(within, dtype=np.int64), np.cumsum(self._flagged)])
             entering = self._flagged & (counts[within:] - counts[:-within] >= self._rules.enter_rows)
-        self._entries = np.flatnonzero(entering) + self._first
-
-    def _next(self, rows: NDArray[np.intp], row: int) -> int:
-        place = int(np.searchsorted(rows, row))
-        return int(rows[place]) if place < len(rows) else self._stop
+        self.entries = np.flatnonzero(entering) + self.first

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from tsae.alarms.thresholds.threshold import Target, cluster_peaks, known_scores
+from tsae.alarms.thresholds.threshold import FollowingThreshold, Target, cluster_peaks, known_scores
 from tsae.scoring.rings import BoundArrays, Rings
 
 __all__ = ["AdaptiveThreshold", "FollowedTail", "Guards", "guards_for"]
@@ -178,7 +177,7 @@ class _Lanes(NamedTuple):
     """The threshold that begins an alarm at the next row."""
 
 
-class AdaptiveThreshold:
+class AdaptiveThreshold(FollowingThreshold):
     """Thresholds of rows in time order, each from scores of earlier rows only.
 
     The threshold is the upper quantile of the latest rows. Rows of an alarm are learned too, but few and cut: a
@@ -236,11 +235,6 @@ class AdaptiveThreshold:
         self._most_ahead = min(_MOST_AHEAD, self.guards.memory)
         self.arrays = Rings() if arrays is None else arrays
         self._lanes = BoundArrays(self.arrays, _Lanes, name)
-        self._declare(memory)
-        if arrays is None:
-            self.arrays.open()
-
-    def _declare(self, memory: FloatArray) -> None:
         empty: dict[str, Any] = dict.fromkeys(_Lanes._fields, 0) | {
             "memory": memory,
             "waiting": np.zeros(self.guards.delay + _STEP + 1),
@@ -249,8 +243,10 @@ class AdaptiveThreshold:
             "feedback": 0.0,
             "value": self.first,
         }
-        for name, each in zip(self._lanes.names, empty.values(), strict=True):
-            self.arrays.add(name, np.shape(each), np.asarray(each).dtype, empty=each)
+        for own, each in zip(self._lanes.names, empty.values(), strict=True):
+            self.arrays.add(own, np.shape(each), np.asarray(each).dtype, empty=each)
+        if arrays is None:
+            self.arrays.open()
 
     def values(self, lanes: LaneNumbers) -> FloatArray:
         """The thresholds that begin an alarm at the next row of each lane, `(m,)`."""
@@ -307,13 +303,6 @@ class AdaptiveThreshold:
         at.waiting[lanes, n_waiting] = scores
         at.n_waiting[lanes] = n_waiting + (scores == scores)
         return thresholds
-
-    def state(self, lane: int) -> dict[str, FloatArray]:  # noqa: ARG002
-        """Nothing: everything stands in the arrays of all lanes."""
-        return {}
-
-    def restore(self, lane: int, state: Mapping[str, FloatArray]) -> None:
-        """Nothing is to be done."""
 
     def _quiet(self, scores: FloatArray, lane: int) -> FloatArray:
         """Take the next rows of a lane that is in no alarm up to the first flagged one; return their thresholds.

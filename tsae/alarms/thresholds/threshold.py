@@ -91,11 +91,13 @@ class FollowingThreshold(Protocol):
     def thresholds(self, scores: NDArray[np.float64], lane: int = 0) -> NDArray[np.float64]:
         """Thresholds `(n,)` of the next rows of a lane, whose scores `(n,)` are learned afterwards."""
 
-    def state(self, lane: int) -> dict[str, NDArray[np.float64]]:
-        """What was learned of a lane and does not stand in the arrays of all."""
+    def state(self, lane: int) -> dict[str, NDArray[np.float64]]:  # noqa: ARG002
+        """What was learned of a lane and does not stand in the arrays of all; nothing unless overridden."""
+        return {}
 
-    def restore(self, lane: int, state: Mapping[str, NDArray[np.float64]]) -> None:
+    def restore(self, lane: int, state: Mapping[str, NDArray[np.float64]]) -> None:  # noqa: ARG002
         """Go on from what `state` gave."""
+        return
 
 
 class ThresholdLearner(Protocol):
@@ -119,7 +121,7 @@ class ThresholdLearner(Protocol):
 FloatArray = NDArray[np.float64]
 
 
-class StandingThreshold:
+class StandingThreshold(FollowingThreshold):
     """The same for all rows of all lanes; see `FollowingThreshold`."""
 
     def __init__(self, value: float) -> None:
@@ -136,12 +138,6 @@ class StandingThreshold:
 
     def thresholds(self, scores: FloatArray, lane: int = 0) -> FloatArray:  # noqa: ARG002
         return np.full(len(scores), self.first)
-
-    def state(self, lane: int) -> dict[str, FloatArray]:  # noqa: ARG002
-        return {}
-
-    def restore(self, lane: int, state: Mapping[str, FloatArray]) -> None:
-        pass
 
 
 MERGE_GAP = 8
