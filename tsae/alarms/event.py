@@ -219,13 +219,14 @@ class Naming:
 def as_event(tracked: TrackedEvent, naming: Naming, view: PeakView, *, ended: bool = True) -> Event:
     """Return a tracked event with the names and times of its entity."""
     first, start, stop = (naming.time_of(moment) for moment in (tracked.first, tracked.start, tracked.stop))
+    has_clock = isinstance(start, datetime | np.datetime64)
     shares = _shares(tracked.excess, view.blame)
     return Event(
         event_id=event_id(naming.entity, first, zoned=naming.zoned),
         start=start,
         stop=stop,
         n_rows=tracked.stop.row - tracked.start.row + 1,
-        duration=_seconds(start, stop, naming),
+        duration=float((stop - start) / np.timedelta64(1, "s")) + (naming.period or 0.0) if has_clock else None,
         peak=naming.time_of(tracked.peak),
         peak_score=tracked.score,
         p_value=naming.p_value_of(tracked.score),
@@ -241,12 +242,6 @@ def as_event(tracked: TrackedEvent, naming: Naming, view: PeakView, *, ended: bo
 def is_reported(event: Event, rules: EventRules) -> bool:
     """Return whether the rules report an event with this severity and direction."""
     return event.severity >= rules.min_severity and rules.direction in ("either", event.direction)
-
-
-def _seconds(start: Any, stop: Any, naming: Naming) -> float | None:
-    if not isinstance(start, datetime | np.datetime64):
-        return None
-    return float((stop - start) / np.timedelta64(1, "s")) + (naming.period or 0.0)
 
 
 def _shares(excess: FloatArray, blame: FloatArray | None) -> FloatArray:

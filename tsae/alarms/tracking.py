@@ -123,7 +123,9 @@ class Evidence:
         if means[top] > self._peak_error:
             self._peak, self._peak_error = _moment(moments, top), float(means[top])
         self._take_scores(block)
-        self._take_joined(moments, errors)
+        beyond = errors >= self._joins  # NaN is not
+        for channel in np.flatnonzero((self._joined[:, 0] < 0) & beyond.any(axis=0)).tolist():
+            self._joined[channel] = _moment(moments, int(np.argmax(beyond[:, channel])))
 
     @property
     def peak(self) -> Moment:
@@ -203,12 +205,6 @@ class Evidence:
         if (ratios[top], block.scores[top]) > (self._ratio, self._score):
             self._ratio = float(ratios[top])
             self._score, self._threshold = float(block.scores[top]), float(block.thresholds[top])
-
-    def _take_joined(self, moments: list[Any], errors: NDArray[np.floating]) -> None:
-        beyond = errors >= self._joins  # NaN is not
-        fresh = np.flatnonzero((self._joined[:, 0] < 0) & beyond.any(axis=0))
-        for channel in fresh.tolist():
-            self._joined[channel] = _moment(moments, int(np.argmax(beyond[:, channel])))
 
 
 def _moment(moments: list[Any], place: int) -> Moment:

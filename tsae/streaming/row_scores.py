@@ -242,11 +242,8 @@ def _in_order(parts: list[tuple[RowScore | ScoreColumns, Any]]) -> RowScores:
     for is_row, group in groupby(parts, lambda pair: isinstance(pair[0], RowScore)):
         found, where = zip(*group, strict=True)
         columns += [ScoreColumns.of(found)] if is_row else found
-        places += [np.array(where)] if is_row else [np.broadcast_to(*each) for each in _with_lengths(found, where)]
+        pairs = zip(found, where, strict=True)
+        places += [np.array(where)] if is_row else [np.broadcast_to(at, len(part.row)) for part, at in pairs]
     joined, order = ScoreColumns.joined(columns), np.concatenate(places)
     is_ordered = bool((order[1:] >= order[:-1]).all())
     return RowScores(columns=joined if is_ordered else joined.at(np.argsort(order, kind="stable")))
-
-
-def _with_lengths(found: Sequence[ScoreColumns], where: Sequence[Any]) -> list[tuple[Any, int]]:
-    return [(places, len(part.row)) for part, places in zip(found, where, strict=True)]

@@ -222,7 +222,8 @@ class StreamScorer:
         known = self.fleet.lane_of
         if entity not in known:
             raise DataError(f"no rows received yet for entity {entity!r}; choose one of {list(known)[:5]}")
-        return self.fleet.drift_of(known[entity])
+        (drift,) = self.fleet.decider.drifts(np.array([known[entity]]))
+        return drift
 
     def with_model(self, model: FittedModel) -> StreamScorer:
         """A scorer without rows that does the same by another model."""

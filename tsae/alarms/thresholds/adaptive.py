@@ -389,17 +389,13 @@ class AdaptiveThreshold(FollowingThreshold):
         if has_ended:
             at.waiting[lane, 0] = score
             at.n_waiting[lane] = at.n_counted[lane] = 1
-        else:
-            self._learn_alarm(lane, score, entry)
-        return threshold
-
-    def _learn_alarm(self, lane: int, score: float, entry: float) -> None:
-        at = self._lanes()
+            return threshold
         at.n_alarm[lane] += 1
-        is_new_normal = at.n_alarm[lane] > self.guards.memory
-        if is_new_normal or at.n_alarm[lane] <= self.guards.learned:
-            learned = score if is_new_normal else min(score, entry + self.guards.winsor)
+        is_new_normal = at.n_alarm[lane] > guards.memory
+        if is_new_normal or at.n_alarm[lane] <= guards.learned:
+            learned = score if is_new_normal else min(score, entry + guards.winsor)
             self._remember(lane, np.array([learned]))
+        return threshold
 
     def _learn_waiting(self, lanes: LaneNumbers) -> None:
         """Count the quiet rows, and learn those that have waited long enough."""
