@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import tsae.evaluation as metrics
     from tsae.alarms.drift import Drift
-    from tsae.alarms.events.event import Event
-    from tsae.alarms.events.rules import EventRules
+    from tsae.alarms.event import Event
+    from tsae.alarms.rules import EventRules
     from tsae.alarms.thresholds import Threshold
+    from tsae.detection.detecting import Detection
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.images.detector import ImageAnomalyDetector
     from tsae.detection.loading import load
     from tsae.detection.parameters.recipes import recipe
-    from tsae.detection.result import Detection, ImageDetection
     from tsae.errors import (
         DataError,
         MissingDependencyError,
@@ -79,13 +79,13 @@ __all__ = [
 _HOME = {
     "AnomalyDetector": "tsae.detection.detector",
     "DataError": "tsae.errors",
-    "Detection": "tsae.detection.result",
+    "Detection": "tsae.detection.detecting",
     "Drift": "tsae.alarms.drift",
-    "Event": "tsae.alarms.events.event",
-    "EventRules": "tsae.alarms.events.rules",
+    "Event": "tsae.alarms.event",
+    "EventRules": "tsae.alarms.rules",
     "FittedModel": "tsae.model.fitted",
     "ImageAnomalyDetector": "tsae.detection.images.detector",
-    "ImageDetection": "tsae.detection.result",
+    "ImageDetection": "tsae.detection.detecting",
     "ImageSet": "tsae.evaluation.image_sets",
     "MissingDependencyError": "tsae.errors",
     "ModelFileError": "tsae.errors",

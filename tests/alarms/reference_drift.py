@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tsae.alarms.distributions import DistributionWatch, Reference, fit_reference
-from tsae.alarms.drift import Drift, drifts_of, score_reference
+from tsae.alarms.drift import DistributionWatch, Drift, Reference, drifts_of, fit_reference, score_reference
 
 
 def drift_between(

@@ -8,9 +8,9 @@ from scipy.stats import genpareto
 
 from tests.alarms.thresholds_reference import adaptive_thresholds, peaks
 from tsae.alarms.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold
-from tsae.alarms.thresholds.clusters import MERGE_GAP, cluster_peaks, lowest_threshold
-from tsae.alarms.thresholds.guards import Guards, guards_for
-from tsae.alarms.thresholds.tail import fit_pareto
+from tsae.alarms.thresholds.adaptive import Guards, guards_for
+from tsae.alarms.thresholds.learners import fit_pareto
+from tsae.alarms.thresholds.threshold import MERGE_GAP, cluster_peaks, lowest_threshold
 from tsae.errors import DataError
 from tsae.scoring.rings import Rings
 

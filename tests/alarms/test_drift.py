@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from tests.alarms.reference_drift import drift_between
 from tests.streaming.reference import CHANNELS, plant
 from tsae import AnomalyDetector, StreamScorer, load
-from tsae.alarms.distributions import Comparison, DistributionWatch, fit_reference
-from tsae.alarms.drift import Drift
+from tsae.alarms.drift import Comparison, DistributionWatch, Drift, fit_reference
 from tsae.alarms.thresholds import AdaptiveThreshold, Target
 from tsae.errors import DataError
 from tsae.scoring.rings import Rings

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsae.alarms.events.event import Event
-from tsae.alarms.events.evidence import RowBlock, TrackedEvent
-from tsae.alarms.events.explain import Naming, PeakView, as_event
-from tsae.alarms.events.rules import EventRules, severities, severity
-from tsae.alarms.events.watch import EventWatch
+from tsae.alarms.decider import EventWatch
+from tsae.alarms.event import Event, Naming, PeakView, as_event
+from tsae.alarms.rules import EventRules, severities, severity
+from tsae.alarms.tracking import RowBlock, TrackedEvent
 
 N_ROWS = 30
 CLOCK = pd.date_range("2026-03-01", periods=N_ROWS, freq="min")

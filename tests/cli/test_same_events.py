@@ -13,7 +13,7 @@ import pytest
 
 import tsae as package
 from tests.cli.reference import plant, tsae, write
-from tsae.alarms.events.event import Event, event_fields
+from tsae.alarms.event import Event, event_fields
 
 ROUNDED = {"rel": 2e-3, "abs": 2e-3}  # a stream sees its rows one by one, and both round
 

@@ -16,7 +16,7 @@ import tsae
 from tests.alarms.thresholds_reference import peaks
 from tests.detection.plants import readings
 from tsae import AnomalyDetector, ImageAnomalyDetector
-from tsae.alarms.thresholds.clusters import MERGE_GAP
+from tsae.alarms.thresholds.threshold import MERGE_GAP
 from tsae.detection.labels.checks import cheapest_threshold, tune_threshold
 from tsae.errors import DataError, ParameterError
 from tsae.fitting.classifier import fit_label_classifier, honest_terms

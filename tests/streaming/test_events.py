@@ -12,10 +12,9 @@ import pytest
 
 from tests.streaming.reference import CHANNELS, plant, troubled
 from tsae import AnomalyDetector, StreamScorer
-from tsae.alarms.events.event import Event, event_fields
-from tsae.alarms.events.explain import is_reported
-from tsae.alarms.events.rules import EventRules
-from tsae.alarms.events.watch import EventChange
+from tsae.alarms.decider import EventChange
+from tsae.alarms.event import Event, event_fields, is_reported
+from tsae.alarms.rules import EventRules
 from tsae.streaming.records import SCHEMA, dropped_record, event_records, row_records
 from tsae.streaming.scorer import StreamScores
 from tsae.streaming.state import restore_scorer, scorer_state

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from tsae.alarms.events.event import Event
+    from tsae.alarms.event import Event
 
 __all__ = ["demo"]
 

@@ -12,13 +12,12 @@ from tsae.cli.paths import check_outputs, check_scores
 
 if TYPE_CHECKING:
     from tsae.alarms.drift import Drift
-    from tsae.alarms.events.event import Event
-    from tsae.alarms.events.rules import EventRules
+    from tsae.alarms.event import Event
+    from tsae.alarms.rules import EventRules
     from tsae.cli.options import Reading
     from tsae.cli.scores_file import TakeRows
-    from tsae.detection.detecting import DetectedRows, DetectionRun
+    from tsae.detection.detecting import DetectedRows, Detection, DetectionRun
     from tsae.detection.detector import AnomalyDetector
-    from tsae.detection.result import Detection
     from tsae.series.reading import SensorTable
 
 __all__ = ["Found", "Targets", "detect", "write_results"]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsae.alarms.events.direction import Direction
+from tsae.alarms import Direction
 from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
-    from tsae.alarms.events.rules import EventRules
+    from tsae.alarms.rules import EventRules
 
 __all__ = ["EventOptions"]
 
@@ -58,7 +58,7 @@ class EventOptions:
         ParameterError
             If an option has an invalid value.
         """
-        from tsae.alarms.events.rules import EventRules
+        from tsae.alarms.rules import EventRules
 
         stated = {name: value for name, value in vars(self).items() if value is not None}
         for name in _TIMES:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tsae.alarms.events.event import Event, event_fields
-from tsae.detection.result import ImageDetection
+from tsae.alarms.event import Event, event_fields
+from tsae.detection.detecting import ImageDetection
 from tsae.store import open_atomically
 
 __all__ = ["events_frame", "pictures_frame", "write_frame"]

@@ -21,7 +21,7 @@ from tsae.cli.tables import events_table
 from tsae.series.formats.registry import stem_of
 
 if TYPE_CHECKING:
-    from tsae.alarms.events.event import Event
+    from tsae.alarms.event import Event
     from tsae.detection.detector import AnomalyDetector
 
 __all__ = ["score"]
@@ -111,7 +111,7 @@ def _print_events(found: Mapping[str, Found], events: list[Event], targets: Targ
 
 
 def _print_json(detector: AnomalyDetector, found: Mapping[str, Found], events: list[Event]) -> None:
-    from tsae.alarms.events.event import event_fields
+    from tsae.alarms.event import event_fields
 
     answer = {
         "n_rows": sum(each.n_rows for each in found.values()),

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tsae.alarms.events.rules import severities
+from tsae.alarms.rules import severities
 from tsae.detection.detecting import DetectedRows
 from tsae.store import open_atomically
 

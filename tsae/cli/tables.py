@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from tsae.alarms.events.event import Event
+    from tsae.alarms.event import Event
     from tsae.detection.codes.bottleneck import Advice
-    from tsae.detection.result import ImageDetection
+    from tsae.detection.detecting import ImageDetection
     from tsae.series.quality import TableQuality
 
 __all__ = [

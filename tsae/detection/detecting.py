@@ -1,9 +1,9 @@
-"""One entity's rows to scores, labels, errors and events, part by part or as a `Detection`."""
+"""What a detector returns for a table, and how it comes to it: scores, labels, errors and events, part by part."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -12,19 +12,60 @@ from numpy.typing import NDArray
 
 from tsae.alarms.decider import Decider
 from tsae.alarms.drift import Drift
-from tsae.alarms.events.event import Event
-from tsae.alarms.events.evidence import TrackedEvent
-from tsae.alarms.events.explain import Naming, as_event
-from tsae.alarms.events.peak import peak_rows, view_peak
-from tsae.alarms.events.rules import EventRules
-from tsae.alarms.events.tracking import join_levels
+from tsae.alarms.event import Event, Naming, as_event, peak_rows, view_peak
+from tsae.alarms.rules import EventRules, severities
+from tsae.alarms.tracking import TrackedEvent, join_levels
 from tsae.detection.inputs import Entity
-from tsae.detection.result import Detection
 from tsae.model.fitted import FittedModel
 from tsae.scoring.whole_series import grid_parts
 from tsae.series.grid import GridSeries
 
-__all__ = ["DetectedRows", "DetectionRun"]
+__all__ = ["DetectedRows", "Detection", "DetectionRun", "ImageDetection", "image_detection"]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Scores, labels and events of one series; every index equals the index of the scored table."""
+
+    scores: pd.Series
+    """Anomaly score per row, `(n_timesteps,)`; higher = more anomalous."""
+    threshold: float
+    """The static threshold that was learned in fitting."""
+    labels: pd.Series
+    """Whether a row is flagged, boolean; rows in exclusion intervals never are."""
+    errors: pd.DataFrame
+    """Error per row and sensor, `(n_timesteps, n_channels)`, divided by the sensor's normal error: 1 is usual."""
+    events: tuple[Event, ...]
+    """In time order."""
+    entity: str = ""
+    judged: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    """The score that is held against the threshold: for budgets of rows the unsmoothed one, otherwise `scores`."""
+    thresholds: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    """The threshold of each row; it follows what came before the row, unless adaptation is off."""
+    p_values: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    """About the share of normal rows with a higher `judged` score, in (0, 1]."""
+    drift: Drift | None = None
+    """How far scores and threshold are from those of training."""
+
+    @property
+    def row_scores(self) -> pd.Series:
+        """The score of each row that is held against the threshold, also where only `scores` are known."""
+        return self.judged if len(self.judged) else self.scores
+
+    @property
+    def row_thresholds(self) -> NDArray[np.float64]:
+        """The threshold of each row, `(n_timesteps,)`, also where only the static one is known."""
+        if len(self.thresholds):
+            return self.thresholds.to_numpy(dtype=np.float64)
+        return np.full(len(self.scores), self.threshold)
+
+    @property
+    def severities(self) -> pd.Series:
+        """0–100 per row, the same for every model and number of sensors: 50 at the row's threshold."""
+        scores = self.row_scores
+        values = severities(scores.to_numpy(dtype=np.float64), self.row_thresholds)
+        return pd.Series(values, index=scores.index, name="severity")
+
 
 FloatArray = NDArray[np.float64]
 _ROWS_AT_ONCE = 65_536  # of the table, compared with training
@@ -162,3 +203,29 @@ class _TableEvents:
         rows = peak_rows(ensemble, self.grid, event, rules=self.rules, lag=self.model.lag)
         view = view_peak(ensemble, rows, self.entity.values[event.peak.row])
         return as_event(event, self.naming, view, ended=ended)
+
+
+@dataclass(frozen=True)
+class ImageDetection:
+    """Names, scores, labels and severities of `n` pictures, in the order they were passed."""
+
+    names: tuple[str, ...]
+    """File names, or numbers from "0" on where the pictures had none."""
+    scores: NDArray[np.float64]
+    """`(n,)`, higher = more anomalous."""
+    threshold: float
+    """Pictures whose score exceeds it are flagged."""
+    labels: NDArray[np.bool_]
+    """Whether a picture is flagged, `(n,)`."""
+    severities: NDArray[np.float64]
+    """0–100, `(n,)`: 50 at the threshold, 75 at three times it, towards 100 far above."""
+
+    @property
+    def worst_first(self) -> NDArray[np.intp]:
+        """Numbers of the pictures `(n,)`, the highest score first."""
+        return np.argsort(-self.scores, kind="stable")
+
+
+def image_detection(scores: NDArray[np.float64], threshold: float, names: tuple[str, ...]) -> ImageDetection:
+    """Scores `(n,)` against a threshold."""
+    return ImageDetection(names, scores, threshold, scores > threshold, severities(scores, threshold))

@@ -16,13 +16,13 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, OutlierMixin, Transfor
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from tsae.alarms.events.rules import EventRules
+from tsae.alarms.rules import EventRules
 from tsae.alarms.thresholds import Threshold, ThresholdSet, learn_thresholds
 from tsae.checks import plain
 from tsae.detection.codes.bottleneck import Advice, advise
 from tsae.detection.codes.cloud import Compression
 from tsae.detection.codes.uses import checked_codes, codes_between, drawn_codes, generator, noise_by_channel
-from tsae.detection.detecting import DetectionRun
+from tsae.detection.detecting import Detection, DetectionRun
 from tsae.detection.inputs import (
     Entity,
     channel_names,
@@ -33,12 +33,10 @@ from tsae.detection.inputs import (
     like,
 )
 from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
-from tsae.detection.learning import learn
+from tsae.detection.learning import learn, recalibrated
 from tsae.detection.parameters.groups import GroupedParameters
 from tsae.detection.parameters.resolved import series_options
 from tsae.detection.parameters.shared import ARCHITECTURE, HELD_OUT, LABEL_BETA, MAX_FILL, PRESET, THRESHOLD, documented
-from tsae.detection.recalibration import recalibrated
-from tsae.detection.result import Detection
 from tsae.detection.saving import Arrays, pack_detector
 from tsae.errors import DataError
 from tsae.nn.options import NetworkOptions

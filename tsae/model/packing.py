@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.alarms.distributions import Reference
+from tsae.alarms.drift import Reference
 from tsae.alarms.thresholds import Threshold, ThresholdSet
 from tsae.errors import ModelFileError
 from tsae.networks.criterion import Criterion

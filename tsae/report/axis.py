@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsae.alarms.events.event import Event
+from tsae.alarms.event import Event
 from tsae.errors import DataError
 
 __all__ = ["TimeAxis", "log_floor", "rows_around"]

@@ -6,8 +6,8 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 
+from tsae.detection.detecting import ImageDetection
 from tsae.detection.images.detector import ImageAnomalyDetector
-from tsae.detection.result import ImageDetection
 from tsae.images.reading import ImageTable
 from tsae.report.heatmap import heatmap_png, picture_png
 from tsae.report.templates import environment

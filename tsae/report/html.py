@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from tsae.detection.result import Detection
+from tsae.detection.detecting import Detection
 from tsae.errors import DataError
 from tsae.report.axis import TimeAxis
 from tsae.report.figures import Series

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from tsae.alarms.events.event import Event
-from tsae.detection.result import Detection
+from tsae.alarms.event import Event
+from tsae.detection.detecting import Detection
 from tsae.report.figures import Series, event_figure, timeline_figure
 
 __all__ = ["EventView", "Section", "make_sections", "worst"]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.streaming.clock import Arrival
-from tsae.streaming.collecting import Collector
 from tsae.streaming.fleet import Fleet
+from tsae.streaming.row_scores import Collector
 from tsae.streaming.rows import FILLED, Rows
 
 __all__ = ["Batch", "take_in_turns"]

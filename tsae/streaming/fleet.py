@@ -13,18 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.decider import Decider
-from tsae.alarms.drift import Drift
-from tsae.alarms.events.peak import peak_reach
-from tsae.alarms.events.rules import EventRules
-from tsae.alarms.events.tracking import join_levels
+from tsae.alarms.event import peak_reach
+from tsae.alarms.rules import EventRules
+from tsae.alarms.tracking import join_levels
 from tsae.model.fitted import FittedModel
 from tsae.scoring.rings import Rings
 from tsae.scoring.scorer import Scorer, Step
 from tsae.streaming.clock import EntityClock, StreamCounts
-from tsae.streaming.collecting import Collector
-from tsae.streaming.entity import Entity, RecentRows
-from tsae.streaming.latest_rows import UNNUMBERED, LatestRows
-from tsae.streaming.row_scores import DriftNotice, RowScore, RowScores, ScoreColumns, StreamScores
+from tsae.streaming.entity import UNNUMBERED, Entity, LatestRows, RecentRows
+from tsae.streaming.row_scores import Collector, DriftNotice, RowScore, RowScores, ScoreColumns, StreamScores
 from tsae.streaming.rows import FILLED, Rows
 
 __all__ = ["Fleet"]
@@ -113,20 +110,11 @@ class Fleet:
         self.lane_of[name] = lane
         return entity
 
-    def n_rows(self, lane: int) -> int:
-        """Rows of a lane so far that were scored, in all segments."""
-        return int(self.lasting["n_rows"][lane])
-
-    def drift_of(self, lane: int) -> Drift:
-        """How far a lane's rows have moved from training."""
-        (drift,) = self.decider.drifts(np.array([lane]))
-        return drift
-
     def take_one(self, lane: int, values: FloatArray, time: int | None, stamp: Any) -> StreamScores:
         """Take the next row of one lane, `(n_channels,)`: `take` in plain numbers, several times as fast."""
         is_warm = self.lanes.n_rows(lane) >= self.warm_up
         step, decider, name = self.lanes.push_row(lane, values), self.decider, self.entities[lane].name
-        number = self.n_rows(lane)
+        number = int(self.lasting["n_rows"][lane])
         self.lasting["n_rows"][lane] = number + 1
         self.counts.n_rows += 1
         self.rows.put(lane, values, number, number if time is None else time, stamp)

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tsae.alarms.events.event import event_fields
-from tsae.alarms.events.watch import EventChange
+from tsae.alarms.decider import EventChange
+from tsae.alarms.event import event_fields
 from tsae.streaming.row_scores import DriftNotice, RowScore, StreamScores
 
 __all__ = ["SCHEMA", "Record", "alarms_of", "drift_records", "dropped_record", "event_records", "row_records"]

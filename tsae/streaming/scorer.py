@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.drift import Drift
-from tsae.alarms.events.rules import EventRules
+from tsae.alarms.rules import EventRules
 from tsae.errors import DataError, ParameterError
 from tsae.model.fitted import FittedModel, causal_model
 from tsae.streaming.batch import Batch, take_in_turns
 from tsae.streaming.clock import Arrival, StreamCounts
-from tsae.streaming.collecting import Collector
 from tsae.streaming.entity import Entity, Zone
 from tsae.streaming.fleet import Fleet
-from tsae.streaming.row_scores import RowScore, StreamScores, objects
+from tsae.streaming.row_scores import Collector, RowScore, StreamScores, objects
 from tsae.streaming.rows import Rows, row_numbers, row_values, time_ns
 
 __all__ = ["RowScore", "StreamScorer", "StreamScores"]
@@ -223,7 +222,8 @@ class StreamScorer:
         known = self.fleet.lane_of
         if entity not in known:
             raise DataError(f"no rows received yet for entity {entity!r}; choose one of {list(known)[:5]}")
-        return self.fleet.drift_of(known[entity])
+        (drift,) = self.fleet.decider.drifts(np.array([known[entity]]))
+        return drift
 
     def with_model(self, model: FittedModel) -> StreamScorer:
         """A scorer without rows that does the same by another model."""

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from tsae.errors import DataError, ModelFileError
 from tsae.store import read_manifest, read_model, write_model
 from tsae.streaming.clock import Arrival, StreamCounts
-from tsae.streaming.fleet import Fleet
 from tsae.streaming.row_scores import objects
 from tsae.streaming.scorer import StreamScorer
 
@@ -91,7 +90,9 @@ def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
     entities = []
     for entity in fleet.entities:
         late, lane = entity.clock.waiting, entity.lane
-        own[lane] = entity.recent.state("recent.") | _levels_state(fleet, lane)
+        own[lane] = entity.recent.state("recent.")
+        for name, level in fleet.decider.following.items():
+            own[lane] |= {f"{name}.{key}": array for key, array in level.state(lane).items()}
         if late:
             own[lane]["reorder"] = np.stack([arrival.row[0] for arrival in late])
         entities.append(
@@ -172,11 +173,6 @@ def _unstacked(arrays: Mapping[str, NDArray[Any]], facts: list[dict[str, Any]]) 
         for lane, array in zip(fact["lanes"], arrays[f"{_ENTITIES}{place}"], strict=True):
             out.setdefault(lane, {})[fact["name"]] = array
     return out
-
-
-def _levels_state(fleet: Fleet, lane: int) -> Arrays:
-    parts = {name: level.state(lane) for name, level in fleet.decider.following.items()}
-    return {f"{name}.{key}": array for name, part in parts.items() for key, array in part.items()}
 
 
 def _stamp(time: Any) -> Any:

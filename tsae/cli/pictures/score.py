@@ -18,8 +18,8 @@ from tsae.cli.tables import pictures_table
 from tsae.errors import OutputError, ParameterError
 
 if TYPE_CHECKING:
+    from tsae.detection.detecting import ImageDetection
     from tsae.detection.images.detector import ImageAnomalyDetector
-    from tsae.detection.result import ImageDetection
     from tsae.images.reading import ImageTable
 
 __all__ = ["PictureTargets", "score_pictures"]

@@ -21,13 +21,13 @@ from tsae.detection.codes.bottleneck import Advice, advise
 from tsae.detection.codes.cloud import Compression
 from tsae.detection.codes.study import study_images
 from tsae.detection.codes.uses import checked_codes, codes_between, drawn_codes, generator, noise_by_channel
+from tsae.detection.detecting import ImageDetection, image_detection
 from tsae.detection.images.build import fit_image_model, labelled_scores, split_images, with_image_classifier
 from tsae.detection.images.model import pack_image_model
 from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
 from tsae.detection.parameters.groups import GroupedParameters
 from tsae.detection.parameters.resolved import check_image_budget, image_options
 from tsae.detection.parameters.shared import ARCHITECTURE, HELD_OUT, LABEL_BETA, THRESHOLD, documented
-from tsae.detection.result import ImageDetection, image_detection
 from tsae.detection.saving import Arrays, pack_detector
 from tsae.errors import DataError
 from tsae.images.reading import check_images, images_of, table_of

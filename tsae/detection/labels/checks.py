@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.thresholds import LABEL_METHODS, Threshold
-from tsae.alarms.thresholds.clusters import cluster_peaks
+from tsae.alarms.thresholds.threshold import cluster_peaks
 from tsae.checks import is_number, plain
 from tsae.errors import DataError, ParameterError
 

@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.alarms.events.direction import Direction
+from tsae.alarms import Direction
 from tsae.checks import is_number, is_whole
 from tsae.errors import ParameterError
 
