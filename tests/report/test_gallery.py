@@ -15,8 +15,7 @@ from tsae import ImageAnomalyDetector
 from tsae.errors import OutputError
 from tsae.images.arrays import ImageScale
 from tsae.images.folder import ImageTable
-from tsae.report.gallery import MAX_SHOWN, render_gallery, write_gallery
-from tsae.report.heatmap import heatmap_png, picture_png, write_heatmaps
+from tsae.report.gallery import MAX_SHOWN, heatmap_png, picture_png, render_gallery, write_gallery, write_heatmaps
 
 HOSTILE = '"><script>alert(1)</script><img src=http://evil.example/x>.png'
 SCALE = ImageScale(0.0, 255.0)

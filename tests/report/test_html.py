@@ -17,8 +17,7 @@ from tests.report.examples import UNITS, detection_of, expected_table, measured_
 from tsae.alarms.drift import Drift
 from tsae.alarms.events.event import SensorShare
 from tsae.errors import DataError, OutputError
-from tsae.report.html import render_report, write_report
-from tsae.report.sections import MAX_DETAILS, MAX_LISTED, MAX_SECTIONS
+from tsae.report.html import MAX_DETAILS, MAX_LISTED, MAX_SECTIONS, render_report, write_report
 
 FAULTS = [(400, 460, "outlet pressure"), (800, 809, "flow")]
 FACTS = {"Model": "pump.tsae", "Period": "1 min"}

@@ -1,21 +1,34 @@
-"""Tables and exclusions as the commands take them."""
+"""Tables, exclusions and models as the commands take them, and checks of the paths that they are given."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tsae.cli.console import progress
 from tsae.cli.options import Reading
+from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tsae.detection.detector import AnomalyDetector
+    from tsae.detection.images.detector import ImageAnomalyDetector
     from tsae.series.table import SensorTable
 
-__all__ = ["exclusion_masks", "read_input"]
+__all__ = [
+    "check_apart",
+    "check_outputs",
+    "exclusion_masks",
+    "folder_name",
+    "image_detector",
+    "is_folder",
+    "read_input",
+    "refuse_options",
+    "table_detector",
+]
 
 
 def read_input(source: str, reading: Reading) -> SensorTable:
@@ -29,7 +42,7 @@ def read_input(source: str, reading: Reading) -> SensorTable:
 
 
 def exclusion_masks(path: Path | None, table: SensorTable, reading: Reading) -> Mapping[str, NDArray[np.bool_] | None]:
-    """Rows to leave out, by entity; `None` without a file of exclusions."""
+    """Return the rows to leave out, by entity; `None` without a file of exclusions."""
     if path is None:
         return dict.fromkeys(table.frames)
     from tsae.series.exclusions import read_exclusions
@@ -39,3 +52,81 @@ def exclusion_masks(path: Path | None, table: SensorTable, reading: Reading) -> 
     n_excluded = sum(int(mask.sum()) for mask in masks.values())
     progress(f"{n_excluded:,} of {table.n_rows:,} rows are excluded by {path}")
     return masks
+
+
+def table_detector(path: Path) -> AnomalyDetector:
+    """Load a model of tables; refuse one of pictures by name."""
+    if _is_image_model(path):
+        raise ParameterError(
+            f"model {str(path)!r} is one of pictures and cannot read tables; score a folder of pictures with it, or "
+            "fit a model on a table"
+        )
+    from tsae.detection.loading import load
+
+    return cast("AnomalyDetector", load(path))
+
+
+def image_detector(path: Path) -> ImageAnomalyDetector:
+    """Load a model of pictures; refuse one of tables by name."""
+    if not _is_image_model(path):
+        raise ParameterError(
+            f"model {str(path)!r} is one of tables and cannot read a folder of pictures; score a table with it, or "
+            "fit a model on pictures, such as with `tsae fit FOLDER`"
+        )
+    from tsae.detection.loading import load
+
+    return cast("ImageAnomalyDetector", load(path))
+
+
+def _is_image_model(path: Path) -> bool:
+    from tsae.store import read_manifest
+
+    return bool(read_manifest(path).get("kind") == "ImageAnomalyDetector")
+
+
+def is_folder(source: str) -> bool:
+    """Return whether a command is given a folder and not a table."""
+    return source != "-" and Path(source).is_dir()
+
+
+def folder_name(folder: str) -> str:
+    """Return the name to call results after; that of the current folder for "."."""
+    return Path(folder).resolve().name or "pictures"
+
+
+def refuse_options(source: str, names: Iterable[str]) -> None:
+    """Refuse options for one kind of source that were stated for the other."""
+    listed = ", ".join(f"`{name}`" for name in names)
+    if not listed:
+        return
+    kind, other = ("a folder of pictures", "tables") if is_folder(source) else ("a table", "folders of pictures")
+    verb = "are" if "," in listed else "is"
+    raise ParameterError(f"{listed} {verb} for {other}, and {source!r} is {kind}; leave {listed} out")
+
+
+def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[str | Path | None]) -> None:
+    """Find out before the work starts whether all outputs can be written, and no input would be lost.
+
+    Raises
+    ------
+    ParameterError
+        If an output is also an input or another output.
+    OutputError
+        If one cannot be written.
+    """
+    from tsae.store import check_writable
+
+    paths = [path for path in outputs if path is not None]
+    check_apart(paths, inputs)
+    for path in paths:
+        check_writable(path)
+
+
+def check_apart(outputs: Iterable[Path], inputs: Iterable[str | Path | None]) -> None:
+    """Raise a `ParameterError` if an output is also an input or another output."""
+    taken = {Path(each).resolve(): "an input" for each in inputs if each not in (None, "-")}
+    for path in outputs:
+        where = path.resolve()
+        if where in taken:
+            raise ParameterError(f"output path {str(path)!r} is also {taken[where]}; choose another path")
+        taken[where] = "another output"
