@@ -42,7 +42,8 @@ def fit(
         refuse_options(table, [*(["--exclude"] if exclude else []), *stated_options(reading)])
         _fit_pictures(table, output, parse_size(size), settings)
         return
-    refuse_options(table, ["--size"] if size else [])
+    if size:
+        refuse_options(table, ["--size"])
     if output is None and table == "-":
         raise ParameterError("standard input has no name to call the model after; state `--output`")
     path = output or Path(f"{stem_of(table)}.tsae")
@@ -60,14 +61,14 @@ def fit_detector(table: SensorTable, exclude: Path | None, settings: Settings, r
     """Fit on a table, of one machine or of a fleet."""
     from tsae.detection.detector import AnomalyDetector
 
-    masks = list(exclusion_masks(exclude, table, reading).values())
+    masks = None if exclude is None else list(exclusion_masks(exclude, table, reading).values())
     frames = list(table.frames.values())
     is_fleet = len(frames) > 1
     detector = AnomalyDetector(**settings.parameters())
     progress(f"training on {table.n_rows:,} rows of {len(table.channels)} sensors …")
     detector.fit(
         frames if is_fleet else frames[0],
-        excluded=(masks if is_fleet else masks[0]) if exclude is not None else None,
+        excluded=masks[0] if masks and not is_fleet else masks,
         units=table.units,
     )
     return detector

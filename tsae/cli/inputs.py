@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -30,6 +30,8 @@ __all__ = [
     "table_detector",
 ]
 
+_OF_PICTURES = "ImageAnomalyDetector"
+
 
 def read_input(source: str, reading: Reading) -> SensorTable:
     """Read a table, and say what the reader had to work out."""
@@ -41,10 +43,8 @@ def read_input(source: str, reading: Reading) -> SensorTable:
     return table
 
 
-def exclusion_masks(path: Path | None, table: SensorTable, reading: Reading) -> Mapping[str, NDArray[np.bool_] | None]:
-    """Return the rows to leave out, by entity; `None` without a file of exclusions."""
-    if path is None:
-        return dict.fromkeys(table.frames)
+def exclusion_masks(path: Path, table: SensorTable, reading: Reading) -> dict[str, NDArray[np.bool_]]:
+    """Return which rows a file of exclusions leaves out, by entity."""
     from tsae.series.exclusions import read_exclusions
 
     exclusions = read_exclusions(path, time_zone=reading.time_zone)
@@ -56,32 +56,28 @@ def exclusion_masks(path: Path | None, table: SensorTable, reading: Reading) -> 
 
 def table_detector(path: Path) -> AnomalyDetector:
     """Load a model of tables; refuse one of pictures by name."""
-    if _is_image_model(path):
+    from tsae.detection.loading import load
+    from tsae.store import read_manifest
+
+    if read_manifest(path).get("kind") == _OF_PICTURES:
         raise ParameterError(
             f"model {str(path)!r} is one of pictures and cannot read tables; score a folder of pictures with it, or "
             "fit a model on a table"
         )
-    from tsae.detection.loading import load
-
     return cast("AnomalyDetector", load(path))
 
 
 def image_detector(path: Path) -> ImageAnomalyDetector:
     """Load a model of pictures; refuse one of tables by name."""
-    if not _is_image_model(path):
+    from tsae.detection.loading import load
+    from tsae.store import read_manifest
+
+    if read_manifest(path).get("kind") != _OF_PICTURES:
         raise ParameterError(
             f"model {str(path)!r} is one of tables and cannot read a folder of pictures; score a table with it, or "
             "fit a model on pictures, such as with `tsae fit FOLDER`"
         )
-    from tsae.detection.loading import load
-
     return cast("ImageAnomalyDetector", load(path))
-
-
-def _is_image_model(path: Path) -> bool:
-    from tsae.store import read_manifest
-
-    return bool(read_manifest(path).get("kind") == "ImageAnomalyDetector")
 
 
 def is_folder(source: str) -> bool:
@@ -95,13 +91,12 @@ def folder_name(folder: str) -> str:
 
 
 def refuse_options(source: str, names: Iterable[str]) -> None:
-    """Refuse options for one kind of source that were stated for the other."""
+    """Refuse options for one kind of source that were stated for the other; nothing is refused without names."""
     listed = ", ".join(f"`{name}`" for name in names)
-    if not listed:
-        return
-    kind, other = ("a folder of pictures", "tables") if is_folder(source) else ("a table", "folders of pictures")
-    verb = "are" if "," in listed else "is"
-    raise ParameterError(f"{listed} {verb} for {other}, and {source!r} is {kind}; leave {listed} out")
+    if listed:
+        kind, other = ("a folder of pictures", "tables") if is_folder(source) else ("a table", "folders of pictures")
+        verb = "are" if "," in listed else "is"
+        raise ParameterError(f"{listed} {verb} for {other}, and {source!r} is {kind}; leave {listed} out")
 
 
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[str | Path | None]) -> None:

@@ -58,11 +58,10 @@ def recalibrate(
     detector = table_detector(model)
     check_outputs([model], [table, exclude])
     rows = read_input(table, reading)
-    masks = exclusion_masks(exclude, rows, reading)
     before = detector.threshold_
     detector.recalibrate(
         list(rows.frames.values()),
-        excluded=[masks[entity] for entity in rows.frames],
+        excluded=None if exclude is None else list(exclusion_masks(exclude, rows, reading).values()),
         labels=None if rows.labels is None else [rows.labels[entity] for entity in rows.frames],
         threshold=None if threshold is None else parsed(threshold),
         false_alarm_rate=false_alarm_rate,

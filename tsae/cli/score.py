@@ -114,7 +114,8 @@ def score(
         refuse_options(table, [*unused, *stated_options(events_as, reading)])
         is_found = _score_pictures(model, table, targets, heatmaps, as_json=as_json)
     else:
-        refuse_options(table, ["--heatmaps"] if heatmaps else [])
+        if heatmaps:
+            refuse_options(table, ["--heatmaps"])
         targets.check(table, model, exclude)
         detector = table_detector(model)
         rows = read_input(table, reading)
@@ -146,11 +147,11 @@ def detect(
     """
     from tsae.cli.outputs import scores_file
 
-    masks = exclusion_masks(exclude, table, reading)
+    masks = {} if exclude is None else exclusion_masks(exclude, table, reading)
     found: dict[str, Found] = {}
     with scores_file(targets.scores, detector.channels_, reading.entity) as take:
         for entity, frame in table.frames.items():
-            run = detector.detect_in_parts(frame, excluded=masks[entity], rules=rules, adapt=adapt)
+            run = detector.detect_in_parts(frame, excluded=masks.get(entity), rules=rules, adapt=adapt)
             kept: list[DetectedRows] = []
             n_flagged = 0
             for part in run.parts():
