@@ -191,7 +191,8 @@ def write_results(
 def _write_report(
     path: Path, detector: AnomalyDetector, table: SensorTable, found: Mapping[str, Found], title: str
 ) -> None:
-    from tsae.report.html import write_report
+    from tsae.report.html import render_report
+    from tsae.report.templates import write_page
 
     frames = {entity: frame[detector.channels_] for entity, frame in table.frames.items()}
     threshold = detector.thresholds_.used
@@ -204,7 +205,8 @@ def _write_report(
     }
     expected = {entity: detector.reconstruct(frame) for entity, frame in frames.items()}
     detections = {entity: each.whole for entity, each in found.items() if each.whole is not None}
-    write_report(path, frames, detections, title=title, facts=facts, units=detector.units_, expected=expected)
+    page = render_report(frames, detections, title=title, facts=facts, units=detector.units_, expected=expected)
+    write_page(path, page)
 
 
 def _print(found: Mapping[str, Found], events: list[Event], targets: Targets) -> None:
@@ -250,7 +252,8 @@ def _score_pictures(model: Path, folder: str, targets: Targets, heatmaps: Path |
     """Score a folder of pictures, print the flagged ones, and write files; return whether there are flagged ones."""
     from tsae.cli.outputs import pictures_frame, write_frame
     from tsae.images.folder import read_images
-    from tsae.report.gallery import write_gallery, write_heatmaps
+    from tsae.report.gallery import render_gallery, write_heatmaps
+    from tsae.report.templates import write_page
 
     targets.check(model)
     if heatmaps is not None:
@@ -265,7 +268,8 @@ def _score_pictures(model: Path, folder: str, targets: Targets, heatmaps: Path |
     if heatmaps is not None:
         write_heatmaps(heatmaps, detector, pictures)
     if targets.report is not None:
-        write_gallery(targets.report, detector, pictures, found, title=f"{model.stem}: {folder_name(folder)}")
+        page = render_gallery(detector, pictures, found, title=f"{model.stem}: {folder_name(folder)}")
+        write_page(targets.report, page)
     if as_json:
         counts = {"n_pictures": len(frame), "n_flagged": int(frame["label"].sum()), "threshold": found.threshold}
         _print_as_json({**counts, "pictures": frame.to_dict("records")})

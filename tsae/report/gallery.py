@@ -17,31 +17,17 @@ from tsae.detection.images.detector import ImageAnomalyDetector
 from tsae.detection.images.result import ImageDetection
 from tsae.images.arrays import ImageScale
 from tsae.images.folder import ImageTable
-from tsae.report.templates import environment
+from tsae.report.templates import render
 from tsae.report.wording import amount, percent
 from tsae.store import write_atomically
 
-__all__ = ["heatmap_png", "picture_png", "render_gallery", "write_gallery", "write_heatmaps"]
+__all__ = ["heatmap_png", "picture_png", "render_gallery", "write_heatmaps"]
 
 Pixels = NDArray[Any]
 MAX_SHOWN = 40
 _SHORTEST_SIDE = 256
 _SLIGHT, _SEVERE = np.array([255, 214, 0], np.float32), np.array([216, 0, 32], np.float32)
 _SEVERE_HEAT = 10.0  # times the level
-
-
-def write_gallery(
-    path: str | Path, detector: ImageAnomalyDetector, pictures: ImageTable, found: ImageDetection, *, title: str
-) -> None:
-    """Write the page of `render_gallery` into a file; an older file stays as it was if that fails.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
-    """
-    page = render_gallery(detector, pictures, found, title=title)
-    write_atomically(path, page.encode("utf-8", errors="replace"))
 
 
 def render_gallery(detector: ImageAnomalyDetector, pictures: ImageTable, found: ImageDetection, *, title: str) -> str:
@@ -65,11 +51,8 @@ def render_gallery(detector: ImageAnomalyDetector, pictures: ImageTable, found: 
         else f"{percent(threshold.false_alarm_rate)} of normal pictures may be flagged",
     }
     exhibits = [_exhibit(detector, pictures, found, int(number)) for number in found.worst_first[:MAX_SHOWN]]
-    return (
-        environment()
-        .get_template("gallery.html.j2")
-        .render(title=title, facts=facts, exhibits=exhibits, n=len(found.names), n_flagged=int(found.labels.sum()))
-    )
+    n, n_flagged = len(found.names), int(found.labels.sum())
+    return render("gallery.html.j2", title=title, facts=facts, exhibits=exhibits, n=n, n_flagged=n_flagged)
 
 
 def _exhibit(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -16,10 +15,9 @@ from tsae.detection.result import Detection
 from tsae.errors import DataError
 from tsae.report.axis import TimeAxis
 from tsae.report.figures import Series, event_figure, timeline_figure
-from tsae.report.templates import environment
-from tsae.store import write_atomically
+from tsae.report.templates import render
 
-__all__ = ["render_report", "write_report"]
+__all__ = ["render_report"]
 
 MAX_SECTIONS = 100
 MAX_LISTED = 500
@@ -51,27 +49,6 @@ class Section:
     timeline: go.Figure
     events: tuple[EventView, ...]
     """In time order; the most severe `MAX_LISTED`."""
-
-
-def write_report(
-    path: str | Path,
-    tables: Mapping[str, pd.DataFrame],
-    detections: Mapping[str, Detection],
-    *,
-    title: str,
-    facts: Mapping[str, str],
-    units: Mapping[str, str],
-    expected: Mapping[str, pd.DataFrame] | None = None,
-) -> None:
-    """Write the page of `render_report` into a file; an older file stays as it was if that fails.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
-    """
-    page = render_report(tables, detections, title=title, facts=facts, units=units, expected=expected)
-    write_atomically(path, page.encode("utf-8", errors="replace"))
 
 
 def render_report(
@@ -111,27 +88,20 @@ def render_report(
     DataError
         Tables, detections and expected values do not belong together, or a table has no rows.
     """
-    return _page(_checked(tables, detections, units, expected or {}), title, facts)
-
-
-def _page(entities: Mapping[str, Series], title: str, facts: Mapping[str, str]) -> str:
-    detections = {name: series.detection for name, series in entities.items()}
+    entities = _checked(tables, detections, units, expected or {})
     sections = _make_sections(entities)
-    return (
-        environment()
-        .get_template("template.html.j2")
-        .render(
-            title=title,
-            facts=facts,
-            detections=detections,
-            ranked=sorted(detections, key=lambda name: _worst(detections[name]), reverse=True),
-            sections=sections,
-            anchors={section.name: section.anchor for section in sections},
-            n_rows=sum(len(detection.scores) for detection in detections.values()),
-            n_flagged=sum(int(detection.labels.sum()) for detection in detections.values()),
-            n_events=sum(len(detection.events) for detection in detections.values()),
-            plotly=Markup(get_plotlyjs()),
-        )
+    return render(
+        "template.html.j2",
+        title=title,
+        facts=facts,
+        detections=detections,
+        ranked=sorted(detections, key=lambda name: _worst(detections[name]), reverse=True),
+        sections=sections,
+        anchors={section.name: section.anchor for section in sections},
+        n_rows=sum(len(detection.scores) for detection in detections.values()),
+        n_flagged=sum(int(detection.labels.sum()) for detection in detections.values()),
+        n_events=sum(len(detection.events) for detection in detections.values()),
+        plotly=Markup(get_plotlyjs()),
     )
 
 

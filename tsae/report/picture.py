@@ -15,7 +15,7 @@ from tsae.alarms.events.event import Event, SensorShare
 from tsae.detection.result import Detection
 from tsae.report import wording
 from tsae.report.axis import TimeAxis, log_floor, rows_around, thin
-from tsae.report.templates import environment
+from tsae.report.templates import render
 
 __all__ = ["event_picture", "log_ticks", "time_ticks", "value_ticks"]
 
@@ -94,25 +94,19 @@ def event_picture(
     shares = [share for share in event.sensors if share.sensor in table.columns][:n_sensors]
     curves = [_score_curves(detection, around)]
     curves += [_sensor_curves(share, units, {"measured": table, "rebuilt": expected}, around) for share in shares]
-    return _picture(event, curves, axis.part(around), edges)
-
-
-def _picture(event: Event, curves: list[Curves], axis: TimeAxis, edges: tuple[float, float]) -> str:
-    left, right = _pixels(np.array(edges), axis)
-    return (
-        environment()
-        .get_template("picture.svg.j2")
-        .render(
-            event=event,
-            width=WIDTH,
-            height=TOP + len(curves) * (PANEL + SPACE) + 8,
-            plot=(LEFT, WIDTH - RIGHT),
-            shade=(left, max(right - left, 2)),
-            panel_height=PANEL,
-            panels=[_panel(TOP + place * (PANEL + SPACE), each, axis) for place, each in enumerate(curves)],
-            time_ticks=_time_ticks(axis),
-            time_title=axis.title,
-        )
+    shown = axis.part(around)
+    left, right = _pixels(np.array(edges), shown)
+    return render(
+        "picture.svg.j2",
+        event=event,
+        width=WIDTH,
+        height=TOP + len(curves) * (PANEL + SPACE) + 8,
+        plot=(LEFT, WIDTH - RIGHT),
+        shade=(left, max(right - left, 2)),
+        panel_height=PANEL,
+        panels=[_panel(TOP + place * (PANEL + SPACE), each, shown) for place, each in enumerate(curves)],
+        time_ticks=_time_ticks(shown),
+        time_title=shown.title,
     )
 
 
