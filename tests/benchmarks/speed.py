@@ -33,7 +33,7 @@ from tests.benchmarks.peer import PEERS
 from tests.benchmarks.timing import Line, child_seconds, heading, seconds
 from tests.benchmarks.training_loop import against_a_bare_loop
 from tsae import AnomalyDetector, load, read_table
-from tsae.cli.scores_file import scores_file
+from tsae.cli.outputs import scores_file
 from tsae.detection.detecting import DetectedRows
 from tsae.evaluation.vus import vus_pr
 

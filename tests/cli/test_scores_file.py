@@ -16,7 +16,7 @@ import pytest
 
 import tsae as package
 from tests.cli.reference import CHANNELS, COMMAND, plant, refused, tsae, write
-from tsae.cli.scores_file import scores_file
+from tsae.cli.outputs import scores_file
 from tsae.detection.detecting import DetectedRows, Detection
 from tsae.detection.detector import AnomalyDetector
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.cli.reference import plant, tsae, write
 from tsae.alarms.event import Event, SensorShare
+from tsae.cli.console import sensors_in_words
 from tsae.cli.outputs import events_frame
-from tsae.cli.tables import sensors_in_words
 
 
 def event(**shares: float) -> Event:

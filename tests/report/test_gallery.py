@@ -14,8 +14,8 @@ from PIL import Image
 from tsae import ImageAnomalyDetector
 from tsae.errors import OutputError
 from tsae.images.reading import ImageScale, ImageTable
-from tsae.report.gallery import MAX_SHOWN, render_gallery, write_gallery
-from tsae.report.heatmap import heatmap_png, picture_png, write_heatmaps
+from tsae.report.gallery import MAX_SHOWN, heatmap_png, picture_png, render_gallery, write_heatmaps
+from tsae.report.templates import write_page
 
 HOSTILE = '"><script>alert(1)</script><img src=http://evil.example/x>.png'
 SCALE = ImageScale(0.0, 255.0)
@@ -67,7 +67,7 @@ def test_files_are_written_whole_or_not_at_all(tmp_path):
     assert [path.name for path in paths] == ["a.png.png", "b.jpg.png"]
     assert all(Image.open(io.BytesIO(path.read_bytes())).size == (387, 258) for path in paths)
     with pytest.raises(OutputError, match="nowhere"):
-        write_gallery(tmp_path / "nowhere" / "r.html", fitted(), table, fitted().detect(table), title="x")
+        write_page(tmp_path / "nowhere" / "r.html", page(2))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

@@ -17,8 +17,8 @@ from tests.report.examples import UNITS, detection_of, expected_table, measured_
 from tsae.alarms.drift import Drift
 from tsae.alarms.event import SensorShare
 from tsae.errors import DataError, OutputError
-from tsae.report.html import render_report, write_report
-from tsae.report.sections import MAX_DETAILS, MAX_LISTED, MAX_SECTIONS
+from tsae.report.html import MAX_DETAILS, MAX_LISTED, MAX_SECTIONS, render_report
+from tsae.report.templates import write_page
 
 FAULTS = [(400, 460, "outlet pressure"), (800, 809, "flow")]
 FACTS = {"Model": "pump.tsae", "Period": "1 min"}
@@ -260,14 +260,14 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     tables, detections = fleet(["A"], faulty=["A"])
     path = tmp_path / "report.html"
     options: dict[str, Any] = {"title": "Good \ud800", "facts": {}, "units": {}}
-    write_report(path, tables, detections, **options)
+    write_page(path, render_report(tables, detections, **options))
     before = path.read_text("utf-8")
     assert before.startswith("<!doctype html>")
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))  # as if the disk were full
     try:
         with pytest.raises(OutputError, match=r"cannot write .*report\.html"):
-            write_report(path, tables, detections, **options)
+            write_page(path, render_report(tables, detections, **options))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert path.read_text("utf-8") == before
@@ -278,5 +278,5 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     tables, detections = fleet(["A"], faulty=["A"])
     for path in (tmp_path / "absent" / "report.html", tmp_path):
         with pytest.raises(OutputError, match=re.escape(str(path))):
-            write_report(path, tables, detections, title="", facts={}, units={})
+            write_page(path, render_report(tables, detections, title="", facts={}, units={}))
     assert not list(tmp_path.iterdir())

@@ -9,8 +9,7 @@ import pytest
 
 from tests.report.examples import UNITS, detection_of, event, expected_table, measured_table
 from tsae.errors import DataError
-from tsae.report.picture import event_picture
-from tsae.report.ticks import time_ticks, value_ticks
+from tsae.report.picture import event_picture, time_ticks, value_ticks
 
 FAULT = (400, 460, "outlet pressure")
 SVG = "{http://www.w3.org/2000/svg}"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsae.report.thinning import binned_max, isolated, thin
+from tsae.report.axis import binned_max, isolated, thin
 
 
 def test_a_short_line_is_drawn_as_it_is() -> None:

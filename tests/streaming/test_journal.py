@@ -7,7 +7,7 @@ import pytest
 
 from tests.streaming.test_bad_messages import disk_full_at
 from tsae.errors import OutputError
-from tsae.streaming.journal import Journal
+from tsae.streaming.state_files import Journal
 from tsae.streaming.transports.transport import Message
 
 MESSAGES = [Message(b"\x00\xff\n", "pump", "rows"), Message(b"1,2", None, "line 3")]
@@ -31,7 +31,7 @@ def journal(path: Path) -> Iterator[Journal]:
 def read_again(path: Path, snapshot: int = 3) -> list[tuple[list[Message], list[object]]]:
     journal = Journal(path)
     journal.open()
-    entries = [(entry.messages, entry.positions) for entry in journal.read(snapshot)]
+    entries = journal.read(snapshot)
     journal.close()
     return entries
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from tsae.cli.console import notices, progress, results
-from tsae.cli.paths import check_outputs
-from tsae.cli.tables import text_table
+from tsae.cli.console import notice, print_table, progress, results
+from tsae.cli.inputs import check_outputs
 from tsae.errors import DataError, ParameterError
 from tsae.series.formats.registry import format_names
 
@@ -110,7 +109,7 @@ def bench(
     from tsae.evaluation.catalogue import find_series
     from tsae.evaluation.compare import read_peers
 
-    check_outputs([out], [folder, *([] if against is None else [against])])
+    check_outputs([out], [folder, against])
     peers = None if against is None else read_peers(against)
     series = find_series(folder, only=only or (), train_rows=_train_rows(train_rows), max_test_rows=max_test_rows)
     try:
@@ -127,7 +126,8 @@ def bench(
         )
     except SystemExit as stop:  # Lightning's answer to an interrupt
         raise KeyboardInterrupt from stop
-    notices(result.problems())
+    for problem in result.problems():
+        notice(problem)
     if result.figures().empty:
         raise DataError("there is nothing to compare: no series has a figure of each model that finished")
     _print_summary(result)
@@ -192,7 +192,7 @@ def _print(title: str, index: str, table: pd.DataFrame) -> None:
     rows = [
         [str(name), *map(_cell, table.columns, line)] for name, line in zip(table.index, table.to_numpy(), strict=True)
     ]
-    results().print(text_table(title, headers, rows))
+    print_table(title, headers, rows)
 
 
 def _cell(name: str, value: Any) -> str:

@@ -12,19 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from tsae.cli.console import results
-from tsae.cli.detecting import Targets, detect, write_results
+from tsae.cli.console import print_events, print_table, results
 from tsae.cli.fit import fit_detector
-from tsae.cli.fit_settings import Settings
 from tsae.cli.inputs import read_input
-from tsae.cli.options import Reading
-from tsae.cli.tables import events_table, text_table
+from tsae.cli.options import Reading, Settings
+from tsae.cli.score import Targets, detect, write_results
 from tsae.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.table import Table
 
     from tsae.alarms.event import Event
 
@@ -66,12 +62,15 @@ def demo(
     write_results(targets, detector, later, results_by_entity, None, title="Pump station")
     found = results_by_entity[""].events
     faults = _read_faults(data.faults)
-    screen = results()
-    screen.print(_comparison(faults, found))
-    others = [event for event in found if not any(_overlap(fault, event) for fault in faults)]
+    _print_comparison(faults, found)
+    others = [event for event in found if not any(fault.found_by([event]) for fault in faults)]
     if others:
-        screen.print(events_table(others, title="Events where no fault is labelled"))
-    screen.print(Text(_next_steps(folder, data.later, time.monotonic() - started)))
+        print_events(others, title="Events where no fault is labelled")
+    next_steps = (
+        f"Done in {time.monotonic() - started:.0f} s. Open {folder / 'report.html'} in a browser; scores and events "
+        f"are beside it.\nNext: tsae score {folder / 'pump.tsae'} {data.later}"
+    )
+    results().print(Text(next_steps))
 
 
 def _targets(folder: Path) -> Targets:
@@ -102,11 +101,7 @@ def _read_faults(path: Path) -> list[_Fault]:
         ]
 
 
-def _overlap(fault: _Fault, event: Event) -> bool:
-    return fault.found_by([event]) is not None
-
-
-def _comparison(faults: Sequence[_Fault], events: Sequence[Event]) -> Table:
+def _print_comparison(faults: Sequence[_Fault], events: Sequence[Event]) -> None:
     from tsae.report.wording import interval, moment
 
     rows = []
@@ -122,15 +117,8 @@ def _comparison(faults: Sequence[_Fault], events: Sequence[Event]) -> Table:
             cells += [Text("yes", style="green"), interval(event), f"{event.severity:.0f}", named]
         rows.append(cells)
     n_found = sum(fault.found_by(events) is not None for fault in faults)
-    return text_table(
+    print_table(
         f"{n_found} of {len(faults)} labelled faults are found",
         ["Fault", "Kind", "Sensors", "To be seen", "Found", "Event", "Severity", "First sensor"],
         rows,
-    )
-
-
-def _next_steps(folder: Path, later: Path, seconds: float) -> str:
-    return (
-        f"Done in {seconds:.0f} s. Open {folder / 'report.html'} in a browser; scores and events are beside it.\n"
-        f"Next: tsae score {folder / 'pump.tsae'} {later}"
     )

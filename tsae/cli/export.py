@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tsae.cli.console import results
-from tsae.cli.models import table_detector
+from tsae.cli.console import print_facts
+from tsae.cli.inputs import check_outputs, table_detector
 from tsae.cli.options import Model
-from tsae.cli.paths import check_outputs
-from tsae.cli.tables import facts_table
 
 __all__ = ["export"]
 
@@ -39,4 +37,4 @@ def export(
         "outputs": "score, unsmoothed, label (batch,); errors (batch, channels)",
         "threshold": f"{written.threshold:.4g}",
     }
-    results().print(facts_table(facts))
+    print_facts(facts)

@@ -1,4 +1,4 @@
-"""`tsae fit`: learn what is normal."""
+"""`tsae fit`: learn what is normal from a table, or from a folder of pictures."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsae.cli.console import notice, progress, results
-from tsae.cli.fit_settings import Settings
-from tsae.cli.inputs import exclusion_masks, read_input
-from tsae.cli.options import Exclude, Reading, Size, Table
-from tsae.cli.paths import check_outputs
-from tsae.cli.pictures.fit import fit_pictures
-from tsae.cli.pictures.sources import is_folder, parse_size, refuse_options, stated_options
-from tsae.cli.tables import facts_table
+from tsae.cli.console import notice, print_facts, progress
+from tsae.cli.inputs import check_outputs, exclusion_masks, folder_name, is_folder, read_input, refuse_options
+from tsae.cli.options import Exclude, Reading, Settings, Size, Table, option_name, parse_size, stated_options
 from tsae.errors import ParameterError
 from tsae.series.formats.registry import stem_of
 
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
+    from tsae.detection.images.detector import ImageAnomalyDetector
     from tsae.series.reading import SensorTable
 
 __all__ = ["fit", "fit_detector"]
@@ -44,18 +40,19 @@ def fit(
     """
     if is_folder(table):
         refuse_options(table, [*(["--exclude"] if exclude else []), *stated_options(reading)])
-        fit_pictures(table, output, parse_size(size), settings)
+        _fit_pictures(table, output, parse_size(size), settings)
         return
-    refuse_options(table, ["--size"] if size else [])
+    if size:
+        refuse_options(table, ["--size"])
     if output is None and table == "-":
         raise ParameterError("standard input has no name to call the model after; state `--output`")
     path = output or Path(f"{stem_of(table)}.tsae")
-    check_outputs([path], [table, *([exclude] if exclude else [])])
+    check_outputs([path], [table, exclude])
     started = time.monotonic()
     rows = read_input(table, reading)
     detector = fit_detector(rows, exclude, settings, reading)
     detector.save(path)
-    results().print(facts_table(_facts(detector, rows, path, time.monotonic() - started)))
+    print_facts(_facts(detector, rows, path, time.monotonic() - started))
     if detector.learned_threshold_.note:
         notice(detector.learned_threshold_.note)
 
@@ -64,14 +61,14 @@ def fit_detector(table: SensorTable, exclude: Path | None, settings: Settings, r
     """Fit on a table, of one machine or of a fleet."""
     from tsae.detection.detector import AnomalyDetector
 
-    masks = list(exclusion_masks(exclude, table, reading).values())
+    masks = None if exclude is None else list(exclusion_masks(exclude, table, reading).values())
     frames = list(table.frames.values())
     is_fleet = len(frames) > 1
     detector = AnomalyDetector(**settings.parameters())
     progress(f"training on {table.n_rows:,} rows of {len(table.channels)} sensors …")
     detector.fit(
         frames if is_fleet else frames[0],
-        excluded=(masks if is_fleet else masks[0]) if exclude is not None else None,
+        excluded=masks[0] if masks and not is_fleet else masks,
         units=table.units,
     )
     return detector
@@ -123,4 +120,45 @@ def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: f
         "threshold": f"{threshold.value:.3g} ({how})",
         **_followed(detector),
         "time": duration(seconds, 0),
+    }
+
+
+def _fit_pictures(folder: str, output: Path | None, size: tuple[int, int] | None, settings: Settings) -> None:
+    from tsae.detection.images.detector import ImageAnomalyDetector
+    from tsae.images.reading import read_images
+    from tsae.report.wording import duration
+    from tsae.store import check_writable
+
+    known = {*(name.rpartition("__")[2] for name in ImageAnomalyDetector().get_params()), "kind", "seed"}
+    refuse_options(folder, [name for name in stated_options(settings) if name not in map(option_name, known)])
+    parameters = {name: value for name, value in settings.parameters("images").items() if name in known}
+    path = output or Path(f"{folder_name(folder)}.tsae")
+    check_writable(path)
+    started = time.monotonic()
+    pictures = read_images(folder, size=size)
+    n, channels, height, width = pictures.values.shape
+    progress(f"training on {n:,} pictures of {height} x {width} pixels …")
+    detector = ImageAnomalyDetector(size=size, **parameters).fit(pictures)
+    detector.save(path)
+    facts = {"pictures": f"{n:,} of {height} x {width} pixels, {'grey' if channels == 1 else 'in colour'}"}
+    print_facts(_facts_of_pictures(detector, path) | facts | {"time": duration(time.monotonic() - started, 0)})
+    learned = detector.learned_threshold_
+    if learned.note:  # a threshold of pictures has no other
+        shown = f"a rate of {learned.false_alarm_rate:g} is finer than {learned.n_rows} held-out pictures can show"
+        notice(f"{shown}; treat the threshold as a guess")
+
+
+def _facts_of_pictures(detector: ImageAnomalyDetector, path: Path) -> dict[str, str]:
+    from tsae.report.wording import percent
+
+    threshold, compression = detector.learned_threshold_, detector.compression()
+    how = "as stated"
+    if threshold.false_alarm_rate is not None:
+        how = f"{threshold.method}, {percent(threshold.false_alarm_rate)} of normal pictures may exceed it"
+        how += f", learned from {threshold.n_rows:,} held-out pictures"
+    return {
+        "model": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
+        "code": f"{detector.latent_dim_} numbers, {compression.ratio:.3g} times fewer than pixel values",
+        "rebuilt": f"{percent(1 - min(compression.unexplained, 1.0))} of the variance of held-out pictures",
+        "threshold": f"{threshold.value:.3g} ({how})",
     }

@@ -1,21 +1,36 @@
-"""Tables and exclusions as the commands take them."""
+"""Tables, exclusions and models as the commands take them, and checks of the paths that they are given."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tsae.cli.console import progress
 from tsae.cli.options import Reading
+from tsae.errors import ParameterError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tsae.detection.detector import AnomalyDetector
+    from tsae.detection.images.detector import ImageAnomalyDetector
     from tsae.series.reading import SensorTable
 
-__all__ = ["exclusion_masks", "read_input"]
+__all__ = [
+    "check_apart",
+    "check_outputs",
+    "exclusion_masks",
+    "folder_name",
+    "image_detector",
+    "is_folder",
+    "read_input",
+    "refuse_options",
+    "table_detector",
+]
+
+_OF_PICTURES = "ImageAnomalyDetector"
 
 
 def read_input(source: str, reading: Reading) -> SensorTable:
@@ -28,10 +43,8 @@ def read_input(source: str, reading: Reading) -> SensorTable:
     return table
 
 
-def exclusion_masks(path: Path | None, table: SensorTable, reading: Reading) -> Mapping[str, NDArray[np.bool_] | None]:
-    """Rows to leave out, by entity; `None` without a file of exclusions."""
-    if path is None:
-        return dict.fromkeys(table.frames)
+def exclusion_masks(path: Path, table: SensorTable, reading: Reading) -> dict[str, NDArray[np.bool_]]:
+    """Return which rows a file of exclusions leaves out, by entity."""
     from tsae.series.exclusions import read_exclusions
 
     exclusions = read_exclusions(path, time_zone=reading.time_zone)
@@ -39,3 +52,76 @@ def exclusion_masks(path: Path | None, table: SensorTable, reading: Reading) -> 
     n_excluded = sum(int(mask.sum()) for mask in masks.values())
     progress(f"{n_excluded:,} of {table.n_rows:,} rows are excluded by {path}")
     return masks
+
+
+def table_detector(path: Path) -> AnomalyDetector:
+    """Load a model of tables; refuse one of pictures by name."""
+    from tsae.detection.loading import load
+    from tsae.store import read_manifest
+
+    if read_manifest(path).get("kind") == _OF_PICTURES:
+        raise ParameterError(
+            f"model {str(path)!r} was fitted on images and cannot score tables; score a folder of pictures with it, or "
+            "fit a model on a table"
+        )
+    return cast("AnomalyDetector", load(path))
+
+
+def image_detector(path: Path) -> ImageAnomalyDetector:
+    """Load a model of pictures; refuse one of tables by name."""
+    from tsae.detection.loading import load
+    from tsae.store import read_manifest
+
+    if read_manifest(path).get("kind") != _OF_PICTURES:
+        raise ParameterError(
+            f"model {str(path)!r} was fitted on tables and cannot score images; score a table with it, or "
+            "fit a model on pictures, such as with `tsae fit FOLDER`"
+        )
+    return cast("ImageAnomalyDetector", load(path))
+
+
+def is_folder(source: str) -> bool:
+    """Return whether a command is given a folder and not a table."""
+    return source != "-" and Path(source).is_dir()
+
+
+def folder_name(folder: str) -> str:
+    """Return the name to call results after; that of the current folder for "."."""
+    return Path(folder).resolve().name or "pictures"
+
+
+def refuse_options(source: str, names: Iterable[str]) -> None:
+    """Refuse options for one kind of source that were stated for the other; nothing is refused without names."""
+    listed = ", ".join(f"`{name}`" for name in names)
+    if listed:
+        kind, other = ("a folder of pictures", "tables") if is_folder(source) else ("a table", "folders of pictures")
+        verb = "are" if "," in listed else "is"
+        raise ParameterError(f"{listed} {verb} for {other}, and {source!r} is {kind}; leave {listed} out")
+
+
+def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[str | Path | None]) -> None:
+    """Find out before the work starts whether all outputs can be written, and no input would be lost.
+
+    Raises
+    ------
+    ParameterError
+        If an output is also an input or another output.
+    OutputError
+        If one cannot be written.
+    """
+    from tsae.store import check_writable
+
+    paths = [path for path in outputs if path is not None]
+    check_apart(paths, inputs)
+    for path in paths:
+        check_writable(path)
+
+
+def check_apart(outputs: Iterable[Path], inputs: Iterable[str | Path | None]) -> None:
+    """Raise a `ParameterError` if an output is also an input or another output."""
+    taken = {Path(each).resolve(): "an input" for each in inputs if each not in (None, "-")}
+    for path in outputs:
+        where = path.resolve()
+        if where in taken:
+            raise ParameterError(f"output path {str(path)!r} is also {taken[where]}; choose another path")
+        taken[where] = "another output"

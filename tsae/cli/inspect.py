@@ -8,10 +8,8 @@ from typing import Any
 
 import typer
 
-from tsae.cli.console import results
+from tsae.cli.console import print_advice, print_facts, print_table
 from tsae.cli.options import Json, Model
-from tsae.cli.pictures.inspect import image_model_facts
-from tsae.cli.tables import bottleneck_table, facts_table, text_table
 from tsae.errors import ModelFileError
 
 __all__ = ["inspect"]
@@ -19,57 +17,35 @@ __all__ = ["inspect"]
 
 def inspect(model: Model, *, as_json: Json = False) -> None:
     """Say what a model file holds: sensors or pictures, windows, lag, threshold, training, and if the code fits."""
+    from tsae.detection.codes.bottleneck import BottleneckFacts, advise
     from tsae.store import read_model
 
     tensors, manifest = read_model(model)
     try:
-        if manifest["kind"] == "ImageAnomalyDetector":
-            _show_pictures(model, manifest, as_json=as_json)
+        of_pictures = manifest["kind"] == "ImageAnomalyDetector"
+        channels = [] if of_pictures else _channels(tensors, manifest)
+        if as_json:
+            shown = manifest if of_pictures else {**manifest, "channels": channels}
+            typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
             return
-        _show(model, _channels(tensors, manifest), manifest, as_json=as_json)
+        if of_pictures:
+            print_facts(_facts_of_pictures(model, manifest))
+        else:
+            _print_series(model, channels, manifest)
+        print_advice(advise(BottleneckFacts.of(manifest["codes"]["bottleneck"])))
     except KeyError as error:
         raise ModelFileError(f"model file {str(model)!r} lacks the part {error}; fit again") from error
 
 
-def _show_pictures(path: Path, manifest: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(manifest, indent=2, ensure_ascii=False))
-        return
-    results().print(facts_table(image_model_facts(path, manifest)))
-    _show_advice(manifest)
-
-
-def _show(path: Path, channels: list[dict[str, Any]], manifest: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps({**manifest, "channels": channels}, indent=2, ensure_ascii=False))
-        return
-    screen = results()
-    screen.print(facts_table(_facts(path, manifest)))
-    screen.print(
-        text_table(
-            "Sensors",
-            ["Sensor", "Unit", "Role", "Mean", "Spread"],
-            [[one["name"], one["unit"], one["role"], f"{one['mean']:.4g}", _spread(one)] for one in channels],
-        )
+def _print_series(path: Path, channels: list[dict[str, Any]], manifest: dict[str, Any]) -> None:
+    print_facts(_facts(path, manifest))
+    print_table(
+        "Sensors",
+        ["Sensor", "Unit", "Role", "Mean", "Spread"],
+        [[one["name"], one["unit"], one["role"], f"{one['mean']:.4g}", _spread(one)] for one in channels],
     )
-    screen.print(
-        text_table(
-            "Members",
-            ["Window", "Stride", "Rebuilds", "Sees", "Training steps", "Held-out loss"],
-            _member_rows(manifest),
-        )
-    )
-    _show_advice(manifest)
-
-
-def _show_advice(manifest: dict[str, Any]) -> None:
-    from tsae.detection.codes.bottleneck import BottleneckFacts, advise
-
-    screen = results()
-    advice = advise(BottleneckFacts.of(manifest["codes"]["bottleneck"]))
-    screen.print(bottleneck_table(advice))
-    for finding in advice.findings:
-        screen.print(f"• {finding.sentence}", markup=False, highlight=False)
+    headers = ["Window", "Stride", "Rebuilds", "Sees", "Training steps", "Held-out loss"]
+    print_table("Members", headers, _member_rows(manifest))
 
 
 def _spread(channel: dict[str, Any]) -> str:
@@ -125,4 +101,28 @@ def _facts(path: Path, manifest: dict[str, Any]) -> dict[str, str]:
         "immediate": f"{immediate['value']:.4g} (threshold of scores at lag 0)",
         "parameters": ", ".join(f"{name}={value!r}" for name, value in manifest["parameters"].items()),
         "training data": f"SHA-256 {fitted['data_hash_'][:16]}…",
+    }
+
+
+def _facts_of_pictures(path: Path, manifest: dict[str, Any]) -> dict[str, str]:
+    from tsae.networks.criterion import Criterion
+
+    channels, height, width = manifest["image_shape"]
+    held_out = f"{manifest['threshold']['n_rows']:,} held-out pictures"
+    threshold, report, network = manifest["threshold"], manifest["fit_report"], manifest["network"]
+    rate = "" if threshold["false_alarm_rate"] is None else f", false alarm rate {threshold['false_alarm_rate']:g}"
+    criterion, loss = Criterion.of(manifest), report["held_out_loss"]
+    place = " and most unusual place" if manifest["parameters"]["local_score"] else ""
+    return {
+        "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB, format {manifest['format_version']})",
+        "written by": ", ".join(f"{name} {version}" for name, version in manifest["packages"].items()),
+        "pictures": f"{height} x {width} pixels, {channels} channel{'' if channels == 1 else 's'}",
+        "values": f"{manifest['scale']['low']:g} to {manifest['scale']['high']:g}",
+        "network": f"{network['architecture']}, {network['bottleneck']}, code of {network['latent_dim']} numbers",
+        "score": criterion.kind + place,
+        "threshold": f"{threshold['value']:.4g} ({threshold['method']}{rate}, {held_out})",
+        "training": f"{report['n_steps']:,} steps, best at {report['best_step']:,}"
+        + ("" if loss is None else f", held-out loss {loss:.4g}"),
+        "parameters": ", ".join(f"{name}={value!r}" for name, value in manifest["parameters"].items()),
+        "training data": f"SHA-256 {manifest['data_hash'][:16]}…",
     }

@@ -1,26 +1,62 @@
-"""Options that several commands take."""
+"""Options that several commands take, alone and in groups."""
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsae.alarms import Direction
+from tsae.detection.parameters.recipes import RECIPES, recipe
+from tsae.errors import ParameterError
+from tsae.fitting.plan import PRESETS
+from tsae.nn.architectures import ARCHITECTURES
 from tsae.series.formats.registry import format_names
 from tsae.series.options import Decimal, OnText
 
 if TYPE_CHECKING:
+    from tsae.alarms.rules import EventRules
+    from tsae.detection.parameters.recipes import DataKind
     from tsae.series.options import ReadOptions
 
-__all__ = ["Exclude", "Json", "Model", "Reading", "Size", "StreamReading", "Table", "check_budget", "parsed"]
+__all__ = [
+    "EventOptions",
+    "Exclude",
+    "Json",
+    "Model",
+    "Reading",
+    "Settings",
+    "Size",
+    "StreamReading",
+    "Table",
+    "check_budget",
+    "option_name",
+    "parse_size",
+    "parsed",
+    "stated_options",
+]
 
-_PANEL = "How the table is read (worked out from the file unless stated)"
+_ACCELERATORS = ("cpu", "gpu", "mps", "auto")
 
 
-def _option(*names: str, help: str) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=_PANEL, show_default=False)
+def _panel(panel: str) -> Callable[..., Any]:
+    """Return what makes the options of a panel of the help."""
+
+    def option(name: str, *, help: str, choices: Iterable[str] = ()) -> Any:
+        metavar = "|".join(choices) or None
+        return typer.Option(name, help=help, metavar=metavar, rich_help_panel=panel, show_default=False)
+
+    return option
+
+
+_reading = _panel("How the table is read (worked out from the file unless stated)")
+_event = _panel("What makes an event")
+_model = _panel("Model options (the defaults suit most tables)")
 
 
 Table = Annotated[
@@ -57,17 +93,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables
 class StreamReading:
     """Reading options for rows of a stream."""
 
-    separator: Annotated[str | None, _option("--separator", help="Character between cells; \\t for a tab.")] = None
-    timestamp: Annotated[str | None, _option("--timestamp", help="Column of the time.")] = None
-    no_timestamp: Annotated[bool, _option("--no-timestamp", help="No column is a time; number the rows.")] = False
+    separator: Annotated[str | None, _reading("--separator", help="Character between cells; \\t for a tab.")] = None
+    timestamp: Annotated[str | None, _reading("--timestamp", help="Column of the time.")] = None
+    no_timestamp: Annotated[bool, _reading("--no-timestamp", help="No column is a time; number the rows.")] = False
     timestamp_format: Annotated[
-        str | None, _option("--timestamp-format", help="iso, s, ms, us, ns, or a pattern such as '%d.%m.%Y %H:%M'.")
+        str | None, _reading("--timestamp-format", help="iso, s, ms, us, ns, or a pattern such as '%d.%m.%Y %H:%M'.")
     ] = None
     entity: Annotated[
-        str | None, _option("--entity", help="Column that names the entity of a row, such as the machine of a fleet.")
+        str | None, _reading("--entity", help="Column that names the entity of a row, such as the machine of a fleet.")
     ] = None
     missing: Annotated[
-        list[str] | None, _option("--missing", help="Another spelling of a missing value, such as Bad; repeatable.")
+        list[str] | None, _reading("--missing", help="Another spelling of a missing value, such as Bad; repeatable.")
     ] = None
 
     def read_options(self) -> ReadOptions:
@@ -91,25 +127,154 @@ class StreamReading:
 class Reading(StreamReading):
     """Reading options for a file."""
 
-    decimal: Annotated[Decimal | None, _option("--decimal", help="Decimal sign of the numbers.")] = None
-    encoding: Annotated[str | None, _option("--encoding", help="Text encoding, such as utf-8 or cp1252.")] = None
-    header: Annotated[bool | None, _option("--header/--no-header", help="First line holds column names, or data.")] = (
+    decimal: Annotated[Decimal | None, _reading("--decimal", help="Decimal sign of the numbers.")] = None
+    encoding: Annotated[str | None, _reading("--encoding", help="Text encoding, such as utf-8 or cp1252.")] = None
+    header: Annotated[bool | None, _reading("--header/--no-header", help="First line holds column names, or data.")] = (
         None
     )
     units_row: Annotated[
-        bool | None, _option("--units-row/--no-units-row", help="Line below the header holds units, or data.")
+        bool | None, _reading("--units-row/--no-units-row", help="Line below the header holds units, or data.")
     ] = None
     time_zone: Annotated[
-        str | None, _option("--time-zone", help="Time zone of times without one, such as Europe/Berlin.")
+        str | None, _reading("--time-zone", help="Time zone of times without one, such as Europe/Berlin.")
     ] = None
     label: Annotated[
-        str | None, _option("--label", help="Column with labels of known faults; not used as a sensor."), "labels"
+        str | None, _reading("--label", help="Column with labels of known faults; not used as a sensor."), "labels"
     ] = None
-    columns: Annotated[list[str] | None, _option("--column", help="Sensor to keep; repeatable.")] = None
-    drop: Annotated[list[str] | None, _option("--drop", help="Column to leave out; repeatable.")] = None
+    columns: Annotated[list[str] | None, _reading("--column", help="Sensor to keep; repeatable.")] = None
+    drop: Annotated[list[str] | None, _reading("--drop", help="Column to leave out; repeatable.")] = None
     on_text: Annotated[
-        OnText | None, _option("--on-text", help="Columns with text: drop leaves them out, error refuses the table.")
+        OnText | None, _reading("--on-text", help="Columns with text: drop leaves them out, error refuses the table.")
     ] = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of the model; the detector has the defaults of those that are `None`."""
+
+    preset: Annotated[
+        str | None, _model("--preset", choices=PRESETS, help="Which networks make the score; alone has one kind only.")
+    ] = None
+    kind: Annotated[str | None, _model("--kind", help=f"Use a single kind of autoencoder: {', '.join(RECIPES)}.")] = (
+        None
+    )
+    architecture: Annotated[
+        str | None,
+        _model("--architecture", choices=ARCHITECTURES, help="Networks that rebuild windows; dense unless stated."),
+    ] = None
+    window_size: Annotated[str | None, _model("--window-size", help="Rows per window: auto, 64, or 16,64.")] = None
+    latent_dim: Annotated[str | None, _model("--latent-dim", help="Length of the code: auto or a number.")] = None
+    threshold: Annotated[
+        str | None,
+        _model("--threshold", choices=("LEARNER", "NUMBER"), help="Its learner: {learners}; or the score itself."),
+    ] = None
+    false_alarm_rate: Annotated[
+        str | None, _model("--false-alarms", help="The budget: '1/week', '2 per 10000 rows', or '0.1%' of the rows.")
+    ] = None
+    robust: Annotated[
+        bool, _model("--robust", help="Leave out rows that are likely faulty: the table may hold unknown faults.")
+    ] = False
+    lag: Annotated[str | None, _model("--lag", help="Rows a score may wait for: auto or a number.")] = None
+    max_fill: Annotated[int | None, _model("--max-fill", help="Longest gap, in rows, that windows cross.")] = None
+    max_steps: Annotated[str | None, _model("--max-steps", help="Training steps at most: auto or a number.")] = None
+    accelerator: Annotated[
+        str | None, _model("--accelerator", choices=_ACCELERATORS, help="Device to train on; cpu unless stated.")
+    ] = None
+    seed: Annotated[
+        int, _model("--seed", help="The same number gives the same model; 0 unless stated."), "random_state"
+    ] = 0
+
+    def __post_init__(self) -> None:
+        from tsae.checks import check_choice  # loads NumPy, which help does without
+
+        choices = {"preset": PRESETS, "kind": RECIPES, "architecture": ARCHITECTURES, "accelerator": _ACCELERATORS}
+        for name, known in choices.items():
+            if getattr(self, name) is not None:
+                check_choice(name, getattr(self, name), known)
+        check_budget(self.threshold, self.false_alarm_rate)
+
+    def parameters(self, data: DataKind = "series") -> dict[str, Any]:
+        """Return the options as parameters of the detector for tables or for pictures."""
+        from tsae.detection.parameters.groups import in_groups
+
+        others = ("seed", "kind")
+        stated = {name: value for name, value in vars(self).items() if name not in others and value is not None}
+        values = {name: parsed(text) if isinstance(text, str) else text for name, text in stated.items()}
+        values["random_state"] = self.seed
+        return in_groups(values) if self.kind is None else recipe(self.kind, data, **values)
+
+
+@dataclass(frozen=True)
+class EventOptions:
+    """Rules for events; those that are not stated keep the defaults of `EventRules`."""
+
+    merge_gap: Annotated[
+        str | None,
+        _event("--merge-gap", help="Longest quiet run inside an event, in rows or as a duration such as 10min."),
+    ] = None
+    min_duration: Annotated[
+        str | None, _event("--min-duration", help="Shortest event to report, in rows or as a duration.")
+    ] = None
+    cool_down: Annotated[
+        str | None, _event("--cool-down", help="Minimum gap between events, in rows or as a duration such as 2h.")
+    ] = None
+    enter: Annotated[
+        str | None, _event("--enter", help="Rows above the threshold that begin an event; 3/5 means 3 of the last 5.")
+    ] = None
+    exit_ratio: Annotated[
+        float | None, _event("--exit-ratio", help="Share of the threshold that keeps an event open, such as 0.8.")
+    ] = None
+    direction: Annotated[
+        Direction | None, _event("--direction", help="Report only events above, or below, the expected value.")
+    ] = None
+    min_severity: Annotated[
+        float | None, _event("--min-severity", help="Report only events of at least this severity, 50 to 100.")
+    ] = None
+
+    def rules(self, period: float | None) -> EventRules:
+        """Return the rules for rows that are `period` seconds apart; `None` if the rows have no clock.
+
+        Raises
+        ------
+        ParameterError
+            If an option has an invalid value.
+        """
+        from tsae.alarms.rules import EventRules
+
+        stated = {name: value for name, value in vars(self).items() if value is not None}
+        for name in ("merge_gap", "min_duration", "cool_down"):
+            if name in stated:
+                stated[name] = _n_rows(name, stated[name], period)
+        if "enter" in stated:
+            stated["enter_rows"], stated["enter_within"] = _k_of_n(stated.pop("enter"))
+        return EventRules(**stated)
+
+
+def _n_rows(name: str, text: str, period: float | None) -> int:
+    """Convert rows, or a duration rounded up, to a number of rows."""
+    import pandas as pd
+
+    option = f"`{option_name(name)}` (={text!r})"
+    if text.strip().lstrip("-").isdigit():
+        return int(text)
+    try:
+        seconds = pd.Timedelta(text).total_seconds()
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise ParameterError(f"{option} is neither a number of rows nor a time such as 10min or 2h")
+    if not period:
+        raise ParameterError(f"{option} is a time, but the model was fitted on rows without one; state it in rows")
+    return math.ceil(seconds / period - 1e-9)
+
+
+def _k_of_n(text: str) -> tuple[int, int]:
+    rows, _, within = text.partition("/")
+    if not (rows.strip().isdigit() and (within or rows).strip().isdigit()):
+        raise ParameterError(f"`--enter` (={text!r}) must be a number of rows, or two such as 3/5")
+    if not 1 <= int(rows) <= int(within or rows):
+        raise ParameterError(f"`--enter` (={text!r}) asks for more rows than it looks at, or for none; state 3/5, say")
+    return int(rows), int(within or rows)
 
 
 def parsed(text: str) -> Any:
@@ -134,3 +299,32 @@ def check_budget(threshold: str | None, false_alarm_rate: str | None) -> None:
 
     learner = METHODS[0] if threshold is None else parsed(threshold)
     check_threshold(learner, "1%" if false_alarm_rate is None else parsed(false_alarm_rate))
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Read a height and a width.
+
+    >>> parse_size("64x48"), parse_size(None)
+    ((64, 48), None)
+    """
+    if text is None:
+        return None
+    sides = re.fullmatch(r"\s*(\d+)\s*[xX×]\s*(\d+)\s*", text)
+    if sides is None or not all(map(int, sides.groups())):
+        raise ParameterError(f"`--size` (={text!r}) must be height x width in pixels, such as 64x48")
+    return int(sides[1]), int(sides[2])
+
+
+def option_name(parameter: str) -> str:
+    """Return how a parameter is typed: `window_size` → `--window-size`."""
+    return f"--{parameter.replace('_', '-')}"
+
+
+def stated_options(*groups: Any) -> list[str]:
+    """Return the options of groups that differ from their defaults, as they are typed."""
+    return [
+        option_name(field.name)
+        for group in groups
+        for field in fields(group)
+        if getattr(group, field.name) not in (field.default, [])
+    ]

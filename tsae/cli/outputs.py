@@ -1,22 +1,111 @@
-"""Scores and events as files and as JSON."""
+"""Scores and events as files and as JSON; the file of scores is written while rows are scored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tsae.alarms.event import Event, event_fields
-from tsae.detection.detecting import ImageDetection
+from tsae.alarms.rules import severities
+from tsae.detection.detecting import DetectedRows, ImageDetection
 from tsae.store import open_atomically
 
-__all__ = ["events_frame", "pictures_frame", "write_frame"]
+__all__ = ["TakeRows", "events_frame", "pictures_frame", "scores_file", "write_frame"]
+
+_CELLS_OF_CSV = 100_000  # written together by pandas, which chooses one spelling for the times among them
+_ROWS_OF_GROUP = 131_072
+
+TakeRows = Callable[[str, pd.Index, DetectedRows], None]
+"""Takes the next rows of an entity, with their index."""
+
+
+@contextmanager
+def scores_file(path: Path | None, channels: Sequence[str], entity_column: str | None) -> Iterator[TakeRows]:
+    """Open a CSV, or Parquet if the path says so, that is put in place once all rows were taken.
+
+    It has one line per row: time, entity, score, label (0 or 1), and the sensor with the largest error. Memory does not
+    grow with the rows, and whatever ends the process before, an older file stays as it was. Without a path, nothing is
+    written.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    if path is None:
+        yield lambda *_: None
+        return
+    names = pd.Index([*map(str, channels)])
+    with open_atomically(path) as file:
+        writer = _PieceWriter(file, is_parquet=path.suffix.lower() == ".parquet")
+        yield lambda entity, index, rows: writer.put(_scores_frame(entity, index, rows, names, entity_column))
+        writer.close()
+
+
+def _scores_frame(
+    entity: str, index: pd.Index, rows: DetectedRows, channels: pd.Index, entity_column: str | None
+) -> pd.DataFrame:
+    errors = np.where(np.isnan(rows.errors), -np.inf, rows.errors)
+    largest = np.where(np.isnan(rows.errors).all(axis=1), -1, errors.argmax(axis=1))
+    columns = {
+        "score": rows.scores,
+        "p_value": rows.p_values,
+        "threshold": rows.thresholds,
+        "severity": severities(rows.judged, rows.thresholds).round(1),
+        "label": rows.labels.astype(np.int8),
+        "top_sensor": pd.Categorical.from_codes(largest, channels),
+    }
+    named = {} if entity_column is None else {entity_column: entity}
+    return pd.DataFrame({str(index.name or "row"): index, **named, **columns})
+
+
+class _PieceWriter:
+    """Writes frames of any length in pieces of one length, so that the file is the one written at once."""
+
+    def __init__(self, file: BinaryIO, *, is_parquet: bool) -> None:
+        self._file, self._is_parquet = file, is_parquet
+        self._waiting, self._n_waiting = list[pd.DataFrame](), 0
+        self._is_first = True
+        self._groups: pq.ParquetWriter | None = None
+
+    def put(self, frame: pd.DataFrame) -> None:
+        self._waiting.append(frame)
+        self._n_waiting += len(frame)
+        length = _ROWS_OF_GROUP if self._is_parquet else _CELLS_OF_CSV // len(frame.columns)
+        if self._n_waiting >= length:
+            joined = pd.concat(self._waiting, ignore_index=True)
+            whole = len(joined) // length * length
+            for first in range(0, whole, length):
+                self._write(joined[first : first + length])
+            self._waiting, self._n_waiting = [joined[whole:]], len(joined) - whole
+
+    def close(self) -> None:
+        if self._n_waiting:
+            self._write(pd.concat(self._waiting, ignore_index=True))
+        if self._groups is not None:
+            self._groups.close()
+
+    def _write(self, piece: pd.DataFrame) -> None:
+        if not self._is_parquet:
+            piece.to_csv(self._file, index=False, header=self._is_first, float_format="%.6g", lineterminator="\n")
+            self._is_first = False
+            return
+        schema = None if self._groups is None else self._groups.schema
+        group = pa.Table.from_pandas(piece, schema=schema, preserve_index=False)
+        if self._groups is None:
+            self._groups = pq.ParquetWriter(self._file, group.schema)
+        self._groups.write_table(group)
 
 
 def pictures_frame(found: ImageDetection) -> pd.DataFrame:
-    """One line per picture: file, score, label (0 or 1), severity (0 to 100, 50 at the threshold)."""
+    """Return one line per picture: file, score, label (0 or 1), severity (0 to 100, 50 at the threshold)."""
     return pd.DataFrame(
         {
             "file": list(found.names),

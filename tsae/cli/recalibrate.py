@@ -6,12 +6,9 @@ from typing import Annotated
 
 import typer
 
-from tsae.cli.console import notice, results
-from tsae.cli.inputs import exclusion_masks, read_input
-from tsae.cli.models import table_detector
+from tsae.cli.console import notice, print_facts
+from tsae.cli.inputs import check_outputs, exclusion_masks, read_input, table_detector
 from tsae.cli.options import Exclude, Model, Reading, Table, check_budget, parsed
-from tsae.cli.paths import check_outputs
-from tsae.cli.tables import facts_table
 
 __all__ = ["recalibrate"]
 
@@ -59,13 +56,12 @@ def recalibrate(
     if threshold not in LABEL_METHODS:
         check_budget(threshold, false_alarm_rate)
     detector = table_detector(model)
-    check_outputs([model], [table, *([] if exclude is None else [exclude])])
+    check_outputs([model], [table, exclude])
     rows = read_input(table, reading)
-    masks = exclusion_masks(exclude, rows, reading)
     before = detector.threshold_
     detector.recalibrate(
         list(rows.frames.values()),
-        excluded=[masks[entity] for entity in rows.frames],
+        excluded=None if exclude is None else list(exclusion_masks(exclude, rows, reading).values()),
         labels=None if rows.labels is None else [rows.labels[entity] for entity in rows.frames],
         threshold=None if threshold is None else parsed(threshold),
         false_alarm_rate=false_alarm_rate,
@@ -83,6 +79,6 @@ def recalibrate(
         "threshold": f"{learned.value:.3g}, was {before:.3g} ({how})",
         **({"learned from": f"{learned.n_rows:,} rows{clusters}"} if learned.n_rows else {}),
     }
-    results().print(facts_table(facts))
+    print_facts(facts)
     if learned.note:
         notice(learned.note)

@@ -1,30 +1,68 @@
-"""`tsae score`: scores and events of a table."""
+"""`tsae score`: scores and events of a table, or scores of a folder of pictures."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsae.cli.console import notice, progress, results
-from tsae.cli.detecting import Found, Targets, detect, write_results
-from tsae.cli.errors import ExitCode
-from tsae.cli.event_options import EventOptions
-from tsae.cli.inputs import read_input
-from tsae.cli.models import table_detector
-from tsae.cli.options import Exclude, Json, Model, Reading, Table
-from tsae.cli.pictures.sources import is_folder, refuse_options, stated_options
-from tsae.cli.tables import events_table
+from tsae.cli.console import ExitCode, notice, print_events, print_table, progress, results, severity_cell
+from tsae.cli.inputs import (
+    check_outputs,
+    exclusion_masks,
+    folder_name,
+    image_detector,
+    is_folder,
+    read_input,
+    refuse_options,
+    table_detector,
+)
+from tsae.cli.options import EventOptions, Exclude, Json, Model, Reading, Table, stated_options
+from tsae.errors import OutputError, ParameterError
 from tsae.series.formats.registry import stem_of
 
 if TYPE_CHECKING:
+    from tsae.alarms.drift import Drift
     from tsae.alarms.event import Event
+    from tsae.alarms.rules import EventRules
+    from tsae.detection.detecting import DetectedRows, Detection, ImageDetection
     from tsae.detection.detector import AnomalyDetector
+    from tsae.series.reading import SensorTable
 
-__all__ = ["score"]
+__all__ = ["Found", "Targets", "detect", "score", "write_results"]
+
+_MOST_LISTED = 20  # pictures
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Files to write; `None` for none."""
+
+    scores: Path | None = None
+    events: Path | None = None
+    report: Path | None = None
+
+    def check(self, *inputs: str | Path | None) -> None:
+        """Find out before the work starts whether all of them can be written."""
+        check_outputs((self.scores, self.events, self.report), inputs)
+        if self.scores is not None and self.scores.suffix.lower() not in (".csv", ".parquet"):
+            raise ParameterError(f"`--output` (={str(self.scores)!r}) must end in .csv or .parquet")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in the rows of one entity."""
+
+    n_rows: int
+    n_flagged: int
+    events: tuple[Event, ...]
+    drift: Drift
+    whole: Detection | None
+    """Rows and all, if they were to be kept."""
 
 
 def _path(*names: str, help: str) -> Any:
@@ -61,46 +99,117 @@ def score(
 
     TABLE may also be a folder of pictures. With --json only the files that are named are written.
     """
-    if is_folder(table):
-        from tsae.cli.pictures.score import PictureTargets, score_pictures
-
-        stated = {"--events": events, "--exclude": exclude}
-        unused = [name for name, path in stated.items() if path] + ([] if adapt else ["--no-adapt"])
-        refuse_options(table, [*unused, *stated_options(events_as), *stated_options(reading)])
-        targets_of_pictures = PictureTargets(output, report, heatmaps)
-        score_pictures(model, table, targets_of_pictures, as_json=as_json, fail_on_events=fail_on_events)
-        return
-    refuse_options(table, ["--heatmaps"] if heatmaps else [])
-    stem = stem_of(table)
+    of_pictures = is_folder(table)
+    stem = folder_name(table) if of_pictures else stem_of(table)
     targets = Targets(
         output or (None if as_json else Path(f"{stem}.scores.csv")),
-        events or (None if as_json else Path(f"{stem}.events.csv")),
+        events or (None if as_json or of_pictures else Path(f"{stem}.events.csv")),
         report,
     )
-    targets.check(table, model, *([] if exclude is None else [exclude]))
-    detector = table_detector(model)
-    rows = read_input(table, reading)
-    rules = events_as.rules(detector.period_)
-    found = detect(detector, rows, targets, exclude, reading, rules, adapt=adapt)
-    write_results(targets, detector, rows, found, reading.entity, title=f"{model.stem}: {stem}")
-    all_events = [event for each in found.values() for event in each.events]
-    if as_json:
-        _print_json(detector, found, all_events)
+    if of_pictures:
+        stated = {"--events": events, "--exclude": exclude, "--no-adapt": not adapt}
+        unused = [name for name, value in stated.items() if value]
+        refuse_options(table, [*unused, *stated_options(events_as, reading)])
+        is_found = _score_pictures(model, table, targets, heatmaps, as_json=as_json)
     else:
-        _print_events(found, all_events, targets)
-    if fail_on_events and all_events:
+        if heatmaps:
+            refuse_options(table, ["--heatmaps"])
+        targets.check(table, model, exclude)
+        detector = table_detector(model)
+        rows = read_input(table, reading)
+        found = detect(detector, rows, targets, exclude, reading, events_as.rules(detector.period_), adapt=adapt)
+        write_results(targets, detector, rows, found, reading.entity, title=f"{model.stem}: {stem}")
+        all_events = [event for each in found.values() for event in each.events]
+        if as_json:
+            _print_json(detector, found, all_events)
+        else:
+            _print(found, all_events, targets)
+        is_found = bool(all_events)
+    if fail_on_events and is_found:
         raise typer.Exit(ExitCode.EVENTS)
 
 
-def _print_events(found: Mapping[str, Found], events: list[Event], targets: Targets) -> None:
+def detect(
+    detector: AnomalyDetector,
+    table: SensorTable,
+    targets: Targets,
+    exclude: Path | None,
+    reading: Reading,
+    rules: EventRules | None = None,
+    *,
+    adapt: bool = True,
+) -> dict[str, Found]:
+    """Return what is found, by entity.
+
+    Scores are written meanwhile; they are kept only for a report, which shows all rows.
+    """
+    from tsae.cli.outputs import scores_file
+
+    masks = {} if exclude is None else exclusion_masks(exclude, table, reading)
+    found: dict[str, Found] = {}
+    with scores_file(targets.scores, detector.channels_, reading.entity) as take:
+        for entity, frame in table.frames.items():
+            run = detector.detect_in_parts(frame, excluded=masks.get(entity), rules=rules, adapt=adapt, entity=entity)
+            kept: list[DetectedRows] = []
+            n_flagged = 0
+            for part in run.parts():
+                take(entity, run.index[part.rows], part)
+                n_flagged += int(part.labels.sum())
+                if targets.report is not None:
+                    kept.append(part)
+            whole = run.detection(kept) if targets.report is not None else None
+            found[entity] = Found(len(run.index), n_flagged, run.events, run.drift, whole)
+    return found
+
+
+def write_results(
+    targets: Targets,
+    detector: AnomalyDetector,
+    table: SensorTable,
+    found: Mapping[str, Found],
+    entity_column: str | None,
+    *,
+    title: str,
+) -> None:
+    """Write the files that are wanted besides the scores."""
+    from tsae.cli.outputs import events_frame, write_frame
+
+    if targets.events is not None:
+        events = [event for each in found.values() for event in each.events]
+        write_frame(events_frame(events, entity_column), targets.events)
+    if targets.report is not None:
+        _write_report(targets.report, detector, table, found, title)
+
+
+def _write_report(
+    path: Path, detector: AnomalyDetector, table: SensorTable, found: Mapping[str, Found], title: str
+) -> None:
+    from tsae.report.html import render_report
+    from tsae.report.templates import write_page
+
+    frames = {entity: frame[detector.channels_] for entity, frame in table.frames.items()}
+    threshold = detector.thresholds_.used
+    first = next(iter(found.values())).drift.first_threshold  # the same for all: learned from the same rows
+    follows = "" if first == threshold.value else ", then follows the scores"
+    facts = {
+        "threshold": f"{first:.3g}{follows}",
+        "learned from": f"{threshold.n_rows:,} held-out rows",
+        "false alarms": "as stated" if threshold.false_alarm_rate is None else threshold.budget,
+    }
+    expected = {entity: detector.reconstruct(frame) for entity, frame in frames.items()}
+    detections = {entity: each.whole for entity, each in found.items() if each.whole is not None}
+    page = render_report(frames, detections, title=title, facts=facts, units=detector.units_, expected=expected)
+    write_page(path, page)
+
+
+def _print(found: Mapping[str, Found], events: list[Event], targets: Targets) -> None:
     from tsae.report.wording import threshold_sentence
 
     n_rows, n_flagged = sum(each.n_rows for each in found.values()), sum(each.n_flagged for each in found.values())
-    screen = results()
     if events:
-        screen.print(events_table(events, title=f"{len(events)} event{'s' if events[1:] else ''} in {n_rows:,} rows"))
+        print_events(events, title=f"{len(events)} event{'s' if events[1:] else ''} in {n_rows:,} rows")
     else:
-        screen.print(f"No events in {n_rows:,} rows.")
+        results().print(f"No events in {n_rows:,} rows.")
     written = ", ".join(str(path) for path in (targets.scores, targets.events, targets.report) if path)
     progress(f"{n_flagged:,} rows exceed the threshold; written: {written}")
     for each in found.values():
@@ -125,4 +234,70 @@ def _print_json(detector: AnomalyDetector, found: Mapping[str, Found], events: l
         "retrain": {entity: each.drift.verdict for entity, each in found.items() if each.drift.verdict},
         "events": [event_fields(event) for event in events],
     }
+    _print_as_json(answer)
+
+
+def _print_as_json(answer: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _score_pictures(model: Path, folder: str, targets: Targets, heatmaps: Path | None, *, as_json: bool) -> bool:
+    """Score a folder of pictures, print the flagged ones, and write files; return whether there are flagged ones."""
+    from tsae.cli.outputs import pictures_frame, write_frame
+    from tsae.images.reading import read_images
+    from tsae.report.gallery import render_gallery, write_heatmaps
+    from tsae.report.templates import write_page
+
+    targets.check(model)
+    if heatmaps is not None:
+        _make_folder(heatmaps, folder)
+    detector = image_detector(model)
+    pictures = read_images(folder, size=detector.size, channels=detector.image_shape_[0])
+    progress(f"scoring {len(pictures.names):,} pictures …")
+    found = detector.detect(pictures)
+    frame = pictures_frame(found)
+    if targets.scores is not None:
+        write_frame(frame, targets.scores)
+    if heatmaps is not None:
+        write_heatmaps(heatmaps, detector, pictures)
+    if targets.report is not None:
+        page = render_gallery(detector, pictures, found, title=f"{model.stem}: {folder_name(folder)}")
+        write_page(targets.report, page)
+    if as_json:
+        counts = {"n_pictures": len(frame), "n_flagged": int(frame["label"].sum()), "threshold": found.threshold}
+        _print_as_json({**counts, "pictures": frame.to_dict("records")})
+    else:
+        _print_pictures(found, targets, heatmaps)
+    return bool(found.labels.any())
+
+
+def _make_folder(heatmaps: Path, pictures: str) -> None:
+    from tsae.store import check_writable
+
+    if heatmaps.resolve() == Path(pictures).resolve():
+        raise ParameterError(f"`--heatmaps` (={str(heatmaps)!r}) is the folder of the pictures; name another")
+    try:
+        heatmaps.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make {str(heatmaps)!r}: {error.strerror}; choose another path") from error
+    check_writable(heatmaps / "heatmap.png")
+
+
+def _print_pictures(found: ImageDetection, targets: Targets, heatmaps: Path | None) -> None:
+    n, n_flagged = len(found.names), int(found.labels.sum())
+    worst = [number for number in found.worst_first[:_MOST_LISTED] if found.labels[number]]
+    if worst:
+        print_table(
+            f"{n_flagged:,} of {n:,} picture{'' if n == 1 else 's'} flagged",
+            ["Picture", "Score", "Severity"],
+            [
+                [found.names[number], f"{found.scores[number]:.3g}", severity_cell(found.severities[number])]
+                for number in worst
+            ],
+        )
+    else:
+        results().print(f"No picture of {n:,} flagged.")
+    if n_flagged > len(worst):
+        notice(f"the {len(worst)} worst are listed; all are in {targets.scores}")
+    written = ", ".join(str(path) for path in (targets.scores, heatmaps, targets.report) if path)
+    progress(f"threshold {found.threshold:.3g}; written: {written}")

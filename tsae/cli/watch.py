@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsae.cli.console import progress
-from tsae.cli.event_options import EventOptions
-from tsae.cli.options import Model, StreamReading
+from tsae.cli.options import EventOptions, Model, StreamReading
 from tsae.errors import DataError, OutputError
 from tsae.streaming.transports.registry import SINK_ADDRESSES, SOURCE_ADDRESSES, TRANSPORTS
 
 if TYPE_CHECKING:
     from tsae.cli.watching import Service
-    from tsae.streaming.runner import Output
 
 __all__ = ["watch"]
 
@@ -80,11 +78,21 @@ def watch(
     restart resumes, otherwise the remaining rows are settled. A replaced model file is reloaded within seconds, or
     immediately on SIGHUP.
     """
-    from tsae.cli.watching import Service, ServiceOptions
+    from tsae.cli.watching import Service
+    from tsae.streaming.runner import RunnerOptions
 
-    output: Output = "events" if events_only else "alarms" if alarms_only else "rows"
-    options = ServiceOptions(model, source, tuple(sinks or ["-"]), follow, state, output, reorder, max_entities)
-    service = Service(options, reading.read_options(), events, _report)
+    service = Service(
+        model,
+        source,
+        sinks or ["-"],
+        RunnerOptions("events" if events_only else "alarms" if alarms_only else "rows", state),
+        reading.read_options(),
+        events,
+        follow=follow,
+        reorder=reorder,
+        max_entities=max_entities,
+        report=_report,
+    )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: service.runner.stop())
     signal.signal(signal.SIGHUP, lambda *_: service.reload())

@@ -7,69 +7,58 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from tsae.cli.event_options import EventOptions
-from tsae.cli.paths import check_apart
+from tsae.cli.inputs import check_apart
+from tsae.cli.options import EventOptions
 from tsae.errors import TsaeError
 from tsae.model.fitted import FittedModel
 from tsae.series.options import ReadOptions
 from tsae.store import check_writable
 from tsae.streaming.metrics import MetricsServer
 from tsae.streaming.payloads import MessageReader
-from tsae.streaming.runner import Output, Runner, RunnerOptions
+from tsae.streaming.runner import Runner, RunnerOptions
 from tsae.streaming.scorer import StreamScorer
 from tsae.streaming.state_files import BESIDE
 from tsae.streaming.transports.registry import file_of, sink_of, source_of
 
-__all__ = ["Service", "ServiceOptions"]
+__all__ = ["Service"]
 
 _logger = logging.getLogger("tsae.watch")
 _SECONDS_BETWEEN_LOOKS = 2.0  # at the model file
-
-
-@dataclass(frozen=True)
-class ServiceOptions:
-    """Options of `tsae watch`."""
-
-    model: Path
-    source: str
-    sinks: tuple[str, ...]
-    follow: bool
-    state: Path | None
-    output: Output
-    reorder: int
-    max_entities: int
 
 
 class Service:
     """Runner with a model file that may be replaced, counters and logs."""
 
     def __init__(
-        self, options: ServiceOptions, reading: ReadOptions, events: EventOptions, report: Callable[[str, str], None]
+        self,
+        model: Path,
+        source: str,
+        sinks: Sequence[str],
+        options: RunnerOptions,
+        reading: ReadOptions,
+        events: EventOptions,
+        *,
+        follow: bool,
+        reorder: int,
+        max_entities: int,
+        report: Callable[[str, str], None],
     ) -> None:
-        self._options = options
-        _check_files(options)
+        self._model, self._state = model, options.state
+        states = [] if options.state is None else [Path(f"{options.state}{ending}") for ending in ("", *BESIDE)]
+        files = [file for file in map(file_of, sinks) if file is not None]
+        check_apart([*files, *states], [model, file_of(source)])
         self._model_stamp = self._stamp()
-        source = source_of(options.source, follow=options.follow)
-        sinks = [sink_of(address) for address in options.sinks]
-        model = FittedModel.load(options.model)
-        scorer = StreamScorer(
-            model, reorder=options.reorder, max_entities=options.max_entities, rules=events.rules(model.period)
-        )
+        opened = source_of(source, follow=follow), [sink_of(address) for address in sinks]
+        fitted = FittedModel.load(model)
+        scorer = StreamScorer(fitted, reorder=reorder, max_entities=max_entities, rules=events.rules(fitted.period))
         if options.state is not None:
             check_writable(options.state)
-        self.runner = Runner(
-            scorer,
-            source,
-            sinks,
-            MessageReader(model.channels, reading),
-            options=RunnerOptions(output=options.output, state=options.state),
-            report=report,
-        )
+        reader = MessageReader(fitted.channels, reading)
+        self.runner = Runner(scorer, *opened, reader, options=options, report=report)
         self._looked = time.monotonic()
 
     def run(self, metrics_address: tuple[str, int] | None, *, ready: Callable[[], None]) -> None:
@@ -84,7 +73,7 @@ class Service:
                     if metrics is not None:
                         metrics.beat()
                     self._look_at_model()
-                if not runner.failed and (not runner.stopped or self._options.state is None):
+                if not runner.failed and (not runner.stopped or self._state is None):
                     runner.settle()
             finally:
                 runner.close()
@@ -129,25 +118,16 @@ class Service:
             return
         self._model_stamp = stamp
         try:
-            self.runner.replace_model(FittedModel.load(self._options.model))
+            self.runner.replace_model(FittedModel.load(self._model))
         except TsaeError as error:
             _logger.error("the new model file is not used: %s", error)
 
     def _stamp(self) -> tuple[int, int] | None:
         try:
-            found = self._options.model.stat()
+            found = self._model.stat()
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns
-
-
-def _check_files(options: ServiceOptions) -> None:
-    """Raise a `ParameterError` if results or the state would overwrite an input, or each other."""
-    outputs = [file for file in map(file_of, options.sinks) if file is not None]
-    if options.state is not None:
-        outputs += [Path(f"{options.state}{ending}") for ending in ("", *BESIDE)]
-    source = file_of(options.source)
-    check_apart(outputs, [options.model, *([] if source is None else [source])])
 
 
 class _JsonFormatter(logging.Formatter):

@@ -1,4 +1,4 @@
-"""Where the rows of a table lie on a plot, which of them are shown, and by which scale."""
+"""Rows of a table on a plot: where they lie, which are shown, by which scale, and fewer points for the same line."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from tsdownsample import M4Downsampler
 
 from tsae.alarms.event import Event
 from tsae.errors import DataError
 
-__all__ = ["TimeAxis", "log_floor", "rows_around"]
+__all__ = ["TimeAxis", "binned_max", "isolated", "log_floor", "rows_around", "thin"]
+
+Floats = NDArray[np.float64]
 
 LINEAR_UP_TO = 20
+VISIBLE = 1 / 500
+"""Narrower holes than this part of the plot are not drawn once a line is thinned."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class TimeAxis:
     """The horizontal position of each row: milliseconds since 1970 by the wall clock, or row numbers."""
 
     index: pd.Index
-    values: NDArray[np.float64]
+    values: Floats
     """Never falling, `(n_timesteps,)`."""
     is_date: bool
     title: str
@@ -78,7 +83,7 @@ def rows_around(covered: slice, n_timesteps: int) -> slice:
     return slice(max(0, covered.start - margin), min(n_timesteps, covered.stop + margin))
 
 
-def log_floor(scores: NDArray[np.float64], threshold: float) -> float | None:
+def log_floor(scores: Floats, threshold: float) -> float | None:
     """Lower end of a logarithmic scale of scores; `None` where a linear one shows the threshold well enough.
 
     >>> log_floor(np.array([0.2, 60.0, np.nan]), threshold=3.0) is None
@@ -89,6 +94,66 @@ def log_floor(scores: NDArray[np.float64], threshold: float) -> float | None:
     if not 0 < threshold < np.nanmax(scores, initial=0) / LINEAR_UP_TO:
         return None
     return float(np.clip(np.nanquantile(scores, 0.05), threshold / 1000, threshold / 10))
+
+
+def thin(x: Floats, y: Floats, limit: int) -> tuple[Floats, Floats]:
+    """Points to draw for a line `(n,)`, at most `limit` (≥ 4) of them besides the ends of holes.
+
+    Missing values, and jumps of `x` over more than three usual steps, become one NaN that breaks the line. Of
+    each stretch the first, lowest, highest and last point are kept (M4, Jugel et al., 2014), so that a single
+    extreme row among a million is drawn.
+
+    >>> thin(np.arange(4.0), np.array([1.0, np.nan, 3.0, 4.0]), limit=100)
+    (array([0., 0., 2., 3.]), array([ 1., nan,  3.,  4.]))
+    """
+    seen = np.flatnonzero(np.isfinite(y))
+    if seen.size == 0:
+        return x[:0], y[:0]
+    kept = np.arange(seen.size)
+    widths = np.diff(x[seen])
+    hole = (np.diff(seen) > 1) | (widths > 3 * np.median(np.diff(x) if x.size > 1 else 1))
+    if seen.size > limit:
+        hole &= widths > VISIBLE * (x[-1] - x[0])
+        m4 = M4Downsampler()  # type: ignore[no-untyped-call]
+        kept = m4.downsample(np.ascontiguousarray(y[seen]), n_out=limit // 4 * 4)
+        ends = np.flatnonzero(hole)
+        kept = np.unique(np.concatenate([kept.astype(np.intp), ends, ends + 1]))
+    stretch = np.concatenate([[0], np.cumsum(hole)])[kept]
+    breaks = np.flatnonzero(np.diff(stretch)) + 1
+    rows = seen[kept]
+    return np.insert(x[rows], breaks, x[rows][breaks - 1]), np.insert(y[rows], breaks, np.nan)
+
+
+def isolated(y: Floats) -> NDArray[np.bool_]:
+    """Points without a neighbour on either side, which a line alone would not show."""
+    missing = np.concatenate([[True], ~np.isfinite(y), [True]])
+    alone: NDArray[np.bool_] = ~missing[1:-1] & missing[:-2] & missing[2:]
+    return alone
+
+
+def binned_max(x: Floats, values: Floats, n_bins: int) -> tuple[Floats, Floats]:
+    """Largest value per stretch of time and column.
+
+    Parameters
+    ----------
+    x
+        Time of each row, never falling, `(n,)`.
+    values
+        `(n, n_columns)`; NaN where nothing was observed.
+    n_bins
+        Stretches of equal length between the first and the last time.
+
+    Returns
+    -------
+    The middle of each stretch, `(n_bins,)`, and the largest values, `(n_bins, n_columns)`; NaN where there is
+    nothing.
+    """
+    edges = np.linspace(x[0], x[-1], n_bins + 1)
+    starts = np.searchsorted(x, edges[:-1])
+    n_rows = np.diff(np.append(starts, len(x)))
+    largest = np.fmax.reduceat(values, np.minimum(starts, len(x) - 1), axis=0).astype(np.float64)
+    largest[n_rows == 0] = np.nan
+    return (edges[:-1] + edges[1:]) / 2, largest
 
 
 def _clock(index: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, str]:

@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
+import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from tsae.alarms.event import Event
 from tsae.detection.detecting import Detection
 from tsae.errors import DataError
 from tsae.report.axis import TimeAxis
-from tsae.report.figures import Series
-from tsae.report.sections import make_sections, worst
-from tsae.report.templates import environment
-from tsae.store import write_atomically
+from tsae.report.figures import Series, event_figure, timeline_figure
+from tsae.report.templates import render
 
-__all__ = ["render_report", "write_report"]
+__all__ = ["render_report"]
+
+MAX_SECTIONS = 100
+MAX_LISTED = 500
+MAX_DETAILS = 60
+MAX_POINTS = 5000
+TOTAL_POINTS = 200_000
 
 
-def write_report(
-    path: str | Path,
-    tables: Mapping[str, pd.DataFrame],
-    detections: Mapping[str, Detection],
-    *,
-    title: str,
-    facts: Mapping[str, str],
-    units: Mapping[str, str],
-    expected: Mapping[str, pd.DataFrame] | None = None,
-) -> None:
-    """Write the page of `render_report` into a file; an older file stays as it was if that fails.
+@dataclass(frozen=True)
+class EventView:
+    """An event as the page shows it."""
 
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
-    """
-    page = render_report(tables, detections, title=title, facts=facts, units=units, expected=expected)
-    write_atomically(path, page.encode("utf-8", errors="replace"))
+    event: Event
+    number: int
+    """Its place in time, from 1."""
+    anchor: str
+    """Where its details are; empty if it is listed only."""
+    figure: go.Figure | None
+    """Its sensors; `None` if it is listed only or names no sensor."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One entity as the page shows it."""
+
+    name: str
+    anchor: str
+    series: Series
+    timeline: go.Figure
+    events: tuple[EventView, ...]
+    """In time order; the most severe `MAX_LISTED`."""
 
 
 def render_report(
@@ -78,28 +88,58 @@ def render_report(
     DataError
         Tables, detections and expected values do not belong together, or a table has no rows.
     """
-    return _page(_checked(tables, detections, units, expected or {}), title, facts)
-
-
-def _page(entities: Mapping[str, Series], title: str, facts: Mapping[str, str]) -> str:
-    detections = {name: series.detection for name, series in entities.items()}
-    sections = make_sections(entities)
-    return (
-        environment()
-        .get_template("template.html.j2")
-        .render(
-            title=title,
-            facts=facts,
-            detections=detections,
-            ranked=sorted(detections, key=lambda name: worst(detections[name]), reverse=True),
-            sections=sections,
-            anchors={section.name: section.anchor for section in sections},
-            n_rows=sum(len(detection.scores) for detection in detections.values()),
-            n_flagged=sum(int(detection.labels.sum()) for detection in detections.values()),
-            n_events=sum(len(detection.events) for detection in detections.values()),
-            plotly=Markup(get_plotlyjs()),
-        )
+    entities = _checked(tables, detections, units, expected or {})
+    sections = _make_sections(entities)
+    return render(
+        "template.html.j2",
+        title=title,
+        facts=facts,
+        detections=detections,
+        ranked=sorted(detections, key=lambda name: _worst(detections[name]), reverse=True),
+        sections=sections,
+        anchors={section.name: section.anchor for section in sections},
+        n_rows=sum(len(detection.scores) for detection in detections.values()),
+        n_flagged=sum(int(detection.labels.sum()) for detection in detections.values()),
+        n_events=sum(len(detection.events) for detection in detections.values()),
+        plotly=Markup(get_plotlyjs()),
     )
+
+
+def _worst(detection: Detection) -> float:
+    """Severity of the worst event, 0 without events."""
+    return max((event.severity for event in detection.events), default=0.0)
+
+
+def _make_sections(entities: Mapping[str, Series]) -> list[Section]:
+    """Choose what to show, the most severe first, and plot it; the order of the entities is kept."""
+    by_severity = sorted(entities, key=lambda name: _worst(entities[name].detection), reverse=True)
+    shown = set(by_severity[:MAX_SECTIONS])
+    listed = {name: _most_severe(entities[name].detection.events) for name in entities if name in shown}
+    everything = [(event.severity, name, place) for name, events in listed.items() for place, event in events]
+    everything.sort(key=lambda item: item[0], reverse=True)
+    detailed = {(name, place) for _, name, place in everything[:MAX_DETAILS]}
+    points = max(500, min(MAX_POINTS, TOTAL_POINTS // len(shown)))
+    sections = []
+    for number, (name, events) in enumerate(listed.items(), start=1):
+        anchor, series = f"entity-{number}", entities[name]
+        views = tuple(
+            _view(series, event, place, anchor if (name, place) in detailed else "") for place, event in events
+        )
+        targets = {view.event.event_id: view.anchor for view in views}
+        sections.append(Section(name, anchor, series, timeline_figure(series, targets, points), views))
+    return sections
+
+
+def _most_severe(events: Sequence[Event]) -> list[tuple[int, Event]]:
+    """Events worth a line in the table, with their places in time."""
+    ranked = sorted(enumerate(events), key=lambda item: item[1].severity, reverse=True)
+    return sorted(ranked[:MAX_LISTED], key=lambda item: item[0])
+
+
+def _view(series: Series, event: Event, place: int, section: str) -> EventView:
+    if not section:
+        return EventView(event, place + 1, "", None)
+    return EventView(event, place + 1, f"{section}-event-{place + 1}", event_figure(series, event))
 
 
 def _checked(

@@ -1,7 +1,8 @@
-"""The templates of the report, which escape everything they are given."""
+"""The pages of the report: templates, which escape everything they are given, and files."""
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import Any
 
@@ -10,12 +11,29 @@ import plotly.graph_objects as go
 
 from tsae.alarms.rules import severity_band
 from tsae.report import wording
+from tsae.store import write_atomically
 
-__all__ = ["environment"]
+__all__ = ["render", "write_page"]
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill in a template."""
+    return _environment().get_template(template).render(values)
+
+
+def write_page(path: str | os.PathLike[str], page: str) -> None:
+    """Write a page into a file; an older file stays as it was if that fails.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    write_atomically(path, page.encode("utf-8", errors="replace"))
 
 
 @cache
-def environment() -> jinja2.Environment:
+def _environment() -> jinja2.Environment:
     """The templates with the words of `wording` as filters; `tojson` writes a figure."""
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("tsae.report", package_path=""),

@@ -19,7 +19,7 @@ from tsae.streaming.transports.transport import Message
 if TYPE_CHECKING:
     from tsae.series.times import TimeFormat
 
-__all__ = ["CsvLines", "HeaderError", "JsonLines", "MessageReader", "StreamRow", "lines_like"]
+__all__ = ["CsvLines", "HeaderError", "JsonLines", "MessageReader", "StreamRow"]
 
 _logger = logging.getLogger(__name__)
 _TIME_NAMES = frozenset({"timestamp", "time", "datetime", "ts"})
@@ -39,17 +39,6 @@ class StreamRow:
     entity: str = ""
 
 
-def lines_like(first: str, channels: Sequence[str], options: ReadOptions) -> CsvLines | JsonLines:
-    """Return the reader for a stream that begins with this line.
-
-    Raises
-    ------
-    DataError
-        If the first line should be a header, but does not name all channels.
-    """
-    return JsonLines(channels, options) if first.lstrip().startswith("{") else CsvLines(first, channels, options)
-
-
 class HeaderError(DataError):
     """Error of a first line that is not a header, so that no later line can be read."""
 
@@ -64,7 +53,7 @@ class MessageReader:
     def __init__(self, channels: Sequence[str], options: ReadOptions) -> None:
         self._channels, self._options = channels, options
         self._lines: CsvLines | JsonLines | None = None
-        self._json: JsonLines | None = None
+        self._payloads = JsonLines(channels, options)
 
     @property
     def header(self) -> str | None:
@@ -94,15 +83,15 @@ class MessageReader:
         if not message.place.startswith("line "):
             return self._payload(text)
         is_comment = text.startswith("#")
-        if self._lines is None:
+        if self._lines is None and text.lstrip().startswith("{"):
+            self._lines = JsonLines(self._channels, self._options)
+        elif self._lines is None:
             try:
-                self._lines = lines_like(text, self._channels, self._options)
+                self._lines = CsvLines(text, self._channels, self._options)
             except DataError as error:
-                if is_comment:
-                    return None
-                raise HeaderError(str(error)) from error
-            if self._lines.has_header:
-                return None
+                if not is_comment:
+                    raise HeaderError(str(error)) from error
+            return None
         try:
             return self._lines.row(text)
         except DataError:
@@ -121,9 +110,7 @@ class MessageReader:
 
     def _payload(self, text: str) -> StreamRow:
         if text.lstrip().startswith("{"):
-            if self._json is None:
-                self._json = JsonLines(self._channels, self._options)
-            return self._json.row(text)
+            return self._payloads.row(text)
         cells = [cell.strip() for cell in text.strip().split(self._options.separator or ",")]
         time = cells.pop(0) if len(cells) == len(self._channels) + 1 else None
         if len(cells) != len(self._channels):
@@ -133,9 +120,8 @@ class MessageReader:
             )
         if time is not None:
             time_ns(time)
-        reader = _CellReader(self._options, comma=False)
         pairs = zip(self._channels, cells, strict=True)
-        return StreamRow({name: reader.number(cell, name) for name, cell in pairs}, time, time)
+        return StreamRow({name: _number(cell, name, self._options) for name, cell in pairs}, time, time)
 
 
 class CsvLines:
@@ -148,8 +134,6 @@ class CsvLines:
     {'flow': 1.5}
     """
 
-    has_header = True
-
     def __init__(self, header: str, channels: Sequence[str], options: ReadOptions) -> None:
         self.header = header
         splits = [(separator, _cells(header, separator)) for separator in options.separator or SEPARATORS]
@@ -161,7 +145,7 @@ class CsvLines:
                 f"the first line of the stream, {header[:80]!r}, does not name the channels {absent}; begin with a "
                 "header that names all channels of the model, or send JSON lines"
             )
-        self._cells = _CellReader(options, comma=self._separator != ",")
+        self._options = options
         self._roles = _RolesOfColumns(channels, options)
 
     def row(self, line: str) -> StreamRow | None:
@@ -175,19 +159,19 @@ class CsvLines:
         cells = _cells(line, self._separator)
         if not any(cells):
             return None
-        cells = self._without_last_separator(cells)
+        extra = len(cells) - len(self._headers)
+        if extra == 1 and not cells[-1]:  # a separator ends the rows, but not the header
+            cells.pop()
+        elif extra == -1 and not self._headers[-1]:  # or the header, but not the rows
+            cells.append("")
         if len(cells) != len(self._headers):
             raise DataError(f"the line has {len(cells)} cells, but the header {len(self._headers)}; repair the sender")
         texts = dict(zip(self._headers, cells, strict=True))
-        values = {name: self._cells.number(texts[header], name) for name, header in self._columns.items()}
+        comma = self._separator != ","
+        values = {
+            name: _number(texts[header], name, self._options, comma=comma) for name, header in self._columns.items()
+        }
         return self._roles.row(values, texts)
-
-    def _without_last_separator(self, cells: list[str]) -> list[str]:
-        """Return cells without the effect of a separator at the end of the header only, or of the rows only."""
-        extra = len(cells) - len(self._headers)
-        if extra == 1 and not cells[-1]:
-            return cells[:-1]
-        return [*cells, ""] if extra == -1 and not self._headers[-1] else cells
 
 
 class JsonLines:
@@ -199,11 +183,8 @@ class JsonLines:
     '2026-11-24T10:00Z'
     """
 
-    has_header = False
-
     def __init__(self, channels: Sequence[str], options: ReadOptions) -> None:
-        self._channels = channels
-        self._cells = _CellReader(options, comma=False)
+        self._channels, self._options = channels, options
         self._roles = _RolesOfColumns(channels, options)
 
     def row(self, line: str) -> StreamRow:
@@ -219,32 +200,11 @@ class JsonLines:
             raise DataError(
                 f"the line names none of the channels {list(self._channels)}: {line[:60]!r}; send an object"
             )
-        values = {name: self._value(record[key], name) for name, key in columns.items()}
+        values = {
+            name: _number(record[key], name, self._options) if isinstance(record[key], str) else record[key]
+            for name, key in columns.items()
+        }
         return self._roles.row(values, {key: "" if value is None else str(value) for key, value in record.items()})
-
-    def _value(self, value: Any, name: str) -> Any:
-        return self._cells.number(value, name) if isinstance(value, str) else value
-
-
-class _CellReader:
-    """Converter of text to numbers, equal to the reader of files."""
-
-    def __init__(self, options: ReadOptions, *, comma: bool) -> None:
-        self._missing = MISSING | set(options.missing)
-        self._comma = comma
-
-    def number(self, cell: str, name: str) -> float | None:
-        text = cell.strip()
-        if text in self._missing:
-            return None
-        if text.lower() in WORD_VALUES:
-            return WORD_VALUES[text.lower()]
-        if not reads_as_number(text) or ("," in text and not self._comma):
-            raise DataError(
-                f"column {name!r} has the text {text[:60]!r}, which is not a number; repair the sender, or name "
-                "it with `--missing` if it means a missing value"
-            )
-        return float(text.replace(",", "."))
 
 
 class _RolesOfColumns:
@@ -271,7 +231,7 @@ class _RolesOfColumns:
         if not self._time:
             return StreamRow(values, None, None, entity)
         time = " ".join(texts.get(header, "").strip() for header in self._time)
-        return StreamRow(values, self._timestamp(time, self._format), time, entity)
+        return StreamRow(values, self._timestamp(time), time, entity)
 
     def _is_news(self, texts: Mapping[str, str]) -> bool:
         is_full = len(self._judged) >= _MOST_JUDGED
@@ -279,14 +239,20 @@ class _RolesOfColumns:
 
     def _decide(self, texts: Mapping[str, str]) -> None:
         headers = list(texts)
-        time, time_format = self._iso_column(texts), None
-        if time is None:
+        time, time_format = _named_as_times(texts), None
+        is_free = self._options.timestamp is None and self._options.timestamp_format is None
+        if not (is_free and len(time) == 1 and _is_iso(texts[time[0]])):
             from tsae.series.columns import choose_roles  # loads pandas
 
             roles = choose_roles(headers, (), [list(texts.values())], self._options)
             time, time_format = [headers[place] for place in roles.time], roles.time_format
         if not time:
-            self._refuse_absent_time(texts)
+            for header in [] if self._options.timestamp is False else _named_as_times(texts):
+                if header not in self._channels and not texts[header].strip():
+                    raise DataError(
+                        f"column {header!r} must contain the time, but is empty; repair the sender, or pass "
+                        "`--no-timestamp` if the rows have none"
+                    )
             _warn("the rows have no readable time; they are taken to follow each other without gaps")
         else:
             _logger.info("times are read from %r", " ".join(time))
@@ -297,27 +263,10 @@ class _RolesOfColumns:
         if extra:
             _warn(f"columns {extra} were not there in fit and are ignored")
 
-    def _refuse_absent_time(self, texts: Mapping[str, str]) -> None:
-        if self._options.timestamp is False:
-            return
-        for header in _named_as_times(texts):
-            if header not in self._channels and not texts[header].strip():
-                raise DataError(
-                    f"column {header!r} must contain the time, but is empty; repair the sender, or pass "
-                    "`--no-timestamp` if the rows have none"
-                )
-
-    def _iso_column(self, texts: Mapping[str, str]) -> list[str] | None:
-        """Return the one column with a usual name for the time and an ISO time; `None` if there is not exactly one."""
-        if self._options.timestamp is not None or self._options.timestamp_format is not None:
-            return None
-        named = _named_as_times(texts)
-        return named if len(named) == 1 and _is_iso(texts[named[0]]) else None
-
-    def _timestamp(self, time: str, time_format: TimeFormat | None) -> Any:
-        if _is_iso(time) and (time_format is None or time_format.name == "iso"):
+    def _timestamp(self, time: str) -> Any:
+        if _is_iso(time) and (self._format is None or self._format.name == "iso"):
             return time
-        if time_format is None:
+        if self._format is None:
             raise DataError(f"no time can be read from {time!r}; write ISO times, as in the earlier rows")
         import pandas as pd
         import pyarrow as pa
@@ -325,10 +274,25 @@ class _RolesOfColumns:
         from tsae.series.times import UnreadableTimeError, parse_times
 
         try:
-            parsed = parse_times(pa.chunked_array([[time or None]], pa.string()), time_format)
+            parsed = parse_times(pa.chunked_array([[time or None]], pa.string()), self._format)
         except UnreadableTimeError as error:
             raise DataError(f"no time can be read from {time!r}: {error}; {error.way_out}") from error
         return pd.Timestamp(int(parsed.ns[0]), tz="UTC" if parsed.zoned else None)
+
+
+def _number(cell: str, name: str, options: ReadOptions, *, comma: bool = False) -> float | None:
+    """Return the number in a cell, as the reader of files reads it; `comma` allows a decimal comma."""
+    text = cell.strip()
+    if text in MISSING or text in options.missing:
+        return None
+    if text.lower() in WORD_VALUES:
+        return WORD_VALUES[text.lower()]
+    if not reads_as_number(text) or ("," in text and not comma):
+        raise DataError(
+            f"column {name!r} has the text {text[:60]!r}, which is not a number; repair the sender, or name "
+            "it with `--missing` if it means a missing value"
+        )
+    return float(text.replace(",", "."))
 
 
 def _text(payload: bytes) -> str:

@@ -105,9 +105,9 @@ class Runner:
                 self.n_bad, self.n_alarms = facts["n_bad"], facts["n_alarms"]
                 sink_positions = self._fitting(facts["sinks"])
                 self._reader.begin(facts["header"])
-            for entry in self._files.journal.read(self._snapshot):
-                self._scored(entry.messages)  # its results were delivered
-                sink_positions = self._fitting(entry.positions)
+            for messages, positions in self._files.journal.read(self._snapshot):
+                self._scored(messages)  # their results were delivered
+                sink_positions = self._fitting(positions)
             if facts is None and sink_positions == [None] * len(self.sinks):
                 self._rows_at_snapshot = -1  # nothing is saved yet: begin with an empty snapshot
         parts: list[Source | Sink] = [*self.sinks, self.source]
@@ -192,7 +192,7 @@ class Runner:
             try:
                 row = self._read(message)
                 if row is not None:
-                    rows.append((number, message, row))
+                    rows.append((number, _name_of(message, row), row))
             except HeaderError:
                 raise
             except DataError as error:
@@ -206,31 +206,26 @@ class Runner:
     def _read(self, message: Message) -> StreamRow | None:
         if len(message.payload) > LONGEST_PAYLOAD:
             raise DataError(f"the message has more than {LONGEST_PAYLOAD:,} bytes; send one row in each")
-        row = self._reader.row(message)
-        if row is not None:
-            _check_name(_name_of(message, row))
-        return row
+        return self._reader.row(message)
 
-    def _records(self, rows: Sequence[tuple[int, Message, StreamRow]], refusals: dict[int, str]) -> list[Record]:
+    def _records(self, rows: Sequence[tuple[int, str, StreamRow]], refusals: dict[int, str]) -> list[Record]:
         """Score rows and return their records; an unusable row is added to `refusals`, without the others."""
         if not rows:
             return []
         try:
-            return self._score([(message, row) for _, message, row in rows])
+            return self._score([name for _, name, _ in rows], [row for _, _, row in rows])
         except DataError as error:
             if len(rows) == 1:
                 refusals[rows[0][0]] = str(error)
                 return []
         return [record for row in rows for record in self._records([row], refusals)]
 
-    def _score(self, rows: Sequence[tuple[Message, StreamRow]]) -> list[Record]:
-        stamps = [row.timestamp for _, row in rows]
-        names = [_name_of(message, row) for message, row in rows]
-        values = [row.values for _, row in rows]
+    def _score(self, names: Sequence[str], rows: Sequence[StreamRow]) -> list[Record]:
+        stamps = [row.timestamp for row in rows]
         has_times = stamps[0] is not None
         if any((stamp is not None) != has_times for stamp in stamps):
             raise DataError("some rows have a time and some do not; send it with every row, or with none")
-        time_texts = [row.time for _, row in rows]
+        time_texts, values = [row.time for row in rows], [row.values for row in rows]
         scores = self.scorer.update_many(values, stamps if has_times else None, names, time_texts=time_texts)
         dropped = [dropped_record(names[place], time_texts[place]) for place in scores.dropped]
         return [*self._output_of(scores), *dropped]
@@ -279,21 +274,17 @@ class Runner:
         if files is None:
             return
         self._snapshot += 1
-        self._until_written(lambda: files.write(self.scorer, self._facts()))
-        self._until_written(lambda: files.journal.begin(self._snapshot))
-        self._rows_at_snapshot, self._time_of_snapshot = self.scorer.counts.n_rows, time.monotonic()
-        self.source.commit()
-
-    def _facts(self) -> dict[str, Any]:
-        """Return the facts that a snapshot holds besides the scorer."""
-        return {
+        facts = {
             "snapshot": self._snapshot,
             "source": self.source.position(),
-            "sinks": self._positions(),
             "header": self._reader.header,
             "n_bad": self.n_bad,
             "n_alarms": self.n_alarms,
         }
+        self._until_written(lambda: files.write(self.scorer, facts | {"sinks": self._positions()}))
+        self._until_written(lambda: files.journal.begin(self._snapshot))
+        self._rows_at_snapshot, self._time_of_snapshot = self.scorer.counts.n_rows, time.monotonic()
+        self.source.commit()
 
     def _until_written(self, write: Callable[[], None]) -> None:
         """Call `write`, again with back-off after failures; a failure after `stop` is raised."""
@@ -321,15 +312,13 @@ class Runner:
 
 
 def _name_of(message: Message, row: StreamRow) -> str:
-    return row.entity or message.entity or ""
-
-
-def _check_name(name: str) -> None:
-    """Refuse a name that is too long for some sinks, and for memory."""
+    """Return the name of a row's entity; one that is too long for some sinks, and for memory, is refused."""
+    name = row.entity or message.entity or ""
     if len(name) > _LONGEST_NAME:
         raise DataError(
             f"the name of an entity must have at most {_LONGEST_NAME} characters, got {name[:20]!r}…; repair the sender"
         )
+    return name
 
 
 def _log_report(place: str, why: str) -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tsae.errors import DataError, OutputError
-from tsae.streaming.transports.lines import LineSplitter, json_lines
-from tsae.streaming.transports.transport import Message, Transport
+from tsae.streaming.transports.transport import LineSplitter, Message, Transport, json_lines
 
 if TYPE_CHECKING:
     from tsae.streaming.records import Record

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tsae.errors import OutputError
-from tsae.streaming.transports.lines import LineSplitter, json_lines
-from tsae.streaming.transports.transport import Message, Transport
+from tsae.streaming.transports.transport import LineSplitter, Message, Transport, json_lines
 
 if TYPE_CHECKING:
     from tsae.streaming.records import Record

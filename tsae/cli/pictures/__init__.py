@@ -1,1 +1,0 @@
-"""What the commands do when they are given a folder of pictures instead of a table."""
