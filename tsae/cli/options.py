@@ -139,7 +139,7 @@ class Reading(StreamReading):
         str | None, _reading("--time-zone", help="Time zone of times without one, such as Europe/Berlin.")
     ] = None
     label: Annotated[
-        str | None, _reading("--label", help="Column with labels of known faults; not used as a sensor."), "labels"
+        str | None, _reading("--label", help="Column with labels of known faults; not used as a sensor."), "annotations"
     ] = None
     columns: Annotated[list[str] | None, _reading("--column", help="Sensor to keep; repeatable.")] = None
     drop: Annotated[list[str] | None, _reading("--drop", help="Column to leave out; repeatable.")] = None

@@ -32,7 +32,7 @@ from tsae.detection.inputs import (
     lay_out,
     like,
 )
-from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
+from tsae.detection.labels.checks import annotations_of, check_label_parameters, labels_of_parts
 from tsae.detection.learning import learn, recalibrated
 from tsae.detection.parameters.groups import GroupedParameters
 from tsae.detection.parameters.resolved import series_options
@@ -106,8 +106,8 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         The budget of false alarms. A count, such as "1/week" or "2 per 10000 rows", is one of alarms: runs of flagged
         rows. A share, such as 0.001 or "0.1%", is one of flagged rows; `detect` keeps it on the unsmoothed score.
     label_classifier : bool
-        Whether `labels` given to `fit` also train a small classifier on codes and errors, whose evidence −log(1 − p)
-        joins the score. Such a detector scores tables, not streams.
+        Whether `annotations` given to `fit` also train a small classifier on codes and errors, whose evidence
+        −log(1 − p) joins the score. Such a detector scores tables, not streams.
     {label_beta}
     {label_cost}
     lag : "auto" or int
@@ -198,6 +198,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         *,
         excluded: Any = None,
         units: Mapping[str, str] | None = None,
+        annotations: Any = None,
         labels: Any = None,
     ) -> Self:
         """Learn from normal rows.
@@ -205,30 +206,28 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         Parameters
         ----------
         X
-            Table, or list of tables with the same channels (a fleet).
-        y
-            Ignored; scikit-learn's convention.
+            Table, or list of tables with the same channels (a fleet); `y` is ignored.
         excluded
             Boolean mask `(n_timesteps,)` of rows to leave out, such as maintenance; a list of masks for a fleet.
         units
             Unit by channel, kept for events and the model file.
-        labels
+        annotations
             What is known of some rows, `(n_timesteps,)`: 1 anomalous, 0 normal, -1 or NaN unknown; a list for a fleet.
             Rows labelled anomalous are kept out of training and calibration, and if there are any, the threshold is the
             one that does best on labelled and held-out rows, unless `threshold` states a number.
         """
         learner = copy.copy(self)  # so that a failed fit leaves this one as it was
-        learner._learn(X, excluded, dict(units or {}), labels)
+        learner._learn(X, excluded, dict(units or {}), annotations_of(annotations, labels))
         self.__dict__ = learner.__dict__
         return self
 
-    def _learn(self, X: Any, excluded: Any, units: dict[str, str], labels: Any) -> None:
+    def _learn(self, X: Any, excluded: Any, units: dict[str, str], annotations: Any) -> None:
         parameters = self.get_params(deep=False)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = series_options(parameters, seed=seed)
         tuning = check_label_parameters(self.label_classifier, self.label_beta, self.label_cost)
         entities, is_fleet = checked_entities(self, X, excluded, reset=True)
-        known = labels_of_parts(labels, [len(entity.values) for entity in entities], is_fleet=is_fleet)
+        known = labels_of_parts(annotations, [len(entity.values) for entity in entities], is_fleet=is_fleet)
         about = (entities, known, options, parameters, channel_names(self), units)
         learned = learn(*about, tuning=tuning, random_state=seed)
         self.model_, self.codes_, self.fit_reports_, self.rejected_ = learned
@@ -262,6 +261,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         X: Any,
         *,
         excluded: Any = None,
+        annotations: Any = None,
         labels: Any = None,
         threshold: str | float | None = None,
         false_alarm_rate: float | str | None = None,
@@ -273,17 +273,17 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         Parameters
         ----------
         X
-            Table `(n_timesteps, n_channels)` of normal operation in time order, but for rows that `labels` marks; or a
-            list of tables.
+            Table `(n_timesteps, n_channels)` of normal operation in time order, but for rows that `annotations` mark;
+            or a list of tables.
         excluded
             Boolean mask `(n_timesteps,)` of rows to leave out; a list of masks for a fleet.
-        labels
+        annotations
             What is known of some rows, `(n_timesteps,)`: 1 anomalous, 0 normal, -1 or NaN unknown; a list for a fleet.
             Every learner leaves rows labelled anomalous out of the normal ones.
         threshold
             Name of a learner as in the constructor, or the score above which rows are flagged, or what labelled
             anomalies choose: "label_beta" the best F-beta, "label_cost" the least cost. `None` is what `fit` does:
-            labels choose if any row is labelled anomalous (by `label_cost` if the constructor states one), else "pot".
+            annotations choose if any row is anomalous (by `label_cost` if the constructor states one), else "pot".
         false_alarm_rate
             The budget, as in the constructor; `None` keeps the present one.
         label_beta, label_cost
@@ -292,12 +292,14 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         Raises
         ------
         ParameterError
-            If a parameter is not what it should be, clashes with another, or labels are to choose and mark no anomaly.
+            If a parameter is not what it should be, clashes with another, or annotations are to choose and mark no
+            anomaly.
         DataError
-            As `detect`, or if labels are no labels.
+            As `detect`, or if annotations hold other numbers.
         """
         entities, is_fleet = self._checked(X, excluded)
-        known = labels_of_parts(labels, [len(entity.values) for entity in entities], is_fleet=is_fleet)
+        given = annotations_of(annotations, labels)
+        known = labels_of_parts(given, [len(entity.values) for entity in entities], is_fleet=is_fleet)
         self.model_ = recalibrated(
             *(self.model_, entities, known),
             *(plain(threshold), label_beta, label_cost),

@@ -38,7 +38,7 @@ def check_threshold(threshold: object, false_alarm_rate: object) -> None:
     if threshold in LABEL_METHODS:
         raise ParameterError(
             f"`threshold` (={threshold!r}) chooses by labels, and none are kept; pass them to `recalibrate` with their "
-            f"rows (beside `labels`, `fit` chooses by them anyway), or choose one of {', '.join(METHODS)}"
+            f"rows (beside `annotations`, `fit` chooses by them anyway), or choose one of {', '.join(METHODS)}"
         )
     if threshold not in METHODS and not is_number(threshold):
         raise ParameterError(

@@ -24,7 +24,7 @@ from tsae.detection.codes.uses import checked_codes, codes_between, drawn_codes,
 from tsae.detection.detecting import ImageDetection, image_detection
 from tsae.detection.images.build import fit_image_model, labelled_scores, split_images, with_image_classifier
 from tsae.detection.images.model import pack_image_model
-from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
+from tsae.detection.labels.checks import annotations_of, check_label_parameters, labels_of_parts
 from tsae.detection.parameters.groups import GroupedParameters
 from tsae.detection.parameters.resolved import check_image_budget, image_options
 from tsae.detection.parameters.shared import ARCHITECTURE, HELD_OUT, LABEL_BETA, THRESHOLD, documented
@@ -75,8 +75,8 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     false_alarm_rate : float or str
         Share of normal images that may be flagged.
     label_classifier : bool
-        Whether `labels` given to `fit` also train a small classifier on codes and errors, whose evidence −log(1 − p)
-        joins the score.
+        Whether `annotations` given to `fit` also train a small classifier on codes and errors, whose evidence
+        −log(1 − p) joins the score.
     {label_beta}
     {label_cost}
     {random_state}
@@ -142,7 +142,7 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         self.label_cost = label_cost
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, *, labels: Any = None) -> Self:  # noqa: ARG002
+    def fit(self, X: Any, y: Any = None, *, annotations: Any = None, labels: Any = None) -> Self:  # noqa: ARG002
         """Learn from normal pictures.
 
         Parameters
@@ -151,23 +151,23 @@ class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             Pictures.
         y
             Ignored; scikit-learn's convention.
-        labels
+        annotations
             What is known of some images, `(n,)`: 1 anomalous, 0 normal, -1 or NaN unknown. Those labelled anomalous are
             kept out of training and calibration, and if there are any, the threshold is the one that does best
             on labelled and held-out images, unless `threshold` states a number.
         """
         learner = copy.copy(self)  # so that a failed fit leaves this one as it was
-        learner._learn(X, labels)
+        learner._learn(X, annotations_of(annotations, labels))
         self.__dict__ = learner.__dict__
         return self
 
-    def _learn(self, X: Any, labels: Any) -> None:
+    def _learn(self, X: Any, annotations: Any) -> None:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = image_options(self.get_params(deep=False), seed=seed)
         tuning = check_label_parameters(self.label_classifier, self.label_beta, self.label_cost)
         images = images_of(X, size=self.size)
-        (known,) = labels_of_parts(labels, [len(images)], is_fleet=False)
-        normal = images if labels is None else images[known != 1]
+        (known,) = labels_of_parts(annotations, [len(images)], is_fleet=False)
+        normal = images if annotations is None else images[known != 1]
         training, held_out = (normal[rows] for rows in split_images(len(normal), self.held_out, random_state=seed))
         model, self.fit_report_ = fit_image_model(training, held_out, options, random_state=seed)
         self.codes_ = study_images(model.network, training, held_out, random_state=seed)

@@ -16,6 +16,7 @@ from tsae.errors import DataError, ParameterError
 
 __all__ = [
     "LabelTuning",
+    "annotations_of",
     "cheapest_threshold",
     "check_label_parameters",
     "checked_labels",
@@ -150,8 +151,8 @@ def chosen_learner(
         return threshold
     if not has_anomalies:
         raise ParameterError(
-            f"`threshold` (={method!r}) chooses by labelled anomalies, and no row is labelled 1; pass `labels`, with "
-            "some rows marked 1, or choose another `threshold`, such as 'pot'"
+            f"`threshold` (={method!r}) chooses by labelled anomalies, and no row is labelled 1; pass `annotations`, "
+            "with some rows marked 1, or choose another `threshold`, such as 'pot'"
         )
     if method == "label_beta":
         return check_label_parameters(False, stated.get(method, own[0]), None)
@@ -164,7 +165,7 @@ def chosen_learner(
     return check_label_parameters(False, 1.0, cost)
 
 
-def checked_labels(labels: Any, n: int, *, name: str = "labels") -> FloatArray:
+def checked_labels(labels: Any, n: int, *, name: str = "annotations") -> FloatArray:
     """Labels `(n,)` as 1 for anomalous, 0 for normal and NaN for unknown.
 
     Raises `DataError` if there is not one for each, or one is neither 0, 1, −1 nor NaN.
@@ -198,9 +199,9 @@ def labels_of_parts(labels: Any, lengths: Sequence[int], *, is_fleet: bool) -> l
     if not is_fleet:
         return [checked_labels(labels, lengths[0])]
     if not isinstance(labels, Sequence) or len(labels) != len(lengths):
-        raise DataError(f"`labels` must be a list of {len(lengths)}, one for each series")
+        raise DataError(f"`annotations` must be a list of {len(lengths)}, one for each series")
     parts = enumerate(zip(labels, lengths, strict=True))
-    return [checked_labels(part, n, name=f"labels[{number}]") for number, (part, n) in parts]
+    return [checked_labels(part, n, name=f"annotations[{number}]") for number, (part, n) in parts]
 
 
 def refuse_without_anomalies(is_anomaly: NDArray[np.bool_]) -> None:
@@ -210,6 +211,19 @@ def refuse_without_anomalies(is_anomaly: NDArray[np.bool_]) -> None:
     """
     if not is_anomaly.any() or is_anomaly.all():
         raise ParameterError(
-            "`label_classifier` (=True) learns from labelled anomalies among others; pass `labels` that hold some 1 "
-            "and some other, or leave it False"
+            "`label_classifier` (=True) learns from labelled anomalies among others; pass `annotations` that hold some "
+            "1 and some other, or leave it False"
         )
+
+
+def annotations_of(annotations: Any, labels: Any) -> Any:
+    """What was said of rows, under the name of today or under the former one.
+
+    Raises
+    ------
+    ParameterError
+        If both are given.
+    """
+    if annotations is not None and labels is not None:
+        raise ParameterError("`labels` is the former name of `annotations`; pass `annotations` only")
+    return labels if annotations is None else annotations
