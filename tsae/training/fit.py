@@ -171,9 +171,8 @@ def fit_network(
     n_together = max(1, min(_STEPS_TOGETHER, options.max_steps // options.n_checks))
     batches = RandomBatches(training, options.batch_size, generator, n_batches=options.max_steps, n_together=n_together)
     callbacks: list[Callback] = []
-    validation = None
+    validation, width = None, training.take(torch.zeros(1, dtype=torch.int64)).inputs.numel()
     if held_out is not None and len(held_out) > 0:
-        width = held_out.take(torch.zeros(1, dtype=torch.int64)).inputs.numel()
         n_at_once = 512 if width <= _WIDE else 64
         validation = EvenBatches(held_out, _HELD_OUT_EXAMPLES, n_at_once)
         stopping = EarlyStopping("held_out_loss", patience=options.patience, check_on_train_epoch_end=False)
@@ -191,7 +190,8 @@ def fit_network(
                 raise KeyboardInterrupt from None
             raise
         del trainer
-        gc.collect()  # what Lightning keeps of the optimiser in circles of references
+        if width > _WIDE:
+            gc.collect()  # what Lightning keeps of the optimiser in circles of references, three times the weights
     return _finish(module, best, is_measured=validation is not None)
 
 
