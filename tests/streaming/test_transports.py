@@ -42,7 +42,7 @@ def test_only_a_path_names_a_file() -> None:
 def test_no_scheme_is_of_two_transports() -> None:
     schemes = [scheme for each in TRANSPORTS for scheme in each.schemes]
     assert len(schemes) == len(set(schemes))
-    assert all(each.source or each.sink for each in TRANSPORTS)
+    assert all(each.has_source or each.has_sink for each in TRANSPORTS)
 
 
 def test_the_help_of_watch_names_every_transport() -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tsae.errors import DataError, OutputError
-from tsae.streaming.transports.transport import LineSplitter, Message, Transport, json_lines
+from tsae.streaming.transports.transport import LineSplitter, Message, json_lines
 
 if TYPE_CHECKING:
     from tsae.streaming.records import Record
 
-__all__ = ["TRANSPORT", "FileSink", "FollowedFile"]
+__all__ = ["FileSink", "FollowedFile", "sink", "source"]
 
 _logger = logging.getLogger(__name__)
 _CHUNK = 2**18
@@ -228,10 +228,11 @@ def _renamed(path: Path, inode: int) -> list[Path]:
         return []
 
 
-TRANSPORT = Transport(
-    schemes=("",),
-    address="FILE",
-    about="[bold]FILE[/] as a source is followed over rotation and truncation; as a sink it holds each result once.",
-    source=lambda path, follow: FollowedFile(path, follow=follow),
-    sink=FileSink,
-)
+def source(path: str, follow: bool) -> FollowedFile:
+    """Open the source at a path."""
+    return FollowedFile(path, follow=follow)
+
+
+def sink(path: str) -> FileSink:
+    """Open the sink at a path."""
+    return FileSink(path)

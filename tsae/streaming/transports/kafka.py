@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tsae.errors import MissingDependencyError, OutputError, ParameterError
-from tsae.streaming.transports.transport import Message, Transport
+from tsae.streaming.transports.transport import Message
 
 if TYPE_CHECKING:
     from tsae.streaming.records import Record
 
-__all__ = ["TRANSPORT", "KafkaAddress", "KafkaSink", "KafkaSource", "kafka_address"]
+__all__ = ["KafkaAddress", "KafkaSink", "KafkaSource", "kafka_address", "sink", "source"]
 
 _MOST_AT_ONCE = 500
 _TIMEOUT = 5.0  # seconds until records must be acknowledged
@@ -217,13 +217,11 @@ def _library() -> Any:
     return confluent_kafka
 
 
-TRANSPORT = Transport(
-    schemes=("kafka",),
-    address="kafka://HOST:PORT/TOPIC",
-    about=(
-        "[bold]kafka://HOST:PORT/TOPIC?group=NAME[/] takes further settings of librdkafka; the key of a message names "
-        "its entity."
-    ),
-    source=lambda address, _follow: KafkaSource(kafka_address(address)),
-    sink=lambda address: KafkaSink(kafka_address(address)),
-)
+def source(address: str, _follow: bool) -> KafkaSource:
+    """Open the source at an address."""
+    return KafkaSource(kafka_address(address))
+
+
+def sink(address: str) -> KafkaSink:
+    """Open the sink at an address."""
+    return KafkaSink(kafka_address(address))

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from tsae.errors import MissingDependencyError, OutputError, ParameterError
-from tsae.streaming.transports.transport import LONGEST_PAYLOAD, Message, Transport
+from tsae.streaming.transports.transport import LONGEST_PAYLOAD, Message
 
 if TYPE_CHECKING:
     from tsae.streaming.records import Record
 
-__all__ = ["TRANSPORT", "MqttAddress", "MqttSink", "MqttSource", "entity_pattern", "mqtt_address"]
+__all__ = ["MqttAddress", "MqttSink", "MqttSource", "entity_pattern", "mqtt_address", "sink", "source"]
 
 _logger = logging.getLogger(__name__)
 _MOST_AT_ONCE = 500
@@ -313,14 +313,11 @@ def _trust(client: Any, authority: str | None) -> None:
         ) from error
 
 
-TRANSPORT = Transport(
-    schemes=("mqtt", "mqtts"),
-    address="mqtt(s)://HOST/TOPIC",
-    about=(
-        "[bold]mqtt://HOST/plant/{entity}/row?version=5&client=NAME[/] (mqtts:// for TLS): {entity} in the topic names "
-        "the entity, NAME this process. User, password and certificate authority are read from TSAE_MQTT_USER, "
-        "TSAE_MQTT_PASSWORD and TSAE_MQTT_CA in the environment."
-    ),
-    source=lambda address, _follow: MqttSource(mqtt_address(address)),
-    sink=lambda address: MqttSink(mqtt_address(address)),
-)
+def source(address: str, _follow: bool) -> MqttSource:
+    """Open the source at an address."""
+    return MqttSource(mqtt_address(address))
+
+
+def sink(address: str) -> MqttSink:
+    """Open the sink at an address."""
+    return MqttSink(mqtt_address(address))

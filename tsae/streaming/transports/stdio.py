@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tsae.errors import OutputError
-from tsae.streaming.transports.transport import LineSplitter, Message, Transport, json_lines
+from tsae.streaming.transports.transport import LineSplitter, Message, json_lines
 
 if TYPE_CHECKING:
     from tsae.streaming.records import Record
 
-__all__ = ["TRANSPORT", "StdinSource", "StdoutSink"]
+__all__ = ["StdinSource", "StdoutSink", "sink", "source"]
 
 _CHUNK = 2**16
 
@@ -87,10 +87,11 @@ class StdoutSink:
         pass
 
 
-TRANSPORT = Transport(
-    schemes=("-",),
-    address="-",
-    about="Standard input and standard output are [bold]-[/], with one row or result per line.",
-    source=lambda _address, _follow: StdinSource(),
-    sink=lambda _address: StdoutSink(),
-)
+def source(_address: str, _follow: bool) -> StdinSource:
+    """Open standard input."""
+    return StdinSource()
+
+
+def sink(_address: str) -> StdoutSink:
+    """Open standard output."""
+    return StdoutSink()

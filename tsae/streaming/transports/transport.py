@@ -1,16 +1,15 @@
-"""Protocols of sources and sinks, the entry of a transport in the registry, and lines of text, which several carry."""
+"""Protocols of sources and sinks, and lines of text, which several transports carry."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from tsae.streaming.records import Record
 
-__all__ = ["LONGEST_PAYLOAD", "LineSplitter", "Message", "Sink", "Source", "Transport", "json_lines"]
+__all__ = ["LONGEST_PAYLOAD", "LineSplitter", "Message", "Sink", "Source", "json_lines"]
 
 LONGEST_PAYLOAD = 2**20
 """Bytes; a longer payload is refused by its size, so that no sender can fill the memory."""
@@ -77,21 +76,6 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Release the connection or file."""
-
-
-@dataclass(frozen=True)
-class Transport:
-    """One kind of address, with its source, its sink or both."""
-
-    schemes: tuple[str, ...]
-    """Parts of an address before `://`; "-" for the address `-`, "" for a path."""
-    address: str
-    """Form of the addresses, for help and error texts."""
-    about: str
-    """Paragraph for the help, with rich's markup."""
-    source: Callable[[str, bool], Source] | None = None
-    """Opens an address, and says whether to wait for more at its end."""
-    sink: Callable[[str], Sink] | None = None
 
 
 class LineSplitter:

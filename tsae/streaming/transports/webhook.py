@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from tsae.errors import OutputError, ParameterError
-from tsae.streaming.transports.transport import Transport
 
 if TYPE_CHECKING:
     from urllib.request import OpenerDirector
 
     from tsae.streaming.records import Record
 
-__all__ = ["TRANSPORT", "WebhookSink"]
+__all__ = ["WebhookSink", "sink"]
 
 _logger = logging.getLogger(__name__)
 _TIMEOUT = 10.0  # seconds
@@ -109,9 +108,6 @@ def _checked(url: str) -> str:
     return url
 
 
-TRANSPORT = Transport(
-    schemes=("http", "https"),
-    address="http(s)://HOST/PATH",
-    about="[bold]http(s)://HOST/PATH[/] is a web hook, which gets each record by POST, with an Idempotency-Key.",
-    sink=WebhookSink,
-)
+def sink(address: str) -> WebhookSink:
+    """Open the web hook at an address."""
+    return WebhookSink(address)
