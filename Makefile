@@ -6,9 +6,10 @@
 PYTHON ?= python3
 WORKERS ?= 2
 VENV := .venv
+QUICK := tests/series tests/images tests/alarms tests/nn tests/networks tests/report tests/test_store.py tests/test_house_rules.py
 PIP_INSTALL := $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: help demo test bench clean
+.PHONY: help demo test quick bench clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -20,6 +21,9 @@ demo: $(VENV)/demo.stamp  ## fit a detector on the bundled pump data and score i
 
 test: $(VENV)/test.stamp  ## run all tests: behaviour, examples, style, types, room order
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+
+quick: $(VENV)/test.stamp  ## run the tests that need no fitted model, style and types: under a minute
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(QUICK)
 
 bench: $(VENV)/test.stamp  ## hold speed against a matrix product, a bare training loop, reading and writing
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.benchmarks.speed

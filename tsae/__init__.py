@@ -10,20 +10,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tsae.alarms.events.event import Event
-    from tsae.alarms.events.rules import EventRules
+    import tsae.evaluation as metrics
+    from tsae.alarms.drift import Drift
+    from tsae.alarms.event import Event
+    from tsae.alarms.rules import EventRules
+    from tsae.alarms.thresholds import Threshold
+    from tsae.detection.detecting import Detection
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.images.detector import ImageAnomalyDetector
-    from tsae.detection.images.result import ImageDetection
     from tsae.detection.loading import load
     from tsae.detection.parameters.recipes import recipe
-    from tsae.detection.result import Detection
+    from tsae.errors import (
+        DataError,
+        MissingDependencyError,
+        ModelFileError,
+        OutputError,
+        ParameterError,
+        TrainingError,
+        TsaeError,
+    )
     from tsae.evaluation.image_sets import ImageSet, image_dataset
     from tsae.export.export import export_onnx
+    from tsae.model.fitted import FittedModel
     from tsae.nn.options import NetworkOptions
     from tsae.series.bundled import bundled_dataset
-    from tsae.series.reading import read_table
-    from tsae.series.table import SensorTable
+    from tsae.series.exclusions import read_exclusions
+    from tsae.series.options import ReadOptions
+    from tsae.series.reading import SensorTable, read_table
     from tsae.streaming.scorer import StreamScorer
     from tsae.training.options import TrainingOptions
 
@@ -31,41 +44,66 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnomalyDetector",
+    "DataError",
     "Detection",
+    "Drift",
     "Event",
     "EventRules",
+    "FittedModel",
     "ImageAnomalyDetector",
     "ImageDetection",
     "ImageSet",
+    "MissingDependencyError",
+    "ModelFileError",
     "NetworkOptions",
+    "OutputError",
+    "ParameterError",
+    "ReadOptions",
     "SensorTable",
     "StreamScorer",
+    "Threshold",
+    "TrainingError",
     "TrainingOptions",
+    "TsaeError",
     "__version__",
     "bundled_dataset",
     "export_onnx",
     "image_dataset",
     "load",
+    "metrics",
+    "read_exclusions",
     "read_table",
     "recipe",
 ]
 
 _HOME = {
     "AnomalyDetector": "tsae.detection.detector",
-    "Detection": "tsae.detection.result",
-    "Event": "tsae.alarms.events.event",
-    "EventRules": "tsae.alarms.events.rules",
+    "DataError": "tsae.errors",
+    "Detection": "tsae.detection.detecting",
+    "Drift": "tsae.alarms.drift",
+    "Event": "tsae.alarms.event",
+    "EventRules": "tsae.alarms.rules",
+    "FittedModel": "tsae.model.fitted",
     "ImageAnomalyDetector": "tsae.detection.images.detector",
-    "ImageDetection": "tsae.detection.images.result",
+    "ImageDetection": "tsae.detection.detecting",
     "ImageSet": "tsae.evaluation.image_sets",
+    "MissingDependencyError": "tsae.errors",
+    "ModelFileError": "tsae.errors",
     "NetworkOptions": "tsae.nn.options",
-    "SensorTable": "tsae.series.table",
+    "OutputError": "tsae.errors",
+    "ParameterError": "tsae.errors",
+    "ReadOptions": "tsae.series.options",
+    "SensorTable": "tsae.series.reading",
     "StreamScorer": "tsae.streaming.scorer",
+    "Threshold": "tsae.alarms.thresholds",
+    "TrainingError": "tsae.errors",
     "TrainingOptions": "tsae.training.options",
+    "TsaeError": "tsae.errors",
     "bundled_dataset": "tsae.series.bundled",
     "export_onnx": "tsae.export.export",
     "image_dataset": "tsae.evaluation.image_sets",
     "load": "tsae.detection.loading",
+    "read_exclusions": "tsae.series.exclusions",
     "read_table": "tsae.series.reading",
     "recipe": "tsae.detection.parameters.recipes",
 }
@@ -75,6 +113,8 @@ def __getattr__(name: str) -> Any:
     value: Any
     if name == "__version__":
         value = _installed_version()
+    elif name == "metrics":
+        value = import_module("tsae.evaluation")
     elif name in _HOME:
         value = getattr(import_module(_HOME[name]), name)
     else:
@@ -84,7 +124,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))
+    return sorted(__all__)
 
 
 def _installed_version() -> str:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsae.alarms.events.evidence import Moment, RowBlock, TrackedEvent
-from tsae.alarms.events.rules import EventRules
+from tsae.alarms.rules import EventRules
+from tsae.alarms.tracking import Moment, RowBlock, TrackedEvent
 
 Array = npt.NDArray[Any]
 

@@ -8,9 +8,9 @@ from scipy.stats import genpareto
 
 from tests.alarms.thresholds_reference import adaptive_thresholds, peaks
 from tsae.alarms.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold
-from tsae.alarms.thresholds.clusters import MERGE_GAP, cluster_peaks, lowest_threshold
-from tsae.alarms.thresholds.guards import Guards, guards_for
-from tsae.alarms.thresholds.tail import fit_pareto
+from tsae.alarms.thresholds.adaptive import Guards, guards_for
+from tsae.alarms.thresholds.learners import fit_pareto
+from tsae.alarms.thresholds.threshold import MERGE_GAP, cluster_peaks, lowest_threshold
 from tsae.errors import DataError
 from tsae.scoring.rings import Rings
 
@@ -121,7 +121,7 @@ def test_a_budget_that_is_spent_at_once_does_not_blind_it(target):
     adaptive = AdaptiveThreshold(EXPONENTIAL[:2000], target)
     flagged = scores > adaptive.thresholds(scores)
     assert flagged[begins].all()
-    assert adaptive.value() < adaptive.first + 2
+    assert adaptive.values(np.zeros(1, dtype=int))[0] < adaptive.first + 2
 
 
 def test_a_stretch_that_leads_up_to_an_alarm_is_not_learned():

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.alarms.reference_drift import drift_between
 from tests.streaming.reference import CHANNELS, plant
 from tsae import AnomalyDetector, StreamScorer, load
-from tsae.alarms.distributions import Comparison, DistributionWatch, fit_reference
-from tsae.alarms.drift import Drift, drift_between
+from tsae.alarms.drift import Comparison, DistributionWatch, Drift, fit_reference
 from tsae.alarms.thresholds import AdaptiveThreshold, Target
 from tsae.errors import DataError
 from tsae.scoring.rings import Rings
@@ -50,7 +50,7 @@ def test_what_a_watch_compares_equals_a_look_at_all_rows_however_they_come(n_row
     for start, stop in zip([0, *cuts], [*cuts, n_rows], strict=True):
         if stop - start < 100:
             for row in later[start:stop]:
-                watch.push_row(row)
+                watch.push_rows(0, row)
         else:
             watch.push(later[start:stop])
         if data.draw(st.booleans()):
@@ -112,7 +112,7 @@ def test_drifted_scores_tell_to_retrain_and_why():
     adaptive = AdaptiveThreshold(EXPONENTIAL[:1000], Target(0.01))
     later = EXPONENTIAL[1000:4000] + 4
     adaptive.thresholds(later)
-    found = drift(later, first=adaptive.first, last=adaptive.value())
+    found = drift(later, first=adaptive.first, last=adaptive.values(np.zeros(1, dtype=int))[0])
     assert found.moved > 1
     assert found.verdict.startswith("retrain: in the last 2,000 rows scores are distributed unlike those of normal")
     assert "the threshold has moved from" in found.verdict
@@ -209,7 +209,7 @@ def test_a_stream_tells_of_drift_as_the_file_does_and_once(detector, tmp_path):
     schema = files("tsae.streaming").joinpath("records.schema.json").read_text("utf-8")
     jsonschema.validate(record, json.loads(schema))
     assert (record["kind"], record["id"], record["sensors"][0]["sensor"]) == ("drift", "m/drift-999", "pressure")
-    with pytest.raises(DataError, match=r"`entity` \(='other'\) has sent no row; choose one of \['m'\]"):
+    with pytest.raises(DataError, match=r"no rows received yet for entity 'other'; choose one of \['m'\]"):
         scorer.drift("other")
 
 

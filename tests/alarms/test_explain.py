@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsae.alarms.events.event import Event
-from tsae.alarms.events.evidence import RowBlock, TrackedEvent
-from tsae.alarms.events.explain import EventFinder, Labels, PeakView
-from tsae.alarms.events.rules import EventRules, severities, severity
+from tsae.alarms.decider import EventWatch
+from tsae.alarms.event import Event, Naming, PeakView, as_event
+from tsae.alarms.rules import EventRules, severities, severity
+from tsae.alarms.tracking import RowBlock, TrackedEvent
 
 N_ROWS = 30
 CLOCK = pd.date_range("2026-03-01", periods=N_ROWS, freq="min")
@@ -27,9 +27,19 @@ def test_severity_grows_with_the_score_from_0_to_100(score, more, threshold):
     assert severity(3 * threshold, threshold) == pytest.approx(75)
 
 
-def view_of(event: TrackedEvent) -> PeakView:
-    row = event.peak.row
-    return PeakView(actual=np.array([row, np.nan]), expected=np.array([row + 0.5, 7.0]))
+class Source:
+    """What stands for the rows of an entity."""
+
+    def __init__(self, naming: Naming) -> None:
+        self.naming = naming
+
+    def hold(self, peak: int) -> None:
+        pass
+
+    def describe(self, event: TrackedEvent, *, ended: bool) -> Event:
+        row = event.peak.row
+        view = PeakView(actual=np.array([row, np.nan]), expected=np.array([row + 0.5, 7.0]))
+        return as_event(event, self.naming, view, ended=ended)
 
 
 def events(
@@ -49,18 +59,19 @@ def events(
     segments = changes.pop("segments", np.zeros(N_ROWS, dtype=int))
     rows = RowBlock(**{**facts, **changes})
     period = 60.0 if isinstance(index, pd.DatetimeIndex) else None
-    labels = Labels(
+    naming = Naming(
         *(["flow", "pressure"], {"pressure": "bar"}, period, entity),
         time_of=lambda moment: index[moment.row],
         p_value_of=lambda score: float(np.exp(-score)),
     )
-    finder = EventFinder(rules or EventRules(), labels, JOINS, view_of)
+    watch, found = EventWatch(rules or EventRules(), JOINS, Source(naming), reports_open=False), []
     borders = [0, *(np.flatnonzero(np.diff(segments)) + 1).tolist(), N_ROWS]
     for start, stop in pairwise(borders):
         middle = (start + stop) // 2
-        finder.take(rows.rows(start, middle), ends_segment=False)
-        finder.take(rows.rows(middle, stop), ends_segment=True)
-    return finder.events
+        found += watch.take(start, rows.rows(start, middle)) + watch.take(middle, rows.rows(middle, stop))
+        found += watch.end_segment()
+    assert {change.state for change in found} <= {"closed"}
+    return tuple(change.event for change in found)
 
 
 def test_an_event_says_when_how_bad_and_which_sensors():

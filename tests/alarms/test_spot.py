@@ -9,7 +9,7 @@ from tests.alarms.thresholds_reference import spot_thresholds
 from tests.detection.plants import readings
 from tsae import AnomalyDetector
 from tsae.alarms.thresholds import Target, adaptive_threshold, learn_threshold
-from tsae.alarms.thresholds.spot import Spot, SpotThreshold
+from tsae.alarms.thresholds.learners import Spot, SpotThreshold
 from tsae.errors import DataError
 from tsae.streaming.scorer import StreamScorer
 from tsae.streaming.state import restore_scorer, scorer_state

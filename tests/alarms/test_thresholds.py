@@ -19,9 +19,8 @@ from tsae.alarms.thresholds import (
     learn_threshold,
     learning,
 )
-from tsae.alarms.thresholds.clusters import cluster_peaks
-from tsae.alarms.thresholds.learner import ThresholdLearner
 from tsae.alarms.thresholds.learners import LEARNERS
+from tsae.alarms.thresholds.threshold import ThresholdLearner, cluster_peaks
 from tsae.errors import DataError, ParameterError
 from tsae.scoring.tails import LogTail, fit_log_tail
 

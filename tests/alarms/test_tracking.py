@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.alarms.reference_events import events_of
-from tsae.alarms.events.evidence import Evidence, Moment, RowBlock, TrackedEvent
-from tsae.alarms.events.rules import EventRules
-from tsae.alarms.events.tracking import EventTracker
+from tsae.alarms.rules import EventRules
+from tsae.alarms.tracking import EventTracker, Evidence, Moment, RowBlock, TrackedEvent
 from tsae.errors import ParameterError
 
 JOINS = np.array([4.0, 4.0])

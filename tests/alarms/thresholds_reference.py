@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from tsae.alarms.thresholds.guards import Guards
-from tsae.alarms.thresholds.tail import fit_pareto
+from tsae.alarms.thresholds.adaptive import Guards
+from tsae.alarms.thresholds.learners import fit_pareto
 
 
 def peaks(scores: list[float], threshold: float, gap: int) -> list[float]:

@@ -26,11 +26,9 @@ from tests.benchmarks.recipe_c import recipe_c_scores
 from tests.benchmarks.sampling import sampled
 from tsae import AnomalyDetector
 from tsae.evaluation.catalogue import SeriesFiles, find_series, read_series
-from tsae.evaluation.compare import leave_one_family_out
-from tsae.evaluation.peers import against_oracle, against_peers, read_peers
-from tsae.evaluation.protocol import DONE
+from tsae.evaluation.compare import against_oracle, against_peers, leave_one_family_out, read_peers
 from tsae.evaluation.ranking import auc_pr
-from tsae.evaluation.results_file import ResultsFile
+from tsae.evaluation.results import DONE, ResultsFile
 from tsae.evaluation.vus import vus
 
 MODELS = {"default": "auto", "default, lag 16": 16, "default, lag 0": 0, "recipe C": None}

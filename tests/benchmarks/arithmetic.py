@@ -6,8 +6,7 @@ from torch import nn
 
 from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.dense import DenseDecoder, DenseEncoder
-from tsae.scoring.ensemble import Ensemble
-from tsae.scoring.member import Member
+from tsae.scoring.ensemble import Ensemble, Member
 from tsae.scoring.window_models import MaskedModel
 
 __all__ = ["operations"]

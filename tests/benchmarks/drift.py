@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tests.alarms.reference_drift import drift_between
 from tests.benchmarks.series_scores import by_turns
-from tsae.alarms.distributions import Reference, fit_reference
-from tsae.alarms.drift import drift_between
+from tsae.alarms.drift import Reference, fit_reference
 from tsae.evaluation.catalogue import find_series, read_series
 
 N_ROWS = 2000

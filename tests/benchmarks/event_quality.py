@@ -28,7 +28,7 @@ import pandas as pd
 
 from tests.benchmarks.series_scores import Array, Flags, Scores, asked, read_scores
 from tsae.alarms.thresholds import adaptive_threshold, learn_thresholds
-from tsae.alarms.thresholds.clusters import MERGE_GAP
+from tsae.alarms.thresholds.threshold import MERGE_GAP
 from tsae.scoring.whole_series import CalibrationScores
 
 BUDGET = "1 per 10000 rows"

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from tests.benchmarks.series_scores import Array, Flags, Scores, asked, read_scores
 from tsae.alarms.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold, parse_budget
-from tsae.alarms.thresholds.clusters import MERGE_GAP
+from tsae.alarms.thresholds.threshold import MERGE_GAP
 
 BUDGETS = {"1%": 4, "0.1%": 4, "5 per 10000 rows": 4, "1 per 10000 rows": 0}
 """And the least false alarms that are expected of a series that counts."""

@@ -81,8 +81,8 @@ DATA = {"waves": waves, "pump": pump, "digits": digits}
 
 def rows(task: Task) -> Iterator[tuple[str, Any]]:
     yield "without", task.make(random_state=0).fit(task.normal)
-    yield "labels", task.make(random_state=0).fit(task.labelled, labels=task.labels)
-    yield "classifier", task.make(random_state=0, label_classifier=True).fit(task.labelled, labels=task.labels)
+    yield "labels", task.make(random_state=0).fit(task.labelled, annotations=task.labels)
+    yield "classifier", task.make(random_state=0, label_classifier=True).fit(task.labelled, annotations=task.labels)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

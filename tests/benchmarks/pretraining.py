@@ -4,7 +4,7 @@ The same deep network (sigmoid units, layers 256-128-64-16 down and mirrored up)
 weights; a stack of restricted Boltzmann machines, trained layer by layer; and, to tell what depth alone does, random
 weights with units that are easy to train (gelu). Reported are the epochs of fine-tuning until the squared error on
 held-out inputs is as low as the random start gets at its best, that best, and what the stack itself cost, counted in
-epochs of the same batches (each machine updates one layer pair, about a quarter of the network).
+epochs of the same batches (each RBM updates one layer pair, about a quarter of the network).
 
     python -m tests.benchmarks.pretraining                     digits and pump windows, three seeds
     python -m tests.benchmarks.pretraining --data digits --seeds 0
@@ -23,10 +23,9 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from tsae.fitting.pretraining import pretrain
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import build_autoencoder
 from tsae.nn.options import NetworkSpec
-from tsae.nn.rbm import UnitKind
+from tsae.nn.rbm import UnitKind, pretrain
 from tsae.series.bundled import bundled_dataset
 from tsae.series.synthetic import make_series
 from tsae.training.batches import ArraySource

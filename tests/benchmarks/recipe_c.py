@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae import AnomalyDetector
+from tsae.scoring.ensemble import Member
 from tsae.scoring.inputs import ConstantWatch
-from tsae.scoring.member import Member
 from tsae.scoring.rings import Rings, blocks_of_one
 from tsae.scoring.row_errors import segment_errors
 from tsae.scoring.smoothing import channel_mean, moving_averages, smoothing_kernels
 from tsae.scoring.tails import fit_log_tail
-from tsae.series.filling import forward_filled
+from tsae.series.channels import forward_filled
 
 Array = NDArray[np.float64]
 _WIDTHS = (0.25, 0.5, 1.0, 2.0)

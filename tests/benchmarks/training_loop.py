@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tests.benchmarks.timing import Line, seconds
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import build_autoencoder
 from tsae.nn.linear import principal_path
 from tsae.nn.options import NetworkSpec
 from tsae.training.batches import WindowSource

@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parents[2]
-_STREAMED = 1500
 _TOLERANCES = {"score": 1e-6, "threshold": 1e-6, "settled": 1e-6, "immediate": 1e-5}
 
 _COMMON = """
@@ -39,8 +38,7 @@ def least(call, repeats):
         begin = time.process_time(); call(); found.append(time.process_time() - begin)
     return min(found)
 """
-_SCORES = (
-    """
+_SCORES = """
 tables, out, models = (Path(argument) for argument in sys.argv[1:4])
 for path in sorted(tables.glob("*.npz")):
     with np.load(path) as arrays:
@@ -51,7 +49,7 @@ for path in sorted(tables.glob("*.npz")):
         fitted.save(model)
     for name, detector in (("fitted", fitted), ("loaded", load(model))):
         found, stream = detector.detect(test), StreamScorer(detector)
-        steps = [stream.update(row) for row in test[:%d]]
+        steps = [stream.update(row) for row in test[:1500]]
         settled = [score.score for step in [*steps, stream.flush()] for score in step.settled]
         events = [[event.start, event.stop, event.peak, event.sensors[0].sensor] for event in found.events]
         np.savez(
@@ -60,8 +58,6 @@ for path in sorted(tables.glob("*.npz")):
             immediate=[step.immediate[0].score for step in steps], events=json.dumps(events, default=str),
         )
 """
-    % _STREAMED
-)
 _SPEED = """
 rng = np.random.default_rng(0)
 rows = np.sin(np.arange(60_000)[:, None] / rng.uniform(5, 60, 8)) + 0.1 * rng.standard_normal((60_000, 8))
@@ -122,12 +118,12 @@ def compare_scores(old: Path, folder: Path, n_series: int) -> None:
         for part in (tables, models, outs / "old", outs / "new"):
             part.mkdir(parents=True)
         pump = bundled_dataset("pump")
-        pump_tables = {"train": read_table(pump.train), "test": read_table(pump.later)}
-        np.savez(tables / "pump.npz", **{part: table.frame.to_numpy() for part, table in pump_tables.items()})
+        train, test = (read_table(path).frames[""] for path in (pump.train, pump.later))
+        np.savez(tables / "pump.npz", train=train.to_numpy(), test=test[train.columns].to_numpy())
         chosen = sampled(find_series(folder, max_test_rows=8000), 2, seed=0)[:n_series]
-        for series in map(read_series, chosen):
-            name_ = f"{series.files.family}-{series.files.series}".replace("/", "-")
-            np.savez(tables / f"{name_}.npz", train=series.train, test=series.test)
+        for files in chosen:
+            series = read_series(files)
+            np.savez(tables / f"{files.family}-{files.series}.npz", train=series.train, test=series.test)
         run(old, _SCORES, tables, outs / "old", models)
         run(HERE, _SCORES, tables, outs / "new", models)
         for path in sorted(tables.glob("*.npz")):

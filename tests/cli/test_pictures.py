@@ -155,12 +155,14 @@ def test_models_and_sources_of_different_kinds_are_told_apart(
     studio: Path, here: Path, model: Path, table: Path
 ) -> None:
     line = refused(2, "score", model, studio / "later")
-    assert "is one of tables and cannot read a folder of pictures" in line
+    assert "was fitted on tables and cannot score images" in line
     line = refused(2, "score", studio / "discs.tsae", table)
-    assert "is one of pictures and cannot read tables" in line
-    assert "is one of pictures" in refused(2, "watch", studio / "discs.tsae", stdin="a,b\n1,2\n")
+    assert "was fitted on images and cannot score tables" in line
+    assert "fitted on images" in refused(2, "watch", studio / "discs.tsae", stdin="a,b\n1,2\n")
     for source in (studio / "later", table):
-        assert "is one of pictures and cannot read tables" in refused(2, "recalibrate", studio / "discs.tsae", source)
+        assert "was fitted on images and cannot score tables" in refused(
+            2, "recalibrate", studio / "discs.tsae", source
+        )
     assert not list(here.iterdir())
 
 

@@ -17,9 +17,8 @@ import pytest
 import tsae as package
 from tests.cli.reference import CHANNELS, COMMAND, plant, refused, tsae, write
 from tsae.cli.outputs import scores_file
-from tsae.detection.detecting import DetectedRows
+from tsae.detection.detecting import DetectedRows, Detection
 from tsae.detection.detector import AnomalyDetector
-from tsae.detection.result import Detection
 
 N_ROWS = 31_000  # more than pandas writes in one piece, and than is scored at once
 

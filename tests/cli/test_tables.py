@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.cli.reference import plant, tsae, write
-from tsae.alarms.events.event import Event, SensorShare
+from tsae.alarms.event import Event, SensorShare
 from tsae.cli.console import sensors_in_words
 from tsae.cli.outputs import events_frame
 

@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tsae import ImageAnomalyDetector
-from tsae.detection.images.heat import HeatScale, fit_heat_scale
-from tsae.images.folder import ImageTable
+from tsae.detection.images.model import HeatScale, fit_heat_scale
+from tsae.images.reading import ImageTable
 
 SIDE = 20
 ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE]

@@ -16,8 +16,8 @@ import tsae
 from tests.alarms.thresholds_reference import peaks
 from tests.detection.plants import readings
 from tsae import AnomalyDetector, ImageAnomalyDetector
-from tsae.alarms.thresholds.clusters import MERGE_GAP
-from tsae.detection.labels.tuning import cheapest_threshold, tune_threshold
+from tsae.alarms.thresholds.threshold import MERGE_GAP
+from tsae.detection.labels.checks import cheapest_threshold, tune_threshold
 from tsae.errors import DataError, ParameterError
 from tsae.fitting.classifier import fit_label_classifier, honest_terms
 
@@ -44,19 +44,19 @@ def pictures() -> tuple[Array, Array]:
 @cache
 def detector(**settings: object) -> AnomalyDetector:
     table, labels = plant(0)
-    return AnomalyDetector(**SETTINGS | settings).fit(table, labels=labels)
+    return AnomalyDetector(**SETTINGS | settings).fit(table, annotations=labels)
 
 
 @cache
 def image_detector(**settings: object) -> ImageAnomalyDetector:
     images, labels = pictures()
-    return ImageAnomalyDetector(max_steps=40, random_state=0, **settings).fit(images, labels=labels)
+    return ImageAnomalyDetector(max_steps=40, random_state=0, **settings).fit(images, annotations=labels)
 
 
 def test_without_labels_nothing_changes():
     table, _ = plant(0)
     plain = AnomalyDetector(**SETTINGS).fit(table)
-    unknown = AnomalyDetector(**SETTINGS).fit(table, labels=np.full(400, -1))
+    unknown = AnomalyDetector(**SETTINGS).fit(table, annotations=np.full(400, -1))
     np.testing.assert_array_equal(unknown.score_samples(table), plain.score_samples(table))
     assert unknown.learned_threshold_ == plain.learned_threshold_
     np.testing.assert_array_equal(
@@ -136,7 +136,7 @@ def test_labels_tune_the_thresholds_unless_one_is_stated():
     assert eager.threshold_ <= tuned.threshold_ <= careful.threshold_
     assert eager.threshold_ < careful.threshold_
     assert detector(threshold=3.0).threshold_ == 3.0
-    normal_only = AnomalyDetector(**SETTINGS).fit(table, labels=np.zeros(400))
+    normal_only = AnomalyDetector(**SETTINGS).fit(table, annotations=np.zeros(400))
     assert normal_only.learned_threshold_.method == "pot"
 
 
@@ -144,13 +144,13 @@ def test_labels_recalibrate_as_they_tune_a_fit():
     changed, (later, labels) = copy.copy(detector()), plant(1)
     faulty = labels == 1
     scores = -changed.score_samples(later)
-    changed.recalibrate(later, labels=labels)
+    changed.recalibrate(later, annotations=labels)
     normal = changed.calibration_.settled
     assert len(normal) == (~faulty).sum()
     tried = np.concatenate([scores[faulty], normal])
     truth = np.repeat([True, False], [faulty.sum(), len(normal)])
     assert changed.threshold_ == tune_threshold(tried, truth).value
-    values = [changed.recalibrate(later, labels=labels, label_cost=cost).threshold_ for cost in (0.01, 1000.0)]
+    values = [changed.recalibrate(later, annotations=labels, label_cost=cost).threshold_ for cost in (0.01, 1000.0)]
     assert values[0] > values[1]
     runs = np.flatnonzero(np.diff(labels, prepend=0, append=0)).reshape(-1, 2)
     peaks_found = np.array([scores[first:stop].max() for first, stop in runs])
@@ -161,13 +161,13 @@ def test_labels_recalibrate_as_they_tune_a_fit():
 
 def test_labelled_anomalies_are_kept_out_of_every_recalibration():
     later, labels = plant(1)
-    by_labels = copy.copy(detector()).recalibrate([later], labels=[labels], threshold="quantile")
+    by_labels = copy.copy(detector()).recalibrate([later], annotations=[labels], threshold="quantile")
     by_mask = copy.copy(detector()).recalibrate(later, excluded=labels == 1, threshold="quantile")
     np.testing.assert_array_equal(by_labels.calibration_.settled, by_mask.calibration_.settled)
     assert by_labels.learned_threshold_ == by_mask.learned_threshold_
     assert by_labels.learned_threshold_.method == "quantile"
-    assert copy.copy(detector()).recalibrate(later, labels=np.zeros(400)).learned_threshold_.method == "pot"
-    excluded = copy.copy(detector()).recalibrate(later, labels=labels, excluded=labels == 1)
+    assert copy.copy(detector()).recalibrate(later, annotations=np.zeros(400)).learned_threshold_.method == "pot"
+    excluded = copy.copy(detector()).recalibrate(later, annotations=labels, excluded=labels == 1)
     assert excluded.learned_threshold_.method == "pot"
 
 
@@ -176,7 +176,7 @@ def test_labelled_anomalies_are_kept_out_of_every_recalibration():
     [
         (
             {"threshold": "label_cost", "label_cost": 20},
-            r"`threshold` \(='label_cost'\) .*pass `labels`, with some rows marked 1",
+            r"`threshold` \(='label_cost'\) .*pass `annotations`, with some rows marked 1",
         ),
         ({"label_beta": 2.0}, r"`threshold` \(='label_beta'\) chooses by labelled anomalies"),
         ({"labels": "some", "threshold": "label_cost"}, r"needs the cost of a missed anomaly .*state `label_cost`"),
@@ -224,12 +224,12 @@ def test_a_stream_refuses_a_classifier(tmp_path):
 
 def test_labels_of_a_fleet_and_held_out_scores():
     machines, labels = zip(plant(0), plant(2), strict=True)
-    fitted = AnomalyDetector(**SETTINGS, label_classifier=True).fit(list(machines), labels=list(labels))
+    fitted = AnomalyDetector(**SETTINGS, label_classifier=True).fit(list(machines), annotations=list(labels))
     assert fitted.learned_threshold_.method == "labels"
     n_normal = sum(int((part == 0).sum()) for part in labels)
     assert len(fitted.calibration_.settled) == pytest.approx(0.15 * n_normal, abs=2)
-    with pytest.raises(DataError, match="`labels` must be a list of 2"):
-        AnomalyDetector(**SETTINGS).fit(list(machines), labels=labels[0])
+    with pytest.raises(DataError, match="`annotations` must be a list of 2"):
+        AnomalyDetector(**SETTINGS).fit(list(machines), annotations=labels[0])
 
 
 def test_images_are_labelled_the_same_way():
@@ -242,7 +242,7 @@ def test_images_are_labelled_the_same_way():
     truth = np.repeat([0, 1], 50)
     flagged = image_detector(label_classifier=True).predict(later) == -1
     assert fbeta_score(truth, flagged, beta=1) > 0.9
-    assert ImageAnomalyDetector(max_steps=10, threshold=2.0).fit(images, labels=labels).threshold_ == 2.0
+    assert ImageAnomalyDetector(max_steps=10, threshold=2.0).fit(images, annotations=labels).threshold_ == 2.0
 
 
 def test_the_classifier_is_a_logistic_regression_whose_evidence_is_bounded():
@@ -283,16 +283,16 @@ def test_honest_terms_have_not_seen_their_event():
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.full(400, 2), r"`labels` holds 2 at position 0"),
-        (np.r_[np.zeros(399), 0.5], r"`labels` holds 0.5 at position 399"),
-        (np.zeros(399), r"`labels` has shape \(399,\)"),
-        (np.zeros((400, 2)), r"`labels` has shape \(400, 2\)"),
-        (["normal"] * 400, "`labels` must be numbers"),
+        (np.full(400, 2), r"`annotations` holds 2 at position 0"),
+        (np.r_[np.zeros(399), 0.5], r"`annotations` holds 0.5 at position 399"),
+        (np.zeros(399), r"`annotations` has shape \(399,\)"),
+        (np.zeros((400, 2)), r"`annotations` has shape \(400, 2\)"),
+        (["normal"] * 400, "`annotations` must be numbers"),
     ],
 )
 def test_nonsense_is_refused(labels, message):
     with pytest.raises(DataError, match=message):
-        AnomalyDetector(**SETTINGS).fit(plant(0)[0], labels=labels)
+        AnomalyDetector(**SETTINGS).fit(plant(0)[0], annotations=labels)
 
 
 @pytest.mark.parametrize("estimator", [AnomalyDetector, ImageAnomalyDetector])
@@ -304,4 +304,11 @@ def test_parameters_are_refused_by_name(estimator):
             estimator(**settings).fit(inputs)
     for labels in (None, np.full(len(inputs), np.nan)):
         with pytest.raises(ParameterError, match=r"`label_classifier` \(=True\) learns from labelled anomalies"):
-            estimator(label_classifier=True, max_steps=5).fit(inputs, labels=labels)
+            estimator(label_classifier=True, max_steps=5).fit(inputs, annotations=labels)
+
+
+def test_labels_are_still_taken_under_their_former_name() -> None:
+    table, known = np.random.default_rng(0).normal(size=(120, 2)), np.zeros(120)
+    detector = AnomalyDetector(max_steps=2, random_state=0).fit(table, labels=known)
+    with pytest.raises(ParameterError, match="`labels` is the former name of `annotations`"):
+        detector.fit(table, labels=known, annotations=known)

@@ -18,10 +18,7 @@ from tests.evaluation.strategies import patient
 from tsae import AnomalyDetector
 from tsae.detection.parameters.recipes import RECIPES, recipe
 from tsae.errors import DataError, ParameterError
-from tsae.evaluation.baselines import PcaWindows, RandomScore, ZScore
-from tsae.evaluation.contender import Contender
-from tsae.evaluation.model_specs import parse_model
-from tsae.evaluation.preparation import Preparation
+from tsae.evaluation.contender import Contender, PcaWindows, Preparation, RandomScore, ZScore, parse_model
 
 HERE = "tests.evaluation.detectors"
 
@@ -203,7 +200,7 @@ def test_zscore_against_loops() -> None:
 
 
 def test_pca_windows_against_loops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tsae.evaluation.baselines._WINDOWS_AT_ONCE", 7)
+    monkeypatch.setattr("tsae.evaluation.contender._WINDOWS_AT_ONCE", 7)
     size = 4
     train, test = np.nan_to_num(rows(0), nan=5), np.nan_to_num(rows(1), nan=5)
     mean, scale = train.mean(axis=0), train.std(axis=0)

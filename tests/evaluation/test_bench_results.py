@@ -16,17 +16,18 @@ from scipy.stats import wilcoxon
 from tests.evaluation.strategies import patient
 from tsae.errors import DataError, OutputError
 from tsae.evaluation.compare import (
+    against_oracle,
+    against_peers,
     critical_difference,
     family_mean,
     holm,
     leave_one_family_out,
     mean_ranks,
+    read_peers,
     wilcoxon_against_first,
     wins,
 )
-from tsae.evaluation.peers import against_oracle, against_peers, read_peers
-from tsae.evaluation.results import BenchmarkResult
-from tsae.evaluation.results_file import COLUMNS, ResultsFile
+from tsae.evaluation.results import COLUMNS, BenchmarkResult, ResultsFile
 
 
 def row(series: str, model: str, vus_pr: float = 0.5, *, seed: int = 0, **more: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tsae.errors import ParameterError, TrainingError
 from tsae.evaluation import auc_pr, auc_roc, vus
 from tsae.evaluation.bench import run_benchmark
 from tsae.evaluation.catalogue import SeriesFiles, find_series
-from tsae.evaluation.results_file import ResultsFile
+from tsae.evaluation.results import ResultsFile
 
 HERE = "tests.evaluation.detectors"
 TINY = "fast(max_steps=5, window_size=8)"

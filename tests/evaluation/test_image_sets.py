@@ -15,11 +15,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from tests.images.idx_files import idx
+from tests.evaluation.idx_files import idx
 from tsae.errors import DataError, OutputError, ParameterError
 from tsae.evaluation import image_sets
-from tsae.evaluation.image_sets import image_dataset, image_datasets
-from tsae.images.download import cache_folder, fetch
+from tsae.evaluation.image_sets import cache_folder, fetch, image_dataset, image_datasets
 
 PARTS = {
     "train_images": np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3),

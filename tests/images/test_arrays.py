@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tsae.errors import DataError
-from tsae.images.arrays import ImageScale, as_images, check_images
+from tsae.images.reading import ImageScale, as_images, check_images
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float16, np.float32, np.float64, bool])

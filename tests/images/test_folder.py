@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tsae.errors import DataError, ParameterError
-from tsae.images.folder import images_of, read_images
+from tsae.images.reading import images_of, read_images
 
 GREY = np.arange(63, dtype=np.uint8).reshape(7, 9)
 COLOURED = np.stack([GREY, 2 * GREY, 3 * GREY])

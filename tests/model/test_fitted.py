@@ -79,10 +79,10 @@ def test_a_failed_fit_leaves_the_estimator_as_it_was() -> None:
     table = pd.DataFrame(readings(150, "aa"), columns=["a", "b"])
     detector = AnomalyDetector(window_size=8, max_steps=2, random_state=0).fit(table)
     before = dict(vars(detector))
-    with pytest.raises(DataError, match="labels"):
-        detector.fit(readings(150, "aaa"), labels=np.full(150, 7))
+    with pytest.raises(DataError, match="annotations"):
+        detector.fit(readings(150, "aaa"), annotations=np.full(150, 7))
     assert vars(detector) == before
     fresh = AnomalyDetector(window_size=8, max_steps=2)
-    with pytest.raises(DataError, match="labels"):
-        fresh.fit(table, labels=np.full(150, 7))
+    with pytest.raises(DataError, match="annotations"):
+        fresh.fit(table, annotations=np.full(150, 7))
     assert not [name for name in vars(fresh) if name.endswith("_")]

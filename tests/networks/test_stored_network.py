@@ -7,7 +7,7 @@ import torch
 from tsae.errors import ModelFileError
 from tsae.networks.stored_network import StoredNetwork
 from tsae.networks.torch_network import TorchNetwork
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import build_autoencoder
 from tsae.nn.linear import principal_path
 from tsae.nn.options import NetworkSpec
 from tsae.scoring.window_models import ReconstructionModel

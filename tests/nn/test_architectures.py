@@ -33,14 +33,9 @@ class Mean(nn.Module):
 class Level(nn.Module):
     """A level for each channel, the same in all rows."""
 
-    def __init__(
-        self, latent_dim: int, shape: tuple[int, int], *, zero_output: bool, learned_variance: bool, **_: Any
-    ) -> None:
+    def __init__(self, latent_dim: int, shape: tuple[int, int], *, learned_variance: bool, **_: Any) -> None:
         super().__init__()
         self.linear, self.n_rows = nn.Linear(latent_dim, shape[1]), shape[0]
-        if zero_output:
-            nn.init.zeros_(self.linear.weight)
-            nn.init.zeros_(self.linear.bias)
 
     def forward(self, code: Tensor) -> Tensor:
         return self.linear(code)[:, None].repeat(1, self.n_rows, 1)
@@ -54,9 +49,9 @@ def test_an_entry_is_enough_to_fit_and_to_save(monkeypatch: pytest.MonkeyPatch, 
     values = np.random.default_rng(0).normal(size=(200, 2))
     shared = {"max_steps": 3, "random_state": 0, "lag": 0}
     detector = AnomalyDetector(architecture="levels", preset="best", **shared).fit(values)
-    rebuilding = [member for member in detector.model_.members if member.options.architecture != "dense"]
+    rebuilding = [member for member in detector.model_.ensemble.members if member.options.architecture != "dense"]
     assert [member.stride for member in rebuilding] == [member.window_size // 2 for member in rebuilding]
-    assert len([member for member in detector.model_.members if member.options.architecture == "dense"]) > len(
+    assert len([member for member in detector.model_.ensemble.members if member.options.architecture == "dense"]) > len(
         rebuilding
     )
     detector.save(tmp_path / "m.tsae")

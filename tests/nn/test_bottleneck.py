@@ -5,8 +5,7 @@ import torch
 from torch import Generator, Tensor
 
 from tsae.errors import ParameterError
-from tsae.nn.bottleneck import Deterministic, Gaussian, Latent
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import Deterministic, Gaussian, Latent, build_autoencoder
 from tsae.nn.options import NetworkSpec
 
 

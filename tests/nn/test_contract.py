@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tsae.nn.architectures import ARCHITECTURES
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import build_autoencoder
 from tsae.nn.linear import principal_path
 from tsae.nn.options import NetworkSpec
 

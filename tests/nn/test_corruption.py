@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import build_autoencoder
 from tsae.nn.corruption import GaussianNoise, Masking, SaltAndPepper, covering_masks, draw_mask
 from tsae.nn.options import NetworkSpec
 
@@ -85,7 +85,7 @@ def test_noise_has_its_level() -> None:
 
 def test_masking_sets_hidden_entries_to_zero_and_keeps_the_rest() -> None:
     inputs, masking = torch.randn(6, 20, 5), Masking("points", 0.3)
-    hidden, corrupted = masking.draw(inputs, generator()), masking(inputs, generator())
+    hidden, corrupted = draw_mask("points", inputs, 0.3, generator=generator()), masking(inputs, generator())
     assert not corrupted[hidden].any()
     assert torch.equal(corrupted[~hidden], inputs[~hidden])
 

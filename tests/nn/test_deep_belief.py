@@ -5,11 +5,10 @@ import torch
 from torch import Generator
 
 from tsae.errors import ParameterError
-from tsae.nn.build import build_autoencoder
-from tsae.nn.deep_belief import stack, unroll_into
+from tsae.nn.autoencoder import build_autoencoder
 from tsae.nn.linear import principal_path
-from tsae.nn.options import NetworkSpec
-from tsae.nn.rbm_options import RBMOptions
+from tsae.nn.options import NetworkSpec, RBMOptions
+from tsae.nn.rbm import stack, unroll_into
 
 WIDTHS = (20, 12, 4)
 QUICK = RBMOptions(n_steps=100)
@@ -29,14 +28,14 @@ def deep_model(**settings):
     return build_autoencoder(NetworkSpec(**settings), (10, 2))
 
 
-def machines(inputs=None, visible="gaussian", options=QUICK):
+def trained(inputs=None, visible="gaussian", options=QUICK):
     inputs = windows() if inputs is None else inputs
     return stack(inputs.flatten(1), WIDTHS, visible=visible, options=options, generator=Generator().manual_seed(1))
 
 
 @pytest.fixture(scope="module")
 def quick_stack():
-    return machines()
+    return trained()
 
 
 def fine_tuned(model, inputs, n_steps: int = 100) -> float:
@@ -56,7 +55,7 @@ def test_layers_of_a_stack_follow_each_other(quick_stack) -> None:
         ("bernoulli", "bernoulli"),
         ("bernoulli", "gaussian"),
     ]
-    assert all(torch.equal(a.weight, b.weight) for a, b in zip(quick_stack, machines(), strict=True))
+    assert all(torch.equal(a.weight, b.weight) for a, b in zip(quick_stack, trained(), strict=True))
 
 
 @pytest.mark.parametrize("settings", [{}, {"learned_variance": True}, {"bottleneck": "gaussian"}, {"dropout": 0.2}])
@@ -78,27 +77,27 @@ def test_images_in_zero_to_one() -> None:
     inputs = (windows() > 0).float()
     model = deep_model(output="sigmoid")
     before = (model(inputs).mean - inputs).square().mean()
-    unroll_into(model, machines(inputs, visible="bernoulli", options=RBMOptions(n_steps=300)))
+    unroll_into(model, trained(inputs, visible="bernoulli", options=RBMOptions(n_steps=300)))
     assert (model(inputs).mean - inputs).square().mean() < 0.6 * before
 
 
 def test_pre_training_gives_a_better_start() -> None:
     inputs = windows()
     plain, deep = deep_model(), deep_model()
-    unroll_into(deep, machines(inputs, options=RBMOptions(n_steps=500)))
+    unroll_into(deep, trained(inputs, options=RBMOptions(n_steps=500)))
     assert fine_tuned(deep, inputs) < 0.7 * fine_tuned(plain, inputs)
 
 
 def test_a_stack_leaves_its_inputs_alone() -> None:
     inputs = windows()
     before = inputs.clone()
-    machines(inputs, options=RBMOptions(n_steps=1))
+    trained(inputs, options=RBMOptions(n_steps=1))
     assert torch.equal(inputs, before)
 
 
 def test_one_layer_on_gaussian_inputs_is_refused() -> None:
     with pytest.raises(ParameterError, match="put a Bernoulli layer in between"):
-        stack(windows().flatten(1), [3], generator=Generator())
+        stack(windows().flatten(1), [3], options=QUICK, generator=Generator())
 
 
 @pytest.mark.parametrize(

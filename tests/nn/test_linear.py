@@ -6,7 +6,7 @@ import torch
 
 from tests.nn.reference import largest_principal_angle, principal_directions
 from tsae.errors import ParameterError
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
 from tsae.nn.options import NetworkSpec
 

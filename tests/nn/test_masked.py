@@ -8,8 +8,8 @@ from torch import Tensor
 from tsae.fitting.build import masked_model
 from tsae.networks.stored_network import StoredNetwork
 from tsae.networks.torch_network import TorchNetwork
-from tsae.nn.build import build_autoencoder
-from tsae.nn.layers import linear_by_group
+from tsae.nn.autoencoder import build_autoencoder
+from tsae.nn.dense import linear_by_group
 from tsae.nn.masked import MaskedAutoEncoder, fit_block_predictor
 from tsae.nn.options import NetworkSpec
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tsae.errors import ParameterError
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import build_autoencoder
 from tsae.nn.linear import principal_path
 from tsae.nn.options import NetworkSpec
 

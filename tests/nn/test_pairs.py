@@ -11,8 +11,7 @@ from torch import nn
 from tsae.errors import ParameterError
 from tsae.nn.conv import ConvDecoder, ConvEncoder
 from tsae.nn.dense import DenseDecoder, DenseEncoder
-from tsae.nn.layers import positional_encoding
-from tsae.nn.transformer import Tokens, TransformerDecoder, TransformerEncoder
+from tsae.nn.transformer import Tokens, TransformerDecoder, TransformerEncoder, positional_encoding
 
 
 def test_dense_is_linear_layers_and_activations_on_a_view() -> None:

@@ -15,11 +15,11 @@ from tests.nn.reference import (
     states,
 )
 from tsae.errors import ParameterError
+from tsae.nn.options import RBMOptions
 from tsae.nn.rbm import RBM, contrastive_divergence, train_rbm
-from tsae.nn.rbm_options import RBMOptions
 
 
-def machine(visible="bernoulli", hidden="bernoulli", scale=0.8) -> RBM:
+def small_rbm(visible="bernoulli", hidden="bernoulli", scale=0.8) -> RBM:
     """Four visible and three hidden units with weights large enough to matter."""
     generator = Generator().manual_seed(3)
     rbm = RBM(4, 3, visible=visible, hidden=hidden)
@@ -39,13 +39,13 @@ def data(visible: str, n: int = 12) -> torch.Tensor:
 
 @pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
 def test_free_energy_is_the_sum_over_hidden_states(visible) -> None:
-    rbm, rows = machine(visible), data(visible)
+    rbm, rows = small_rbm(visible), data(visible)
     expected = torch.tensor([free_energy(rbm, row) for row in rows])
     torch.testing.assert_close(rbm.free_energy(rows).detach(), expected)
 
 
 def test_free_energy_of_gaussian_hidden_units_is_the_integral() -> None:
-    rbm, rows = machine(hidden="gaussian", scale=0.5), states(4)
+    rbm, rows = small_rbm(hidden="gaussian", scale=0.5), states(4)
     grid = torch.linspace(-8, 8, 4001, dtype=torch.double)
     for row in rows[::5]:
         integral = float(rbm.visible_bias.detach() @ row)
@@ -57,7 +57,7 @@ def test_free_energy_of_gaussian_hidden_units_is_the_integral() -> None:
 
 @pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
 def test_conditional_means_follow_from_the_energy(visible) -> None:
-    rbm = machine(visible)
+    rbm = small_rbm(visible)
     row = data(visible)[0]
     weights = torch.tensor([-energy(rbm, row, h) for h in states(3)]).softmax(0)
     torch.testing.assert_close(rbm.hidden_mean(row[None])[0].detach(), weights @ states(3))
@@ -70,8 +70,8 @@ def test_conditional_means_follow_from_the_energy(visible) -> None:
     torch.testing.assert_close(rbm.visible_mean(hidden[None])[0].detach(), expected)
 
 
-def test_gibbs_chains_reach_the_distribution_of_the_machine() -> None:
-    rbm = machine()
+def test_gibbs_chains_reach_the_distribution_of_the_rbm() -> None:
+    rbm = small_rbm()
     chains = rbm.gibbs(torch.zeros(40_000, 4), 50, Generator().manual_seed(0))
     numbers = (chains @ torch.tensor([8.0, 4.0, 2.0, 1.0])).long()
     expected = (-rbm.free_energy(states(4))).softmax(0).detach()
@@ -80,7 +80,7 @@ def test_gibbs_chains_reach_the_distribution_of_the_machine() -> None:
 
 @pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
 def test_long_persistent_chains_give_the_exact_gradient(visible) -> None:
-    rbm, rows = machine(visible, scale=0.5), data(visible)
+    rbm, rows = small_rbm(visible, scale=0.5), data(visible)
     options = RBMOptions(persistent=True, n_gibbs=40)
     loss, _ = contrastive_divergence(rbm, rows, torch.zeros(60_000, 4), options, Generator().manual_seed(0))
     loss.backward()
@@ -88,8 +88,8 @@ def test_long_persistent_chains_give_the_exact_gradient(visible) -> None:
 
 
 @pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
-def test_cd_statistics_are_those_of_the_enumerated_machine(visible) -> None:
-    rbm, rows = machine(visible), data(visible)
+def test_cd_statistics_are_those_of_the_enumerated_rbm(visible) -> None:
+    rbm, rows = small_rbm(visible), data(visible)
     many = rows.repeat(4000, 1)
     loss, _ = contrastive_divergence(rbm, rows, many, RBMOptions(), Generator().manual_seed(0))
     loss.backward()

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsae.alarms.events.event import Event, SensorShare
-from tsae.detection.result import Detection
+from tsae.alarms.event import Event, SensorShare
+from tsae.detection.detecting import Detection
 
 UNITS = {"outlet pressure": "bar", "flow": "m³/h", "motor current": "A", "bearing temperature": "°C"}
 THRESHOLD = 12.0

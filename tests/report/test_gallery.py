@@ -13,8 +13,7 @@ from PIL import Image
 
 from tsae import ImageAnomalyDetector
 from tsae.errors import OutputError
-from tsae.images.arrays import ImageScale
-from tsae.images.folder import ImageTable
+from tsae.images.reading import ImageScale, ImageTable
 from tsae.report.gallery import MAX_SHOWN, heatmap_png, picture_png, render_gallery, write_heatmaps
 from tsae.report.templates import write_page
 

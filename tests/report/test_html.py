@@ -15,7 +15,7 @@ from plotly.offline import get_plotlyjs
 
 from tests.report.examples import UNITS, detection_of, expected_table, measured_table
 from tsae.alarms.drift import Drift
-from tsae.alarms.events.event import SensorShare
+from tsae.alarms.event import SensorShare
 from tsae.errors import DataError, OutputError
 from tsae.report.html import MAX_DETAILS, MAX_LISTED, MAX_SECTIONS, render_report
 from tsae.report.templates import write_page

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsae.scoring.combination import NEUTRAL_SCORE
-from tsae.scoring.ensemble import Ensemble
-from tsae.scoring.member import Member, MemberScale
+from tsae.scoring.ensemble import Ensemble, Member, MemberScale
 from tsae.scoring.switches import SwitchHabits
 from tsae.scoring.tails import LogTail
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.detection.plants import readings
 from tsae import AnomalyDetector, load
-from tsae.fitting.blame import fit_blame
+from tsae.fitting.build import fit_blame
 from tsae.fitting.fit_rows import lay_out_rows
 from tsae.fitting.training_rows import Span
 from tsae.scoring.blame import BlameModel, put_aside

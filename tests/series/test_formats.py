@@ -13,11 +13,17 @@ import pytest
 
 from tsae.errors import DataError
 from tsae.series.formats import registry
-from tsae.series.formats.registry import FORMATS, TableFormat, format_names, open_file
-from tsae.series.formats.table_file import TableFile
+from tsae.series.formats.registry import (
+    FORMATS,
+    TableFile,
+    TableFormat,
+    format_names,
+    is_table_name,
+    open_file,
+    stem_of,
+)
 from tsae.series.options import ReadOptions
 from tsae.series.reading import read_table
-from tsae.series.sources import is_table_name, stem_of
 
 TABLE = {"time": ["2026-11-24 10:00", "2026-11-24 10:10"], "flow [l/s]": [1.5, 1.6]}
 
@@ -92,7 +98,7 @@ def test_names_of_other_files(name: str) -> None:
 
 def test_the_registry_costs_no_import() -> None:
     code = (
-        "import sys, tsae.series.formats.registry, tsae.series.sources, tsae.cli.options\n"
+        "import sys, tsae.series.formats.registry, tsae.series.formats.registry, tsae.cli.options\n"
         "assert not {'numpy', 'pandas', 'pyarrow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -3,8 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.series.reference import loop_sort_rows
-from tsae.series.indexing import count_rows
-from tsae.series.ordering import group_rows, sort_rows
+from tsae.series.ordering import count_rows, group_rows, sort_rows
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=25))

@@ -5,10 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.series.reference import loop_longest_flat_run
-from tsae.series.measuring import find_copies, longest_flat_run, measure
-from tsae.series.quality import check_table
+from tsae.series.quality import check_table, find_copies, longest_flat_run, measure
+from tsae.series.reading import SensorTable
 from tsae.series.synthetic import inject, make_series
-from tsae.series.table import SensorTable
 
 N = 5_000
 

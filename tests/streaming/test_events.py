@@ -12,11 +12,10 @@ import pytest
 
 from tests.streaming.reference import CHANNELS, plant, troubled
 from tsae import AnomalyDetector, StreamScorer
-from tsae.alarms.events.event import Event
-from tsae.alarms.events.explain import is_told
-from tsae.alarms.events.rules import EventRules
-from tsae.streaming.event_watch import EventChange
-from tsae.streaming.records import dropped_record, event_records, row_records
+from tsae.alarms.decider import EventChange
+from tsae.alarms.event import Event, event_fields, is_reported
+from tsae.alarms.rules import EventRules
+from tsae.streaming.records import SCHEMA, dropped_record, event_records, row_records
 from tsae.streaming.scorer import StreamScores
 from tsae.streaming.state import restore_scorer, scorer_state
 
@@ -95,7 +94,7 @@ def test_events_of_a_stream_are_those_of_the_file(
     expected = as_file.detect(faults(), rules=RULES[rules]).events
     scorer = StreamScorer(detector, lag=lag, rules=RULES[rules])
     found = closed(run(scorer, faults(), n_at_once, restart=n_at_once > 1))
-    found = [event for event in found if is_told(event, RULES[rules])]  # what opened is closed, whatever it became
+    found = [event for event in found if is_reported(event, RULES[rules])]  # what opened is closed, whatever it became
     assert len(expected) >= 3
     assert [facts_of(event) for event in found] == [facts_of(event) for event in expected]
     for one, other in zip(found, expected, strict=True):
@@ -174,3 +173,12 @@ def test_records_are_as_their_schema_says(detector: AnomalyDetector) -> None:
                     validator.validate({**told, "kind": "other"})
     assert len(kinds) == 5
     assert {record["start"][-1] for record in event_records(answer.events)} <= {"Z"}
+
+
+def test_the_schema_names_the_fields_that_events_have(detector: AnomalyDetector) -> None:
+    schema = json.loads(files("tsae.streaming").joinpath("records.schema.json").read_text("utf-8"))
+    named = schema["$defs"]["event"]
+    fields = set(event_fields(detector.detect(faults(), entity="a").events[0])) - {"event_id"}
+    assert set(named["properties"]) == fields | {"schema", "kind", "id", "state", "version"}
+    assert set(named["required"]) == set(named["properties"]) - {"entity"}
+    assert schema["$id"] == SCHEMA

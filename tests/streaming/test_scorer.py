@@ -132,7 +132,7 @@ def test_a_settled_score_that_waits_less_has_the_immediate_threshold(detector: A
     for lag, threshold in ((3, detector.thresholds_.immediate.value), (10_000, detector.threshold_)):
         scorer = StreamScorer(detector, lag=lag, adapt=False)
         scorer.update([0.0, 0.0, 0.0])
-        assert scorer.fleet.levels.settled.next(0.0) == threshold
+        assert scorer.fleet.decider.settled.next(0.0) == threshold
     assert StreamScorer(detector, lag=10_000).lag == detector.lag_
 
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 
-from tsae.nn.autoencoder import AutoEncoder
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import AutoEncoder, build_autoencoder
 from tsae.nn.options import NetworkSpec
 from tsae.training.batches import WindowSource
 

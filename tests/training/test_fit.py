@@ -17,8 +17,7 @@ from tsae.nn.autoencoder import AutoEncoder
 from tsae.training.batches import EvenBatches, WindowSource
 from tsae.training.fit import fit_network
 from tsae.training.objectives import reconstruction_loss
-from tsae.training.options import TrainingSpec
-from tsae.training.report import FitReport
+from tsae.training.options import FitReport, TrainingSpec
 
 
 def fit(

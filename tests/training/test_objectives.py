@@ -11,8 +11,7 @@ from torch.distributions import kl_divergence as torch_kl_divergence
 
 from tests.training.networks import WINDOW, network, normal_log_density, windows
 from tsae.fitting.build import masked_model
-from tsae.nn.autoencoder import Latent, Reconstruction
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import Latent, Reconstruction, build_autoencoder
 from tsae.nn.masked import MaskedAutoEncoder, fit_block_predictor
 from tsae.nn.options import NetworkSpec
 from tsae.training.batches import Batch

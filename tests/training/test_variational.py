@@ -11,8 +11,7 @@ from torch import Generator, Tensor
 from torch.distributions import MultivariateNormal
 
 from tests.nn.reference import largest_principal_angle, principal_directions
-from tsae.nn.autoencoder import AutoEncoder
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import AutoEncoder, build_autoencoder
 from tsae.nn.options import NetworkSpec
 from tsae.training.batches import Batch
 from tsae.training.objectives import reconstruction_loss

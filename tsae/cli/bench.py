@@ -107,7 +107,7 @@ def bench(
     """
     from tsae.evaluation.bench import run_benchmark
     from tsae.evaluation.catalogue import find_series
-    from tsae.evaluation.peers import read_peers
+    from tsae.evaluation.compare import read_peers
 
     check_outputs([out], [folder, against])
     peers = None if against is None else read_peers(against)
@@ -175,7 +175,7 @@ def _print_left_out(result: BenchmarkResult) -> None:
 
 
 def _print_against(result: BenchmarkResult, peers: pd.DataFrame) -> None:
-    from tsae.evaluation.peers import against_oracle, against_peers
+    from tsae.evaluation.compare import against_oracle, against_peers
 
     figures = result.figures()
     table = against_peers(figures, peers)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tsae.detection.codes.readiness import Readiness
     from tsae.images.quality import FolderQuality
     from tsae.series.quality import TableQuality
-    from tsae.series.table import SensorTable
+    from tsae.series.reading import SensorTable
 
 __all__ = ["check"]
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from tsae.errors import DataError, ModelFileError, OutputError, ParameterError, TsaeError
 
 if TYPE_CHECKING:
-    from tsae.alarms.events.event import Event
+    from tsae.alarms.event import Event
     from tsae.detection.codes.bottleneck import Advice
 
 __all__ = [

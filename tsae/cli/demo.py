@@ -22,7 +22,7 @@ from tsae.errors import OutputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tsae.alarms.events.event import Event
+    from tsae.alarms.event import Event
 
 __all__ = ["demo"]
 
@@ -86,7 +86,7 @@ def _targets(folder: Path) -> Targets:
 
 
 def _read_faults(path: Path) -> list[_Fault]:
-    from tsae.series.headers import split_units
+    from tsae.series.cells import split_units
 
     with path.open(encoding="utf-8", newline="") as file:
         return [

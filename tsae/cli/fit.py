@@ -12,12 +12,12 @@ from tsae.cli.console import notice, print_facts, progress
 from tsae.cli.inputs import check_outputs, exclusion_masks, folder_name, is_folder, read_input, refuse_options
 from tsae.cli.options import Exclude, Reading, Settings, Size, Table, option_name, parse_size, stated_options
 from tsae.errors import ParameterError
-from tsae.series.sources import stem_of
+from tsae.series.formats.registry import stem_of
 
 if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.images.detector import ImageAnomalyDetector
-    from tsae.series.table import SensorTable
+    from tsae.series.reading import SensorTable
 
 __all__ = ["fit", "fit_detector"]
 
@@ -97,7 +97,7 @@ def _followed(detector: AnomalyDetector) -> dict[str, str]:
 
 def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: float) -> dict[str, str]:
     from tsae.report.wording import duration
-    from tsae.series.clock import infer_clock
+    from tsae.series.grid import infer_clock
 
     threshold = detector.learned_threshold_
     sizes = sorted({member.window_size for member in detector.model_.ensemble.members})
@@ -125,7 +125,7 @@ def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: f
 
 def _fit_pictures(folder: str, output: Path | None, size: tuple[int, int] | None, settings: Settings) -> None:
     from tsae.detection.images.detector import ImageAnomalyDetector
-    from tsae.images.folder import read_images
+    from tsae.images.reading import read_images
     from tsae.report.wording import duration
     from tsae.store import check_writable
 

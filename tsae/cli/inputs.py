@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.images.detector import ImageAnomalyDetector
-    from tsae.series.table import SensorTable
+    from tsae.series.reading import SensorTable
 
 __all__ = [
     "check_apart",
@@ -61,7 +61,7 @@ def table_detector(path: Path) -> AnomalyDetector:
 
     if read_manifest(path).get("kind") == _OF_PICTURES:
         raise ParameterError(
-            f"model {str(path)!r} is one of pictures and cannot read tables; score a folder of pictures with it, or "
+            f"model {str(path)!r} was fitted on images and cannot score tables; score a folder of pictures with it, or "
             "fit a model on a table"
         )
     return cast("AnomalyDetector", load(path))
@@ -74,7 +74,7 @@ def image_detector(path: Path) -> ImageAnomalyDetector:
 
     if read_manifest(path).get("kind") != _OF_PICTURES:
         raise ParameterError(
-            f"model {str(path)!r} is one of tables and cannot read a folder of pictures; score a table with it, or "
+            f"model {str(path)!r} was fitted on tables and cannot score images; score a table with it, or "
             "fit a model on pictures, such as with `tsae fit FOLDER`"
         )
     return cast("ImageAnomalyDetector", load(path))

@@ -105,11 +105,13 @@ def _facts(path: Path, manifest: dict[str, Any]) -> dict[str, str]:
 
 
 def _facts_of_pictures(path: Path, manifest: dict[str, Any]) -> dict[str, str]:
+    from tsae.networks.criterion import Criterion
+
     channels, height, width = manifest["image_shape"]
     held_out = f"{manifest['threshold']['n_rows']:,} held-out pictures"
     threshold, report, network = manifest["threshold"], manifest["fit_report"], manifest["network"]
     rate = "" if threshold["false_alarm_rate"] is None else f", false alarm rate {threshold['false_alarm_rate']:g}"
-    judge, loss = manifest["judge"], report["held_out_loss"]
+    criterion, loss = Criterion.of(manifest), report["held_out_loss"]
     place = " and most unusual place" if manifest["parameters"]["local_score"] else ""
     return {
         "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB, format {manifest['format_version']})",
@@ -117,7 +119,7 @@ def _facts_of_pictures(path: Path, manifest: dict[str, Any]) -> dict[str, str]:
         "pictures": f"{height} x {width} pixels, {channels} channel{'' if channels == 1 else 's'}",
         "values": f"{manifest['scale']['low']:g} to {manifest['scale']['high']:g}",
         "network": f"{network['architecture']}, {network['bottleneck']}, code of {network['latent_dim']} numbers",
-        "score": judge["kind"] + place,
+        "score": criterion.kind + place,
         "threshold": f"{threshold['value']:.4g} ({threshold['method']}{rate}, {held_out})",
         "training": f"{report['n_steps']:,} steps, best at {report['best_step']:,}"
         + ("" if loss is None else f", held-out loss {loss:.4g}"),

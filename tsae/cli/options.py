@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsae.alarms.events.direction import Direction
+from tsae.alarms import Direction
 from tsae.detection.parameters.recipes import RECIPES, recipe
 from tsae.errors import ParameterError
 from tsae.fitting.plan import PRESETS
@@ -20,7 +20,7 @@ from tsae.series.formats.registry import format_names
 from tsae.series.options import Decimal, OnText
 
 if TYPE_CHECKING:
-    from tsae.alarms.events.rules import EventRules
+    from tsae.alarms.rules import EventRules
     from tsae.detection.parameters.recipes import DataKind
     from tsae.series.options import ReadOptions
 
@@ -128,7 +128,7 @@ class Reading(StreamReading):
         str | None, _reading("--time-zone", help="Time zone of times without one, such as Europe/Berlin.")
     ] = None
     label: Annotated[
-        str | None, _reading("--label", help="Column with labels of known faults; not used as a sensor."), "labels"
+        str | None, _reading("--label", help="Column with labels of known faults; not used as a sensor."), "annotations"
     ] = None
     columns: Annotated[list[str] | None, _reading("--column", help="Sensor to keep; repeatable.")] = None
     drop: Annotated[list[str] | None, _reading("--drop", help="Column to leave out; repeatable.")] = None
@@ -153,7 +153,7 @@ class Settings:
         _model(
             "--architecture",
             metavar="|".join(ARCHITECTURES),
-            help="Networks that rebuild windows; dense unless stated.",
+            help="Of the networks that rebuild windows; dense unless stated.",
         ),
     ] = None
     window_size: Annotated[str | None, _model("--window-size", help="Rows per window: auto, 64, or 16,64.")] = None
@@ -234,7 +234,7 @@ class EventOptions:
         ParameterError
             If an option has an invalid value.
         """
-        from tsae.alarms.events.rules import EventRules
+        from tsae.alarms.rules import EventRules
 
         stated = {name: value for name, value in vars(self).items() if value is not None}
         for name in ("merge_gap", "min_duration", "cool_down"):

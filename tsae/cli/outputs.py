@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tsae.alarms.events.event import Event
-from tsae.alarms.events.rules import severities
-from tsae.detection.detecting import DetectedRows
-from tsae.detection.images.result import ImageDetection
+from tsae.alarms.event import Event, event_fields
+from tsae.alarms.rules import severities
+from tsae.detection.detecting import DetectedRows, ImageDetection
 from tsae.store import open_atomically
 
-__all__ = ["TakeRows", "event_record", "events_frame", "pictures_frame", "scores_file", "write_frame"]
+__all__ = ["TakeRows", "events_frame", "pictures_frame", "scores_file", "write_frame"]
 
 _CELLS_OF_CSV = 100_000  # written together by pandas, which chooses one spelling for the times among them
 _ROWS_OF_GROUP = 131_072
@@ -117,67 +116,23 @@ def pictures_frame(found: ImageDetection) -> pd.DataFrame:
     )
 
 
+_LINE = ("event_id", "start", "stop", "duration_s", "n_rows", "peak", "peak_score", "p_value", "severity", "band")
+_FIRST = ("sensor", "expected", "actual", "unit", "direction")
+
+
 def events_frame(events: Iterable[Event], entity_column: str | None) -> pd.DataFrame:
     """One line per event; `expected`, `actual`, `unit` and `direction` are those of its first sensor, at the peak."""
-    columns = ["start", "stop", "duration_s", "n_rows", "peak", "peak_score", "p_value", "severity", "band", "sensor"]
-    columns += ["sensors", "expected", "actual", "unit", "direction", "joined"]
+    named = [] if entity_column is None else [entity_column]
     lines = []
     for event in events:
-        first = event.sensors[0]
-        line = {
-            "start": event.start,
-            "stop": event.stop,
-            "duration_s": event.duration,
-            "n_rows": event.n_rows,
-            "peak": event.peak,
-            "peak_score": event.peak_score,
-            "p_value": event.p_value,
-            "severity": round(event.severity, 1),
-            "band": event.band,
-            "sensor": first.sensor,
-            "sensors": "; ".join(f"{each.sensor} {each.share:.2f}" for each in event.involved),
-            "expected": first.expected,
-            "actual": first.actual,
-            "unit": first.unit,
-            "direction": event.direction,
-            "joined": "; ".join(f"{sensor} {_plain(joined)}" for sensor, joined in event.pattern),
-        }
-        lines.append(line if entity_column is None else {entity_column: event.entity, **line})
-    return pd.DataFrame(lines, columns=columns if entity_column is None else [entity_column, *columns])
-
-
-def event_record(event: Event) -> dict[str, Any]:
-    """An event as JSON takes it; times in ISO 8601, or row numbers."""
-    record = {
-        "event_id": event.event_id,
-        "start": _plain(event.start),
-        "stop": _plain(event.stop),
-        "duration_s": event.duration,
-        "n_rows": event.n_rows,
-        "peak": _plain(event.peak),
-        "peak_score": event.peak_score,
-        "p_value": event.p_value,
-        "severity": round(event.severity, 1),
-        "band": event.band,
-        "direction": event.direction,
-        "pattern": [{"sensor": sensor, "joined": _plain(joined)} for sensor, joined in event.pattern],
-        "sensors": [
-            {
-                "sensor": each.sensor,
-                "share": round(each.share, 4),
-                "expected": each.expected,
-                "actual": each.actual,
-                "unit": each.unit,
-                "direction": each.direction,
-            }
-            for each in event.sensors
-        ],
-    }
-    return {"entity": event.entity, **record} if event.entity else record
-
-
-def _plain(time: Any) -> str | int:
-    return time.isoformat() if isinstance(time, pd.Timestamp) else int(time)
+        fields = event_fields(event)
+        line = {name: fields[name] for name in _LINE}
+        line |= {name: getattr(event, name) for name in ("start", "stop", "peak")}  # times, and no texts
+        line |= {name: fields["sensors"][0][name] for name in _FIRST}
+        line["sensors"] = "; ".join(f"{each['sensor']} {each['share']:.2f}" for each in fields["sensors"])
+        line["joined"] = "; ".join(f"{each['sensor']} {each['joined']}" for each in fields["pattern"])
+        lines.append(line | dict.fromkeys(named, event.entity))
+    return pd.DataFrame(lines, columns=[*named, *_LINE, *_FIRST, "sensors", "joined"])
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:

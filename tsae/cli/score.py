@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,17 +24,15 @@ from tsae.cli.inputs import (
 )
 from tsae.cli.options import EventOptions, Exclude, Json, Model, Reading, Table, stated_options
 from tsae.errors import OutputError, ParameterError
-from tsae.series.sources import stem_of
+from tsae.series.formats.registry import stem_of
 
 if TYPE_CHECKING:
     from tsae.alarms.drift import Drift
-    from tsae.alarms.events.event import Event
-    from tsae.alarms.events.rules import EventRules
-    from tsae.detection.detecting import DetectedRows
+    from tsae.alarms.event import Event
+    from tsae.alarms.rules import EventRules
+    from tsae.detection.detecting import DetectedRows, Detection, ImageDetection
     from tsae.detection.detector import AnomalyDetector
-    from tsae.detection.images.result import ImageDetection
-    from tsae.detection.result import Detection
-    from tsae.series.table import SensorTable
+    from tsae.series.reading import SensorTable
 
 __all__ = ["Found", "Targets", "detect", "score", "write_results"]
 
@@ -149,7 +147,7 @@ def detect(
     found: dict[str, Found] = {}
     with scores_file(targets.scores, detector.channels_, reading.entity) as take:
         for entity, frame in table.frames.items():
-            run = detector.detect_in_parts(frame, excluded=masks.get(entity), rules=rules, adapt=adapt)
+            run = detector.detect_in_parts(frame, excluded=masks.get(entity), rules=rules, adapt=adapt, entity=entity)
             kept: list[DetectedRows] = []
             n_flagged = 0
             for part in run.parts():
@@ -157,14 +155,9 @@ def detect(
                 n_flagged += int(part.labels.sum())
                 if targets.report is not None:
                     kept.append(part)
-            events = tuple(_named(event, entity) for event in run.events)
-            whole = replace(run.detection(kept), entity=entity, events=events) if targets.report is not None else None
-            found[entity] = Found(len(run.index), n_flagged, events, run.drift, whole)
+            whole = run.detection(kept) if targets.report is not None else None
+            found[entity] = Found(len(run.index), n_flagged, run.events, run.drift, whole)
     return found
-
-
-def _named(event: Event, entity: str) -> Event:
-    return replace(event, entity=entity, event_id=f"{entity}:{event.event_id}") if entity else event
 
 
 def write_results(
@@ -225,7 +218,7 @@ def _print(found: Mapping[str, Found], events: list[Event], targets: Targets) ->
 
 
 def _print_json(detector: AnomalyDetector, found: Mapping[str, Found], events: list[Event]) -> None:
-    from tsae.cli.outputs import event_record
+    from tsae.alarms.event import event_fields
 
     answer = {
         "n_rows": sum(each.n_rows for each in found.values()),
@@ -237,7 +230,7 @@ def _print_json(detector: AnomalyDetector, found: Mapping[str, Found], events: l
         },
         "threshold_moved": {entity: round(each.drift.moved, 4) for entity, each in found.items()},
         "retrain": {entity: each.drift.verdict for entity, each in found.items() if each.drift.verdict},
-        "events": [event_record(event) for event in events],
+        "events": [event_fields(event) for event in events],
     }
     _print_as_json(answer)
 
@@ -249,7 +242,7 @@ def _print_as_json(answer: Mapping[str, Any]) -> None:
 def _score_pictures(model: Path, folder: str, targets: Targets, heatmaps: Path | None, *, as_json: bool) -> bool:
     """Score a folder of pictures, print the flagged ones, and write files; return whether there are flagged ones."""
     from tsae.cli.outputs import pictures_frame, write_frame
-    from tsae.images.folder import read_images
+    from tsae.images.reading import read_images
     from tsae.report.gallery import render_gallery, write_heatmaps
     from tsae.report.templates import write_page
 

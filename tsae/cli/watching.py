@@ -17,7 +17,6 @@ from tsae.errors import TsaeError
 from tsae.model.fitted import FittedModel
 from tsae.series.options import ReadOptions
 from tsae.store import check_writable
-from tsae.streaming.levels import furthest_moved
 from tsae.streaming.metrics import MetricsServer
 from tsae.streaming.payloads import MessageReader
 from tsae.streaming.runner import Runner, RunnerOptions
@@ -84,7 +83,7 @@ class Service:
     def furthest_moved(self) -> tuple[str, float] | None:
         """Return the entity whose threshold has adapted most, and by how much; `None` if none has."""
         fleet = self.runner.scorer.fleet
-        found = furthest_moved(fleet.levels.settled, len(fleet.entities))
+        found = fleet.decider.furthest_moved()
         return None if found is None else (fleet.entities[found[0]].name, found[1])
 
     def _values(self) -> Mapping[str, float]:
@@ -100,7 +99,7 @@ class Service:
             "alarms": runner.n_alarms,
             "delivery_retries": runner.n_retries,
             "entities": len(runner.scorer.fleet.entities),
-            "drifting_entities": runner.scorer.fleet.drift.n_drifting(),
+            "drifting_entities": runner.scorer.fleet.decider.n_drifting(),
             "lag_rows": runner.scorer.n_waiting,
             "threshold_moved": 0.0 if furthest is None else furthest[1],
         }

@@ -1,37 +1,78 @@
-"""One entity's rows to scores, labels, errors and events, part by part or as a `Detection`."""
+"""What a detector returns for a table, and how it comes to it: scores, labels, errors and events, part by part."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsae.alarms.distributions import DistributionWatch
-from tsae.alarms.drift import Drift, drift_of, score_reference, watch_latest
-from tsae.alarms.events.event import Event
-from tsae.alarms.events.evidence import RowBlock, TrackedEvent
-from tsae.alarms.events.explain import EventFinder, Labels, PeakView
-from tsae.alarms.events.peak import peak_rows, view_peak
-from tsae.alarms.events.rules import EventRules
-from tsae.alarms.events.tracking import join_levels
-from tsae.alarms.thresholds import StandingThreshold, adaptive_threshold
+from tsae.alarms.decider import Decider
+from tsae.alarms.drift import Drift
+from tsae.alarms.event import Event, Naming, as_event, peak_rows, view_peak
+from tsae.alarms.rules import EventRules, severities
+from tsae.alarms.tracking import TrackedEvent, join_levels
 from tsae.detection.inputs import Entity
-from tsae.detection.result import Detection
 from tsae.model.fitted import FittedModel
-from tsae.scoring.tails import fit_log_tail
 from tsae.scoring.whole_series import grid_parts
 from tsae.series.grid import GridSeries
 
-__all__ = ["DetectedRows", "DetectionRun"]
+__all__ = ["DetectedRows", "Detection", "DetectionRun", "ImageDetection", "image_detection"]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Scores, labels and events of one series; every index equals the index of the scored table."""
+
+    scores: pd.Series
+    """Anomaly score per row, `(n_timesteps,)`; higher = more anomalous."""
+    threshold: float
+    """The static threshold that was learned in fitting."""
+    labels: pd.Series
+    """Whether a row is flagged, boolean; rows in exclusion intervals never are."""
+    errors: pd.DataFrame
+    """Error per row and sensor, `(n_timesteps, n_channels)`, divided by the sensor's normal error: 1 is usual."""
+    events: tuple[Event, ...]
+    """In time order."""
+    entity: str = ""
+    judged: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    """The score that is held against the threshold: for budgets of rows the unsmoothed one, otherwise `scores`."""
+    thresholds: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    """The threshold of each row; it follows what came before the row, unless adaptation is off."""
+    p_values: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    """About the share of normal rows with a higher `judged` score, in (0, 1]."""
+    drift: Drift | None = None
+    """How far scores and threshold are from those of training."""
+
+    @property
+    def row_scores(self) -> pd.Series:
+        """The score of each row that is held against the threshold, also where only `scores` are known."""
+        return self.judged if len(self.judged) else self.scores
+
+    @property
+    def row_thresholds(self) -> NDArray[np.float64]:
+        """The threshold of each row, `(n_timesteps,)`, also where only the static one is known."""
+        if len(self.thresholds):
+            return self.thresholds.to_numpy(dtype=np.float64)
+        return np.full(len(self.scores), self.threshold)
+
+    @property
+    def severities(self) -> pd.Series:
+        """0–100 per row, the same for every model and number of sensors: 50 at the row's threshold."""
+        scores = self.row_scores
+        values = severities(scores.to_numpy(dtype=np.float64), self.row_thresholds)
+        return pd.Series(values, index=scores.index, name="severity")
+
 
 FloatArray = NDArray[np.float64]
+_ROWS_AT_ONCE = 65_536  # of the table, compared with training
 
 
 class DetectedRows(NamedTuple):
-    """Consecutive rows of an entity, scored and judged."""
+    """Consecutive rows of an entity with their scores and labels."""
 
     rows: slice
     """Which ones."""
@@ -60,13 +101,23 @@ class DetectionRun:
         self, model: FittedModel, entity: Entity, grid: GridSeries, rules: EventRules, *, name: str, adapt: bool
     ) -> None:
         self._model, self._entity, self._grid, self._name = model, entity, grid, name
-        self._of_rows = model.thresholds.judged == "unsmoothed"
-        calibration = model.thresholds.judged_of(model.calibration)
-        self._static, self._tail = model.thresholds.used.value, fit_log_tail(calibration)
-        following = adaptive_threshold(model.thresholds, calibration) if adapt else None
-        self._following = following or StandingThreshold(self._static)
-        self._finder = EventFinder(rules, self._labels(), join_levels(model.ensemble.scaler), self._view(rules))
-        self._seen = DistributionWatch(score_reference(calibration))
+        self._decider = Decider(
+            model.thresholds,
+            model.calibration,
+            inputs=model.inputs,
+            channels=model.channels,
+            joins=join_levels(model.ensemble.scaler),
+            rules=rules,
+            adapt=adapt,
+        )
+        self._tail = self._decider.tails["settled"]
+        naming = Naming(
+            *(model.channels, model.units, model.period, name),
+            time_of=lambda moment: entity.index[moment.row],
+            p_value_of=self._tail.p_value,
+        )
+        self._decider.watch(_TableEvents(model, entity, grid, rules, naming))
+        self._events: list[Event] = []
 
     @property
     def index(self) -> pd.Index:
@@ -75,36 +126,34 @@ class DetectionRun:
 
     def parts(self) -> Iterator[DetectedRows]:
         """All rows in order, none twice; to be gone through once."""
-        blocked_rows, of_rows = self._entity.excluded, self._of_rows
+        blocked_rows, is_smoothed = self._entity.excluded, self._decider.judges_smoothed
         for part in grid_parts(self._model.ensemble, self._grid, lag=self._model.lag):
             rows = slice(part.start, part.start + len(part.scores))
-            judged = part.unsmoothed if of_rows else part.scores
-            blocked = np.zeros(len(judged), dtype=bool) if blocked_rows is None else blocked_rows[rows]
-            thresholds = np.full(len(judged), self._static)
-            thresholds[~blocked] = self._following.thresholds(judged[~blocked])
-            self._seen.push(judged[~blocked, None])
-            block = RowBlock(np.arange(rows.start, rows.stop), judged, thresholds, part.errors, blocked)
-            self._finder.take(block, ends_segment=part.ends_segment)
+            judged = part.scores if is_smoothed else part.unsmoothed
+            thresholds, labels, changes, _ = self._decider.settle_run(
+                *(0, rows.start, np.arange(rows.start, rows.stop), judged, part.errors),
+                blocked=None if blocked_rows is None else blocked_rows[rows],
+                ends_segment=part.ends_segment,
+            )
+            self._events += [change.event for change in changes]
             if len(judged):
-                labels, p_values = (judged > thresholds) & ~blocked, np.exp(-self._tail(judged))
+                p_values = np.exp(-self._tail(judged))
                 yield DetectedRows(rows, part.scores, judged, thresholds, labels, p_values, part.errors)
+        for first in range(0, len(self._entity.values), _ROWS_AT_ONCE):
+            rows = slice(first, first + _ROWS_AT_ONCE)
+            values = self._entity.values[rows]
+            self._decider.observe_table(values if blocked_rows is None else values[~blocked_rows[rows]])
 
     @property
     def events(self) -> tuple[Event, ...]:
         """Of the parts so far, in time order."""
-        return self._finder.events
+        return tuple(self._events)
 
     @property
     def drift(self) -> Drift:
         """How far the rows are from training, once all parts are there."""
-        following, entity = self._following, self._entity
-        return drift_of(
-            self._seen,
-            watch_latest(self._model.inputs, entity.values, entity.excluded),
-            self._model.channels,
-            first=following.first,
-            last=following.value(),
-        )
+        (drift,) = self._decider.drifts(np.zeros(1, dtype=np.intp))
+        return drift
 
     def whole(self) -> Detection:
         """All of it."""
@@ -120,14 +169,14 @@ class DetectionRun:
             labels[part.rows], errors[part.rows] = part.labels, part.errors
             for name, values in numbers.items():
                 values[part.rows] = getattr(part, name)
-        names = {"scores": "score", "judged": "unsmoothed_score" if self._of_rows else "score"}
+        names = {"scores": "score", "judged": "score" if self._decider.judges_smoothed else "unsmoothed_score"}
         names |= {"thresholds": "threshold", "p_values": "p_value"}
         series = {
             name: pd.Series(values, index=self.index, name=names[name], copy=False) for name, values in numbers.items()
         }
         return Detection(
             **series,
-            threshold=self._static,
+            threshold=self._model.thresholds.used.value,
             labels=pd.Series(labels, index=self.index, name="label"),
             errors=pd.DataFrame(errors, index=self.index, columns=list(self._model.channels), copy=False),
             events=self.events,
@@ -135,19 +184,48 @@ class DetectionRun:
             drift=self.drift,
         )
 
-    def _labels(self) -> Labels:
-        model = self._model
-        return Labels(
-            *(model.channels, model.units, model.period, self._name),
-            time_of=lambda moment: self.index[moment.row],
-            p_value_of=self._tail.p_value,
-        )
 
-    def _view(self, rules: EventRules) -> Callable[[TrackedEvent], PeakView]:
-        model = self._model
+@dataclass(frozen=True)
+class _TableEvents:
+    """Describes the events of one entity by the rows of its table."""
 
-        def view(event: TrackedEvent) -> PeakView:
-            rows = peak_rows(model.ensemble, self._grid, event, rules=rules, lag=model.lag)
-            return view_peak(model.ensemble, rows, self._entity.values[event.peak.row])
+    model: FittedModel
+    entity: Entity
+    grid: GridSeries
+    rules: EventRules
+    naming: Naming
 
-        return view
+    def hold(self, peak: int) -> None:
+        """All rows are there."""
+
+    def describe(self, event: TrackedEvent, *, ended: bool) -> Event:
+        ensemble = self.model.ensemble
+        rows = peak_rows(ensemble, self.grid, event, rules=self.rules, lag=self.model.lag)
+        view = view_peak(ensemble, rows, self.entity.values[event.peak.row])
+        return as_event(event, self.naming, view, ended=ended)
+
+
+@dataclass(frozen=True)
+class ImageDetection:
+    """Names, scores, labels and severities of `n` pictures, in the order they were passed."""
+
+    names: tuple[str, ...]
+    """File names, or numbers from "0" on where the pictures had none."""
+    scores: NDArray[np.float64]
+    """`(n,)`, higher = more anomalous."""
+    threshold: float
+    """Pictures whose score exceeds it are flagged."""
+    labels: NDArray[np.bool_]
+    """Whether a picture is flagged, `(n,)`."""
+    severities: NDArray[np.float64]
+    """0–100, `(n,)`: 50 at the threshold, 75 at three times it, towards 100 far above."""
+
+    @property
+    def worst_first(self) -> NDArray[np.intp]:
+        """Numbers of the pictures `(n,)`, the highest score first."""
+        return np.argsort(-self.scores, kind="stable")
+
+
+def image_detection(scores: NDArray[np.float64], threshold: float, names: tuple[str, ...]) -> ImageDetection:
+    """Scores `(n,)` against a threshold."""
+    return ImageDetection(names, scores, threshold, scores > threshold, severities(scores, threshold))

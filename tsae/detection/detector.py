@@ -4,46 +4,52 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, cast, overload
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import OutlierMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from tsae.alarms.distributions import fit_reference
-from tsae.alarms.events.rules import EventRules
-from tsae.alarms.thresholds import learn_thresholds
+from tsae.alarms.rules import EventRules
+from tsae.alarms.thresholds import Threshold, ThresholdSet, learn_thresholds
 from tsae.checks import plain
-from tsae.detection.codes.series_uses import SeriesUses
-from tsae.detection.detecting import DetectionRun
+from tsae.detection.codes.bottleneck import Advice, advise
+from tsae.detection.codes.cloud import Compression
+from tsae.detection.codes.uses import checked_codes, codes_between, drawn_codes, generator, noise_by_channel
+from tsae.detection.detecting import Detection, DetectionRun
 from tsae.detection.inputs import (
     Entity,
     channel_names,
     check_period,
     checked_entities,
-    data_hash,
+    entity_names,
     lay_out,
-    without_suspicious_rows,
+    like,
 )
-from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
-from tsae.detection.labels.series import tuned_thresholds, with_label_classifier, without_anomalies
+from tsae.detection.labels.checks import annotations_of, check_label_parameters, labels_of_parts
+from tsae.detection.learning import learn, recalibrated
 from tsae.detection.parameters.groups import GroupedParameters
 from tsae.detection.parameters.resolved import series_options
 from tsae.detection.parameters.shared import ARCHITECTURE, HELD_OUT, LABEL_BETA, MAX_FILL, PRESET, THRESHOLD, documented
-from tsae.detection.recalibration import SeriesThresholds
-from tsae.detection.saving import Arrays, pack_codes, package_versions, plain_parameters
-from tsae.fitting.calibration import held_out_scores
-from tsae.fitting.training_rows import used_spans
-from tsae.model.fitted import FittedModel
+from tsae.detection.saving import Arrays, pack_detector
+from tsae.errors import DataError
 from tsae.nn.options import NetworkOptions
-from tsae.scoring.whole_series import score_grid
-from tsae.series.clock import infer_clock
+from tsae.scoring.rebuilding import (
+    by_segment,
+    cleaned_values,
+    code_length,
+    expected_values,
+    row_codes,
+    windows_of,
+    with_noise,
+)
+from tsae.scoring.whole_series import CalibrationScores, grid_errors, score_grid
 from tsae.series.grid import GridSeries
 from tsae.store import write_model
 from tsae.training.options import TrainingOptions
@@ -51,10 +57,13 @@ from tsae.training.options import TrainingOptions
 __all__ = ["AnomalyDetector"]
 
 FloatArray = NDArray[np.float64]
+Tables = Sequence[pd.DataFrame] | Sequence[NDArray[Any]]
+Rows = pd.DataFrame | NDArray[np.floating] | list[pd.DataFrame] | list[NDArray[np.floating]]
+"""A table like the one that was passed, or a list of them for a fleet."""
 
 
 @documented
-class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, GroupedParameters):  # type: ignore[misc]
+class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, GroupedParameters):  # type: ignore[misc]
     """Learn what normal rows of a sensor table look like, and flag rows that an autoencoder cannot rebuild.
 
     Tables are numpy arrays or DataFrames `(n_timesteps, n_channels)`, or a list of them for a fleet. NaN means
@@ -97,8 +106,8 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, GroupedParamet
         The budget of false alarms. A count, such as "1/week" or "2 per 10000 rows", is one of alarms: runs of flagged
         rows. A share, such as 0.001 or "0.1%", is one of flagged rows; `detect` keeps it on the unsmoothed score.
     label_classifier : bool
-        Whether `labels` given to `fit` also train a small classifier on codes and errors, whose evidence −log(1 − p)
-        joins the score. Such a detector scores tables, not streams.
+        Whether `annotations` given to `fit` also train a small classifier on codes and errors, whose evidence
+        −log(1 − p) joins the score. Such a detector scores tables, not streams.
     {label_beta}
     {label_cost}
     lag : "auto" or int
@@ -189,6 +198,7 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, GroupedParamet
         *,
         excluded: Any = None,
         units: Mapping[str, str] | None = None,
+        annotations: Any = None,
         labels: Any = None,
     ) -> Self:
         """Learn from normal rows.
@@ -196,71 +206,114 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, GroupedParamet
         Parameters
         ----------
         X
-            Table, or list of tables with the same channels (a fleet).
-        y
-            Ignored; scikit-learn's convention.
+            Table, or list of tables with the same channels (a fleet); `y` is ignored.
         excluded
             Boolean mask `(n_timesteps,)` of rows to leave out, such as maintenance; a list of masks for a fleet.
         units
             Unit by channel, kept for events and the model file.
-        labels
+        annotations
             What is known of some rows, `(n_timesteps,)`: 1 anomalous, 0 normal, -1 or NaN unknown; a list for a fleet.
             Rows labelled anomalous are kept out of training and calibration, and if there are any, the threshold is the
             one that does best on labelled and held-out rows, unless `threshold` states a number.
         """
         learner = copy.copy(self)  # so that a failed fit leaves this one as it was
-        learner._learn(X, excluded, dict(units or {}), labels)
+        learner._learn(X, excluded, dict(units or {}), annotations_of(annotations, labels))
         self.__dict__ = learner.__dict__
         return self
 
-    def _learn(self, X: Any, excluded: Any, units: dict[str, str], labels: Any) -> None:
-        from tsae.detection.codes.study import study_windows
-        from tsae.fitting.build import fit_model  # loads Lightning, which scoring does without
-
+    def _learn(self, X: Any, excluded: Any, units: dict[str, str], annotations: Any) -> None:
+        parameters = self.get_params(deep=False)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        options = series_options(self.get_params(deep=False), seed=seed)
+        options = series_options(parameters, seed=seed)
         tuning = check_label_parameters(self.label_classifier, self.label_beta, self.label_cost)
         entities, is_fleet = checked_entities(self, X, excluded, reset=True)
-        period = infer_clock(entities[0].index).period
-        for entity in entities:
-            check_period(entity.index, period)
-        laid_out = partial(lay_out, period=period, max_fill=self.max_fill)
-        lengths = [len(entity.values) for entity in entities]
-        known = labels_of_parts(labels, lengths, is_fleet=is_fleet)
-        normal = [without_anomalies(entity, part) for entity, part in zip(entities, known, strict=True)]
-        self.rejected_: list[list[list[int]]] = [[] for _ in entities]
-        if self.robust:
-            normal, self.rejected_ = without_suspicious_rows(normal, laid_out)
-        spans = used_spans([laid_out(part) for part in normal], [part.excluded for part in normal], self.held_out)
-        ensemble, self.fit_reports_ = fit_model(spans, options, random_state=seed)
-        self.codes_ = study_windows(ensemble, spans, random_state=seed)
-        lag = ensemble.full_lag if isinstance(self.lag, str) else min(int(self.lag), ensemble.full_lag)
-        grids, honest = [laid_out(entity) for entity in entities], None
-        if self.label_classifier:
-            ensemble, honest = with_label_classifier(ensemble, grids, known, lag=lag)
-        calibration = held_out_scores(ensemble, spans, lag=lag)
-        thresholds = learn_thresholds(calibration, plain(self.threshold), plain(self.false_alarm_rate), period)
-        if isinstance(self.threshold, str) and any((part == 1).any() for part in known):
-            rows = (ensemble, grids, known, calibration)
-            thresholds = tuned_thresholds(*rows, lag=lag, tuning=tuning, honest=honest)
-        self.model_ = FittedModel(
-            ensemble,
-            thresholds,
-            calibration,
-            channel_names(self),
-            units,
-            period,
-            lag,
-            self.max_fill,
-            inputs=fit_reference([span.values for span in spans]),
-            data_hash=data_hash(entities),
+        known = labels_of_parts(annotations, [len(entity.values) for entity in entities], is_fleet=is_fleet)
+        about = (entities, known, options, parameters, channel_names(self), units)
+        learned = learn(*about, tuning=tuning, random_state=seed)
+        self.model_, self.codes_, self.fit_reports_, self.rejected_ = learned
+
+    def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | str | None = None) -> Self:
+        """Learn the threshold anew from the scores of held-out normal rows, or state it, without training again.
+
+        Parameters
+        ----------
+        threshold
+            Name of a learner as in the constructor, or the score (in units of −log p, higher = more anomalous) above
+            which rows are flagged.
+        false_alarm_rate
+            The budget, as in the constructor: a share of rows, or a number of alarms in some time or rows. `None` keeps
+            the constructor's.
+
+        Raises
+        ------
+        ParameterError
+            If either is not what it should be, the budget speaks of time and the rows had no clock, or the learner is
+            one of labels, which `recalibrate` takes.
+        """
+        check_is_fitted(self, "model_")
+        rate = plain(self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate)
+        thresholds = learn_thresholds(self.calibration_, plain(threshold), rate, self.period_)
+        self.model_ = self.model_.with_thresholds(thresholds)
+        return self
+
+    def recalibrate(
+        self,
+        X: Any,
+        *,
+        excluded: Any = None,
+        annotations: Any = None,
+        labels: Any = None,
+        threshold: str | float | None = None,
+        false_alarm_rate: float | str | None = None,
+        label_beta: float | None = None,
+        label_cost: float | None = None,
+    ) -> Self:
+        """Learn the threshold anew from rows that the detector has not been trained on, without training again.
+
+        Parameters
+        ----------
+        X
+            Table `(n_timesteps, n_channels)` of normal operation in time order, but for rows that `annotations` mark;
+            or a list of tables.
+        excluded
+            Boolean mask `(n_timesteps,)` of rows to leave out; a list of masks for a fleet.
+        annotations
+            What is known of some rows, `(n_timesteps,)`: 1 anomalous, 0 normal, -1 or NaN unknown; a list for a fleet.
+            Every learner leaves rows labelled anomalous out of the normal ones.
+        threshold
+            Name of a learner as in the constructor, or the score above which rows are flagged, or what labelled
+            anomalies choose: "label_beta" the best F-beta, "label_cost" the least cost. `None` is what `fit` does:
+            annotations choose if any row is anomalous (by `label_cost` if the constructor states one), else "pot".
+        false_alarm_rate
+            The budget, as in the constructor; `None` keeps the present one.
+        label_beta, label_cost
+            As in the constructor, whose values `None` keeps; to state one chooses its learner.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter is not what it should be, clashes with another, or annotations are to choose and mark no
+            anomaly.
+        DataError
+            As `detect`, or if annotations hold other numbers.
+        """
+        entities, is_fleet = self._checked(X, excluded)
+        given = annotations_of(annotations, labels)
+        known = labels_of_parts(given, [len(entity.values) for entity in entities], is_fleet=is_fleet)
+        self.model_ = recalibrated(
+            *(self.model_, entities, known),
+            *(plain(threshold), label_beta, label_cost),
+            own=(self.label_beta, self.label_cost),
+            false_alarm_rate=plain(false_alarm_rate),
+            fallback_rate=self.false_alarm_rate,
         )
+        return self
 
     def score_samples(self, X: Any) -> FloatArray:
         """Scores `(n_timesteps,)` in scikit-learn's sign: the lower, the more abnormal. Fleets are concatenated."""
         entities, _ = self._checked(X)
         return -np.concatenate(
-            [score_grid(self._ensemble, self._grid(entity), lag=self.lag_).scores for entity in entities]
+            [score_grid(self.model_.ensemble, self._grid(entity), lag=self.lag_).scores for entity in entities]
         )
 
     def decision_function(self, X: Any) -> FloatArray:
@@ -271,8 +324,18 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, GroupedParamet
         """1 for normal rows and -1 for flagged ones, `(n_timesteps,)`."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def detect(self, X: Any, *, excluded: Any = None, rules: EventRules | None = None, adapt: bool = True) -> Any:
-        """Scores, labels and events of a table: `Detection`, or a list of them for a fleet.
+    @overload
+    def detect(
+        self, X: Tables, *, excluded: Any = ..., rules: EventRules | None = ..., adapt: bool = ..., entity: Any = ...
+    ) -> list[Detection]: ...
+    @overload
+    def detect(
+        self, X: Any, *, excluded: Any = ..., rules: EventRules | None = ..., adapt: bool = ..., entity: Any = ...
+    ) -> Detection: ...
+    def detect(
+        self, X: Any, *, excluded: Any = None, rules: EventRules | None = None, adapt: bool = True, entity: Any = None
+    ) -> Detection | list[Detection]:
+        """Return scores, labels and events of a table, or a list of them for a fleet.
 
         Parameters
         ----------
@@ -285,42 +348,231 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, GroupedParamet
             When flagged rows make an event.
         adapt
             Whether the threshold follows the scores of earlier rows; `predict` never does.
+        entity
+            Name of the entity, which its events carry; a list of names for a fleet. `None` numbers those of a fleet.
 
         Raises
         ------
         DataError
             If a channel is missing or holds text or infinity, times step back, or rows come at another pace.
+        ParameterError
+            If there are not as many names as tables.
         """
         entities, is_fleet = self._checked(X, excluded)
-        found = [
-            self._run(entity, rules, str(number) if is_fleet else "", adapt).whole()
-            for number, entity in enumerate(entities)
-        ]
+        names = entity_names(entity, len(entities), is_fleet=is_fleet)
+        found = [self._run(*each, rules, adapt).whole() for each in zip(entities, names, strict=True)]
         return found if is_fleet else found[0]
 
     def detect_in_parts(
-        self, X: Any, *, excluded: Any = None, rules: EventRules | None = None, adapt: bool = True
+        self, X: Any, *, excluded: Any = None, rules: EventRules | None = None, adapt: bool = True, entity: str = ""
     ) -> DetectionRun:
         """`detect` for one table whose results come part by part, so that they need not be in memory together."""
-        (entity,), _ = self._checked(X, excluded)
-        return self._run(entity, rules, "", adapt)
+        (rows,), _ = self._checked(X, excluded)
+        return self._run(rows, entity, rules, adapt)
+
+    @overload
+    def errors(self, X: pd.DataFrame) -> pd.DataFrame: ...
+    @overload
+    def errors(self, X: Sequence[pd.DataFrame]) -> list[pd.DataFrame]: ...
+    @overload
+    def errors(self, X: Sequence[NDArray[Any]]) -> list[NDArray[np.floating]]: ...
+    @overload
+    def errors(self, X: Any) -> NDArray[np.floating]: ...
+    def errors(self, X: Any) -> Rows:
+        """Return the error of every row and channel over the channel's usual error: 1 is usual, NaN missing.
+
+        Shaped and indexed like `X` (a DataFrame if `X` is one); a list for a fleet.
+        """
+        check_is_fitted(self, "model_")
+        return self._for_each(X, partial(grid_errors, self.model_.ensemble, lag=self.lag_))
+
+    @overload
+    def reconstruct(self, X: pd.DataFrame) -> pd.DataFrame: ...
+    @overload
+    def reconstruct(self, X: Sequence[pd.DataFrame]) -> list[pd.DataFrame]: ...
+    @overload
+    def reconstruct(self, X: Sequence[NDArray[Any]]) -> list[NDArray[np.floating]]: ...
+    @overload
+    def reconstruct(self, X: Any) -> NDArray[np.floating]: ...
+    def reconstruct(self, X: Any) -> Rows:
+        """Return what the longest member expects in every row and channel, in the sensors' units; shaped like `X`."""
+        check_is_fitted(self, "model_")
+        ensemble = self.model_.ensemble
+        return self._for_each(X, partial(by_segment, partial(expected_values, ensemble, ensemble.longest)))
+
+    @overload
+    def denoise(self, X: pd.DataFrame, *, noise: Any = None) -> pd.DataFrame: ...
+    @overload
+    def denoise(self, X: Sequence[pd.DataFrame], *, noise: Any = None) -> list[pd.DataFrame]: ...
+    @overload
+    def denoise(self, X: Sequence[NDArray[Any]], *, noise: Any = None) -> list[NDArray[np.floating]]: ...
+    @overload
+    def denoise(self, X: Any, *, noise: Any = None) -> NDArray[np.floating]: ...
+    def denoise(self, X: Any, *, noise: Any = None) -> Rows:
+        """Rows drawn towards what the longest member makes of them, in the sensors' units; shaped like `X`.
+
+        Missing values become what is expected. Switches, which no network sees, and constant channels stay as they are.
+
+        Parameters
+        ----------
+        X
+            Noisy rows.
+        noise
+            Standard deviation of the noise in the sensors' units: one number, or one for each channel. `None`
+            estimates it for each channel from how much the error of these rows exceeds the usual one. A stretch
+            that is unlike those in training looks noisy, too.
+        """
+        check_is_fitted(self, "model_")
+        ensemble, known = self.model_.ensemble, noise_by_channel(noise, self.n_features_in_)
+        cleaned = partial(cleaned_values, ensemble, ensemble.longest, noise=known, left=self.codes_.left_by_row)
+        return self._for_each(X, partial(by_segment, cleaned))
+
+    def transform(self, X: Any) -> FloatArray:
+        """Return the latent code of the window that ends in each row, `(n_timesteps, latent_dim_)`.
+
+        Codes are means if the bottleneck is Gaussian. Fleets are concatenated.
+        """
+        return self.encode(X)
+
+    def inverse_transform(self, codes: Any) -> FloatArray:
+        """Return the windows `(n, window_size_, n_channels)` of codes, in the sensors' units; switches are NaN."""
+        check_is_fitted(self, "model_")
+        ensemble = self.model_.ensemble
+        return windows_of(ensemble, ensemble.longest, checked_codes(codes, self.latent_dim_))
+
+    def encode(self, X: Any) -> FloatArray:
+        """Return `transform(X)`, but always as an array, whatever `set_output` says."""
+        entities, _ = self._checked(X)
+        ensemble = self.model_.ensemble
+        return np.concatenate([row_codes(ensemble, ensemble.longest, self._grid(entity)) for entity in entities])
+
+    def decode(self, codes: Any) -> FloatArray:
+        """Return `inverse_transform(codes)`."""
+        return self.inverse_transform(codes)
+
+    def sample(self, n: int, *, noise: bool = True, random_state: Any = None) -> FloatArray:
+        """Return new windows `(n, window_size_, n_channels)` of a variational detector, in the sensors' units.
+
+        Codes are drawn as those of the training windows are spread (the aggregated posterior, as a mixture of
+        Gaussians), which is closer to them than the prior.
+
+        Parameters
+        ----------
+        n
+            Number of windows.
+        noise
+            Add the usual reconstruction error of each sensor as noise; without it, windows are as smooth as
+            reconstructions.
+        random_state
+            Int, RandomState instance or None; the same number gives the same windows.
+
+        Raises
+        ------
+        ParameterError
+            If the bottleneck is deterministic.
+        """
+        check_is_fitted(self, "model_")
+        rng = generator(random_state)
+        drawn = self.decode(drawn_codes(self.codes_, n, rng))
+        return with_noise(self.model_.ensemble, drawn, self.codes_.left, rng) if noise else drawn
+
+    def interpolate(self, a: Any, b: Any, steps: int) -> FloatArray:
+        """Return windows between the codes of two, `(steps, window_size_, n_channels)`, with both ends rebuilt.
+
+        `a` and `b` are one window each, `(window_size_, n_channels)`.
+        """
+        check_is_fitted(self, "model_")
+        ends = []
+        for name, one in (("a", a), ("b", b)):
+            codes = self.encode(one)
+            if len(codes) != self.window_size_:
+                raise DataError(
+                    f"`{name}` has {len(codes)} rows; pass one window of `window_size_` = {self.window_size_}"
+                )
+            ends.append(codes[-1])
+        return self.decode(codes_between(ends[0], ends[1], steps))
+
+    def compression(self) -> Compression:
+        """Return how much smaller codes are than windows, and what that costs on rows that were not trained on."""
+        check_is_fitted(self, "model_")
+        return self.codes_.compression
+
+    def advice(self) -> Advice:
+        """Return what codes lose by their length, and what could be better about code and data; `print` shows it."""
+        check_is_fitted(self, "model_")
+        return advise(self.codes_.bottleneck)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to score into one file; an existing file stays intact until the new one is whole."""
         check_is_fitted(self, "model_")
         tensors: Arrays = {}
         model = self.model_.pack(tensors)
-        manifest = {
-            "kind": "AnomalyDetector",
-            "parameters": plain_parameters(self),
-            "named_channels": hasattr(self, "feature_names_in_"),
-            **model,
-            "fitted": model["fitted"] | {"rejected_": self.rejected_},
-            "fit_reports": [asdict(report) for report in self.fit_reports_],
-            "codes": pack_codes(self.codes_, tensors),
-            "packages": package_versions(),
-        }
-        write_model(path, tensors, manifest)
+        model["fitted"]["rejected_"] = self.rejected_
+        reports = [asdict(report) for report in self.fit_reports_]
+        own = {"named_channels": hasattr(self, "feature_names_in_"), "fit_reports": reports}
+        write_model(path, tensors, {**pack_detector("AnomalyDetector", self, self.codes_, tensors), **model, **own})
+
+    @property
+    def threshold_(self) -> float:
+        return self.learned_threshold_.value
+
+    @property
+    def offset_(self) -> float:
+        return -self.threshold_
+
+    @property
+    def learned_threshold_(self) -> Threshold:
+        return self.thresholds_.settled
+
+    @property
+    def thresholds_(self) -> ThresholdSet:
+        return self.model_.thresholds
+
+    @property
+    def calibration_(self) -> CalibrationScores:
+        """Scores of normal rows that the thresholds were learned from."""
+        return self.model_.calibration
+
+    @property
+    def lag_(self) -> int:
+        return self.model_.lag
+
+    @property
+    def period_(self) -> float | None:
+        return self.model_.period
+
+    @property
+    def channels_(self) -> list[str]:
+        """Names of the channels; `x0`, `x1`, … when fitted on an array."""
+        return list(self.model_.channels)
+
+    @property
+    def units_(self) -> dict[str, str]:
+        """Unit by channel."""
+        return dict(self.model_.units)
+
+    @property
+    def data_hash_(self) -> str:
+        """SHA-256 of the training data."""
+        return self.model_.data_hash
+
+    @property
+    def window_size_(self) -> int:
+        return int(self.model_.ensemble.longest.window_size)
+
+    @property
+    def latent_dim_(self) -> int:
+        return code_length(self.model_.ensemble.longest)
+
+    @property
+    def receptive_field_(self) -> int:
+        """Rows that one feature of the longest member's encoder depends on: all of a window, unless convolutional."""
+        member = self.model_.ensemble.longest
+        return member.options.receptive_field((member.window_size, self.n_features_in_))
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.latent_dim_
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -337,8 +589,11 @@ class AnomalyDetector(OutlierMixin, SeriesUses, SeriesThresholds, GroupedParamet
     def _grid(self, entity: Entity) -> GridSeries:
         return lay_out(entity, period=self.model_.period, max_fill=self.model_.max_fill)
 
-    def _like(self, entity: Entity, table: NDArray[np.floating] | None) -> Any:
-        return table if entity.columns is None else pd.DataFrame(table, index=entity.index, columns=entity.columns)
+    def _for_each(self, X: Any, answer: Callable[[GridSeries], NDArray[np.floating]]) -> Rows:
+        """Answers `(n_timesteps, n_channels)` for each table, shaped and indexed like it."""
+        entities, is_fleet = self._checked(X)
+        found: Any = [like(entity, answer(self._grid(entity))) for entity in entities]
+        return cast(Rows, found if is_fleet else found[0])
 
-    def _run(self, entity: Entity, rules: EventRules | None, name: str, adapt: bool) -> DetectionRun:
+    def _run(self, entity: Entity, name: str, rules: EventRules | None, adapt: bool) -> DetectionRun:
         return DetectionRun(self.model_, entity, self._grid(entity), rules or EventRules(), name=name, adapt=adapt)

@@ -14,9 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from tsae.errors import DataError
-from tsae.series.clock import Clock, grid_steps, infer_clock, timestamps_ns
-from tsae.series.grid import GridSeries, on_grid
+from tsae.errors import DataError, ParameterError
+from tsae.series.grid import Clock, GridSeries, grid_steps, infer_clock, on_grid, timestamps_ns
 
 __all__ = [
     "Entity",
@@ -24,7 +23,9 @@ __all__ = [
     "check_period",
     "checked_entities",
     "data_hash",
+    "entity_names",
     "lay_out",
+    "like",
     "without_suspicious_rows",
 ]
 
@@ -73,6 +74,23 @@ def channel_names(estimator: BaseEstimator) -> list[str]:
     """Return the names of the columns that the estimator has seen; `x0`, `x1`, … if it was an array."""
     names = getattr(estimator, "feature_names_in_", None)
     return [f"x{i}" for i in range(estimator.n_features_in_)] if names is None else [str(name) for name in names]
+
+
+def entity_names(entity: str | Sequence[str] | None, n_series: int, *, is_fleet: bool) -> list[str]:
+    """Return a name for each series; those of a fleet are numbered if `entity` is `None`.
+
+    Raises
+    ------
+    ParameterError
+        If there are not as many names as series.
+    """
+    if entity is None:
+        return [str(number) for number in range(n_series)] if is_fleet else [""]
+    names = [entity] if isinstance(entity, str) else list(entity)
+    if len(names) != n_series or isinstance(entity, str) == is_fleet:
+        rule = f"a list of {n_series} names, one for each series" if is_fleet else "the name of one entity"
+        raise ParameterError(f"`entity` must be {rule}, got {entity!r}; or None")
+    return names
 
 
 def _checked(estimator: BaseEstimator, X: Any, excluded: ArrayLike | None, *, reset: bool) -> Entity:
@@ -172,6 +190,11 @@ def lay_out(entity: Entity, *, period: float | None, max_fill: int) -> GridSerie
     if entity.excluded is not None:
         steps[1:][np.diff(entity.excluded.astype(np.int8)) != 0] = 0
     return on_grid(entity.values, steps)
+
+
+def like(entity: Entity, table: NDArray[np.floating]) -> pd.DataFrame | NDArray[np.floating]:
+    """Return a table `(n_timesteps, n_channels)` with the entity's index and columns, if it had some."""
+    return table if entity.columns is None else pd.DataFrame(table, index=entity.index, columns=entity.columns)
 
 
 def check_period(index: pd.Index, period: float | None) -> None:

@@ -49,7 +49,7 @@ def _series_detector(tensors: Arrays, manifest: Mapping[str, Any]) -> AnomalyDet
 def _image_detector(tensors: Arrays, manifest: Mapping[str, Any]) -> ImageAnomalyDetector:
     from tsae.alarms.thresholds import Threshold
     from tsae.detection.images.detector import ImageAnomalyDetector  # loads torch, which scoring tables does without
-    from tsae.detection.images.saving import unpack_image_model
+    from tsae.detection.images.model import unpack_image_model
 
     detector = ImageAnomalyDetector(**in_groups(manifest["parameters"]))
     detector.model_ = unpack_image_model(tensors, manifest, local_score=detector.local_score)

@@ -13,27 +13,25 @@ from tsae.checks import plain
 from tsae.detection.codes.bottleneck import BottleneckFacts
 from tsae.detection.codes.cloud import CodeCloud, CodeFacts, Compression
 from tsae.detection.parameters.groups import GroupedParameters
-from tsae.training.report import FitReport
+from tsae.training.options import FitReport
 
-__all__ = [
-    "Arrays",
-    "fit_report",
-    "pack_codes",
-    "package_versions",
-    "plain_parameters",
-    "unpack_codes",
-]
+__all__ = ["Arrays", "fit_report", "pack_detector", "unpack_codes"]
 
 Arrays = dict[str, NDArray[Any]]
 _PACKAGES = ("tsae", "torch", "pytorch-lightning", "numpy", "pandas", "scikit-learn")
 
 
-def package_versions() -> dict[str, str]:
-    """Return the versions of the packages that a model is fitted with."""
-    return {name: version(name) for name in _PACKAGES}
+def pack_detector(kind: str, detector: GroupedParameters, codes: CodeFacts, tensors: Arrays) -> dict[str, Any]:
+    """Put the arrays that every kind of detector keeps into `tensors`; return the part of the manifest."""
+    return {
+        "kind": kind,
+        "parameters": _plain_parameters(detector),
+        "codes": _pack_codes(codes, tensors),
+        "packages": {name: version(name) for name in _PACKAGES},
+    }
 
 
-def plain_parameters(detector: GroupedParameters) -> dict[str, Any]:
+def _plain_parameters(detector: GroupedParameters) -> dict[str, Any]:
     """Return the parameters of a detector as JSON values; a random generator cannot be kept and becomes `None`."""
     values = {
         name: plain(asdict(value) if is_dataclass(value) and not isinstance(value, type) else value)
@@ -49,7 +47,7 @@ def fit_report(facts: Mapping[str, Any]) -> FitReport:
     return FitReport(**{**facts, "history": tuple(map(tuple, facts["history"]))})
 
 
-def pack_codes(codes: CodeFacts, tensors: Arrays) -> dict[str, Any]:
+def _pack_codes(codes: CodeFacts, tensors: Arrays) -> dict[str, Any]:
     """Put the arrays of what is known of codes into `tensors`; return what goes into the manifest."""
     tensors |= {"codes.left": codes.left, "codes.left_by_row": codes.left_by_row}
     if codes.cloud is not None:
@@ -58,7 +56,7 @@ def pack_codes(codes: CodeFacts, tensors: Arrays) -> dict[str, Any]:
 
 
 def unpack_codes(facts: Mapping[str, Any], tensors: Arrays) -> CodeFacts:
-    """Restore what `pack_codes` packed."""
+    """Restore what `pack_detector` packed."""
     cloud = None
     if "codes.cloud.weights" in tensors:
         cloud = CodeCloud(*(tensors[f"codes.cloud.{name}"] for name in ("weights", "means", "factors")))

@@ -7,12 +7,24 @@ more anomalous; predictions are `(n_timesteps,)` in {0, 1}, 1 = flagged. NaN or 
 
 from __future__ import annotations
 
-from tsae.evaluation.affiliation import affiliation_precision_recall
-from tsae.evaluation.events import EventPrecisionRecall, event_precision_recall, time_to_detect
-from tsae.evaluation.point_adjusted import PointAdjustedF1, pa_percent_k, point_adjusted_f1
-from tsae.evaluation.precision_recall import PrecisionRecall, point_precision_recall
-from tsae.evaluation.range_based import range_precision_recall
-from tsae.evaluation.ranking import OracleF1, auc_pr, auc_roc, oracle_f1
+from tsae.evaluation.flags import (
+    EventPrecisionRecall,
+    PrecisionRecall,
+    affiliation_precision_recall,
+    event_precision_recall,
+    point_precision_recall,
+    range_precision_recall,
+    time_to_detect,
+)
+from tsae.evaluation.ranking import (
+    OracleF1,
+    PointAdjustedF1,
+    auc_pr,
+    auc_roc,
+    oracle_f1,
+    pa_percent_k,
+    point_adjusted_f1,
+)
 from tsae.evaluation.resemblance import Resemblance, resemblance
 from tsae.evaluation.summary import evaluate
 from tsae.evaluation.vus import VolumeUnderSurface, vus, vus_pr, vus_roc

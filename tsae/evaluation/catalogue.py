@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -11,11 +11,9 @@ from pathlib import Path
 from tsae.errors import DataError, ParameterError
 from tsae.evaluation.inputs import BoolArray, FloatArray, check_labels
 from tsae.series.cells import cell_kind
-from tsae.series.formats.registry import format_names
+from tsae.series.formats.registry import format_names, is_table_name, stem_of
 from tsae.series.options import ReadOptions
-from tsae.series.reading import open_table, read_table
-from tsae.series.sources import is_table_name, stem_of
-from tsae.series.table import SensorTable
+from tsae.series.reading import SensorTable, open_table, read_table
 
 __all__ = ["LabelledSeries", "SeriesFiles", "find_series", "read_series"]
 
@@ -96,7 +94,10 @@ def find_series(
     else:
         paths = sorted(path for path in root.resolve().rglob("*") if is_table_name(path.name))
         found = [files for path in paths if (files := _files_of(path)) is not None]
-    _refuse_same_names(found)
+    seen: dict[str, SeriesFiles] = {}
+    for files in found:
+        if seen.setdefault(files.name, files) is not files:
+            raise DataError(f"{seen[files.name].test} and {files.test} are both {files.name!r}; rename a folder")
     if not found:
         raise DataError(f"{'no series in' if root.exists() else 'there is no'} {str(root)!r}; {_LAYOUTS}")
     kept = [files for files in found if not only or any(fnmatch(files.name, pattern) for pattern in only)]
@@ -129,7 +130,7 @@ def read_series(files: SeriesFiles) -> LabelledSeries:
                 f"{files.test}: `train_rows` (={n_train}) must leave some of the {test.n_rows} rows for the test and "
                 "some for training"
             )
-        values = _values(test)
+        values = test.frames[""].to_numpy()
         return LabelledSeries(values[:n_train], values[n_train:], labels[n_train:])
     train = _read(files.train)
     if train.channels != test.channels:
@@ -138,7 +139,7 @@ def read_series(files: SeriesFiles) -> LabelledSeries:
             f"{files.test}: its sensors are not those of {files.train.name} in the same order "
             f"(in one only: {differing}); give both files the same columns"
         )
-    return LabelledSeries(_values(train), _values(test), labels)
+    return LabelledSeries(train.frames[""].to_numpy(), test.frames[""].to_numpy(), labels)
 
 
 def _one_file(path: Path, train_rows: int | float | None) -> SeriesFiles:
@@ -167,14 +168,6 @@ def _files_of(path: Path) -> SeriesFiles | None:
     return None
 
 
-def _refuse_same_names(found: Iterable[SeriesFiles]) -> None:
-    seen: dict[str, SeriesFiles] = {}
-    for files in found:
-        if files.name in seen:
-            raise DataError(f"{seen[files.name].test} and {files.test} are both {files.name!r}; rename a folder")
-        seen[files.name] = files
-
-
 def _count_test_rows(files: SeriesFiles) -> int:
     with open_table(files.test, _READING) as file:
         n_rows = sum(len(columns[0]) for columns in file.batches([0]))
@@ -189,17 +182,13 @@ def _read(path: Path) -> SensorTable:
     """Read a table with its label, if it has one, and every sensor in it."""
     with open_table(path, _READING) as file:
         headers, first = file.headers, {cell_kind(row[0]) for row in file.sample}
-    label = next((header for header in headers if _is_named(header, "label")), None)
-    sensors = [header for header in headers if not (_is_named(header, "label") or _is_named(header, "timestamp"))]
+    label = next((header for header in headers if header.strip().lower() == "label"), None)
+    sensors = [header for header in headers if header.strip().lower() not in ("label", "timestamp")]
     if sensors[:1] == list(headers[:1]) and "number" not in first and first & {"time", "text"}:
         del sensors[0]
     if not sensors:
         raise DataError(f"{path}: there is no sensor in the table")
     return read_table(path, replace(_READING, label=label, columns=tuple(sensors)))
-
-
-def _values(table: SensorTable) -> FloatArray:
-    return table.frames[""].to_numpy()
 
 
 def _labels(table: SensorTable, path: Path) -> BoolArray:
@@ -209,7 +198,3 @@ def _labels(table: SensorTable, path: Path) -> BoolArray:
         return check_labels(table.labels[""].to_numpy())
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-
-
-def _is_named(header: str, name: str) -> bool:
-    return header.strip().lower() == name

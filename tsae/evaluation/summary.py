@@ -5,13 +5,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tsae.evaluation.affiliation import affiliation_precision_recall
-from tsae.evaluation.events import EventPrecisionRecall, event_precision_recall, time_to_detect
+from tsae.evaluation.flags import (
+    EventPrecisionRecall,
+    PrecisionRecall,
+    affiliation_precision_recall,
+    event_precision_recall,
+    point_precision_recall,
+    range_precision_recall,
+    time_to_detect,
+)
 from tsae.evaluation.inputs import BoolArray, FloatArray, check_labels, check_scores, segments
-from tsae.evaluation.point_adjusted import PointAdjustedF1, pa_percent_k, point_adjusted_f1
-from tsae.evaluation.precision_recall import PrecisionRecall, point_precision_recall
-from tsae.evaluation.range_based import range_precision_recall
-from tsae.evaluation.ranking import auc_pr, auc_roc, oracle_f1
+from tsae.evaluation.ranking import PointAdjustedF1, auc_pr, auc_roc, oracle_f1, pa_percent_k, point_adjusted_f1
 from tsae.evaluation.vus import vus
 
 __all__ = ["evaluate"]

@@ -72,7 +72,10 @@ def vus(
     """
     truth = check_labels(labels)
     values = check_scores(scores, len(truth))
-    _check_parameters(window, thresholds)
+    if window < 0:
+        raise ParameterError(f"`window` (={window}) must be 0 or more rows; 0 asks for no tolerance")
+    if thresholds is not None and thresholds < 2:
+        raise ParameterError(f"`thresholds` (={thresholds}) must be 2 or more; pass None to use every distinct score")
     if truth.all() or not truth.any():
         return VolumeUnderSurface(roc=float("nan"), pr=1.0 if truth.any() else float("nan"))
     ranks, n_flagged = _flagging_order(values, thresholds)
@@ -80,20 +83,13 @@ def vus(
 
 
 def vus_pr(labels: npt.ArrayLike, scores: npt.ArrayLike, window: int = 100, *, thresholds: int | None = 250) -> float:
-    """The precision-recall volume of `vus`, which see."""
+    """Return the precision-recall volume of `vus`; parameters and errors are those of that function."""
     return vus(labels, scores, window, thresholds=thresholds).pr
 
 
 def vus_roc(labels: npt.ArrayLike, scores: npt.ArrayLike, window: int = 100, *, thresholds: int | None = 250) -> float:
-    """The ROC volume of `vus`, which see."""
+    """Return the ROC volume of `vus`; parameters and errors are those of that function."""
     return vus(labels, scores, window, thresholds=thresholds).roc
-
-
-def _check_parameters(window: int, thresholds: int | None) -> None:
-    if window < 0:
-        raise ParameterError(f"`window` (={window}) must be 0 or more rows; 0 asks for no tolerance")
-    if thresholds is not None and thresholds < 2:
-        raise ParameterError(f"`thresholds` (={thresholds}) must be 2 or more; pass None to use every distinct score")
 
 
 def _flagging_order(scores: FloatArray, thresholds: int | None) -> tuple[IntArray, IntArray]:

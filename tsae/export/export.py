@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from tsae.errors import ParameterError
-from tsae.export.score import ScoreGraph
+from tsae.export.graph import ScoreGraph
 from tsae.model.fitted import FittedModel, causal_model
 from tsae.networks.graph import traced
 from tsae.store import write_atomically

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.checks import evenly
 from tsae.scoring.classifier import BOUND, LabelClassifier
 
 __all__ = ["fit_label_classifier", "honest_terms"]
@@ -23,7 +24,7 @@ def fit_label_classifier(features: FloatArray, is_anomaly: NDArray[np.bool_]) ->
     from sklearn.linear_model import LogisticRegression
 
     normal = np.flatnonzero(~is_anomaly)
-    some = normal[np.linspace(0, len(normal) - 1, min(_MOST_NORMAL, len(normal))).round().astype(int)]
+    some = normal[evenly(len(normal), _MOST_NORMAL)]
     rows = np.sort(np.concatenate([np.flatnonzero(is_anomaly), some]))
     centre, width = features[some].mean(axis=0), np.maximum(features[some].std(axis=0), 1e-6)
     scaled = np.clip((features[rows] - centre) / width, -BOUND, BOUND)

@@ -14,10 +14,9 @@ from tsae.fitting.training_rows import Span
 from tsae.scoring.formula import Formula
 from tsae.scoring.inputs import ConstantWatch
 from tsae.scoring.rings import Rings, blocks_of_one
-from tsae.series.channels import ChannelScaler
-from tsae.series.filling import forward_filled
+from tsae.series.channels import ChannelScaler, forward_filled
 
-__all__ = ["FitRows", "lay_out_rows", "window_starts"]
+__all__ = ["FitRows", "lay_out_rows"]
 
 FloatArray = NDArray[np.float64]
 _ROWS_AT_ONCE = 4096
@@ -38,10 +37,11 @@ class FitRows:
     segments: tuple[tuple[int, int, int], ...]
     """Start, first held-out row, and stop of every segment: rows before the middle one train the network."""
 
-    @property
-    def n_held_out(self) -> int:
-        """How many rows are held out."""
-        return sum(stop - split for _, split, stop in self.segments)
+    def window_starts(self, window_size: int) -> tuple[Tensor, Tensor]:
+        """First rows of all windows of earlier rows, and of held-out ones, int64 `(n_windows,)` each."""
+        earlier = [torch.arange(start, max(start, split - window_size + 1)) for start, split, _ in self.segments]
+        held_out = [torch.arange(split, max(split, stop - window_size + 1)) for _, split, stop in self.segments]
+        return torch.cat(earlier), torch.cat(held_out)
 
 
 def lay_out_rows(spans: Sequence[Span], scaler: ChannelScaler) -> FitRows:
@@ -74,9 +74,3 @@ def lay_out_rows(spans: Sequence[Span], scaler: ChannelScaler) -> FitRows:
         start = stop
     mask = None if observed is None else torch.from_numpy(observed)
     return FitRows(torch.from_numpy(values), mask, apart_sum, switches, tuple(segments))
-
-
-def window_starts(spans: list[tuple[int, int]], window_size: int) -> Tensor:
-    """First rows of all windows inside the spans (start, stop), int64 `(n_windows,)`."""
-    starts = [torch.arange(start, stop - window_size + 1) for start, stop in spans if stop - start >= window_size]
-    return torch.cat(starts) if starts else torch.empty(0, dtype=torch.int64)

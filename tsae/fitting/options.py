@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tsae.networks.criterion import Judge
+from tsae.networks.criterion import Criterion
 from tsae.nn.options import NetworkSpec
 from tsae.training.options import TrainingSpec
 
@@ -20,7 +20,7 @@ class FitOptions:
     network: NetworkSpec
     """Its code length is not yet known."""
     training: TrainingSpec
-    judge: Judge
+    criterion: Criterion
     latent_dim: int | Literal["auto"]
     linear_path: bool
     pretraining: Literal["rbm"] | None

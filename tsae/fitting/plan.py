@@ -56,12 +56,8 @@ def plan_members(
     the same lengths; "fast" leaves those linear, in closed form, and trains the others for a third of the steps; "best"
     adds to "balanced" members that rebuild windows by another architecture.
 
-    Parameters
-    ----------
-    n_rows, longest_run
-        Training rows in all, and in the longest segment.
-    n_channels
-        Channels that the network sees.
+    `n_rows` and `longest_run` are the training rows in all and in the longest segment, `n_channels` the channels that
+    the network sees.
     """
     if window_size == "auto":
         most = max(SHORTEST_WINDOW, min(max(8, n_rows // 8), longest_run // 2))

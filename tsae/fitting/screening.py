@@ -13,12 +13,10 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from tsae.fitting.fit_rows import FitRows, lay_out_rows
 from tsae.fitting.training_rows import Excluded, Span
-from tsae.nn.linear import moments
-from tsae.nn.masked import BlockPredictor, block_predictor
+from tsae.nn.masked import fit_block_predictor
 from tsae.scoring.smoothing import moving_averages, trailing_kernel
 from tsae.series.channels import fit_channels
 from tsae.series.grid import GridSeries
@@ -98,7 +96,9 @@ def cross_errors(rows: FitRows, left_out: RowMask) -> FloatArray | None:
         learned, judged = starts[clean & (folds != fold)], starts[folds == fold]
         if len(learned) < _FEWEST_WINDOWS:
             return None
-        model = _predictor(values, learned, offsets, block)
+        parts = torch.split(torch.from_numpy(learned), _WINDOWS_AT_ONCE)
+        windows = (values[part.unsqueeze(1) + offsets] for part in parts)
+        model = fit_block_predictor(windows, n_channels, block=block)
         for part in torch.split(torch.from_numpy(judged), _WINDOWS_AT_ONCE):
             errors = model(values[part.unsqueeze(1) + offsets]).square().double().numpy()
             for offset in range(size):  # within one offset no row comes twice
@@ -132,20 +132,11 @@ def deviations(errors: FloatArray, segments: Sequence[tuple[int, int, int]]) -> 
     return worst
 
 
-def _predictor(values: Tensor, starts: NDArray[np.int64], offsets: Tensor, block: int) -> BlockPredictor:
-    parts = torch.split(torch.from_numpy(starts), _WINDOWS_AT_ONCE)
-    centre, covariance = moments(values[part.unsqueeze(1) + offsets].flatten(1) for part in parts)
-    return block_predictor(centre, covariance, values.shape[1], block=block)
-
-
 def _window_starts(segments: Sequence[tuple[int, int, int]], size: int, step: int) -> NDArray[np.int64]:
     """Every `step`-th window of each segment and its last one."""
-    starts = [
-        np.unique(np.append(np.arange(start, stop - size + 1, step), stop - size))
-        for start, _, stop in segments
-        if stop - start >= size
-    ]
-    return np.concatenate(starts) if starts else np.zeros(0, dtype=np.int64)
+    long = [(start, stop - size) for start, _, stop in segments if stop - start >= size]
+    starts = [np.union1d(np.arange(start, last, step), [last]) for start, last in long]
+    return np.concatenate(starts or [np.zeros(0, dtype=np.int64)])
 
 
 def _standing_out(deviation: FloatArray) -> RowMask:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.checks import evenly
 from tsae.fitting.fit_rows import FitRows
 from tsae.scoring.formula import Formula
 from tsae.scoring.rings import Place, Rings, blocks_of_one
@@ -37,7 +38,7 @@ def fit_switches(scaler: ChannelScaler, rows: FitRows, formula: Formula) -> Swit
     earlier = [slice(a, b) for a, b, _ in rows.segments if b > a]
     features = np.concatenate([_watched(formula, SwitchWatch.features, analog[part], states[part]) for part in earlier])
     known = np.concatenate([states[part] for part in earlier]) > 0.5
-    sample = np.linspace(0, len(features) - 1, min(_MOST_ROWS, len(features))).round().astype(int)
+    sample = evenly(len(features), _MOST_ROWS)
     weights, bias = np.zeros((n_switches, features.shape[1])), np.zeros(n_switches)
     first = features.shape[1] - n_switches
     for switch in range(n_switches):

@@ -7,10 +7,9 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from tsae.errors import DataError
-from tsae.images.folder import picture_paths, read_picture
+from tsae.images.reading import picture_paths, read_picture
 
 __all__ = ["FolderQuality", "check_folder"]
 
@@ -33,8 +32,11 @@ class FolderQuality:
     """Groups of files with the same pixels."""
     blank: tuple[str, ...]
     """Files whose pixels are all the same."""
-    advice: tuple[str, ...]
-    """What to do before fitting, in sentences."""
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What to do before fitting, in sentences."""
+        return tuple(_advice(self))
 
 
 def check_folder(folder: str | os.PathLike[str]) -> FolderQuality:
@@ -54,7 +56,8 @@ def check_folder(folder: str | os.PathLike[str]) -> FolderQuality:
         try:
             picture = read_picture(path)
         except DataError as error:
-            unreadable[path.name] = _reason(error, path)
+            # what is wrong, without the name and the way out
+            unreadable[path.name] = str(error.__cause__ or error).replace(str(path), path.name)
             continue
         sizes[picture.shape[1], picture.shape[2]] += 1
         modes["colour" if len(picture) > 1 else "grey" if picture.dtype.itemsize == 1 else "deep grey"] += 1
@@ -62,43 +65,33 @@ def check_folder(folder: str | os.PathLike[str]) -> FolderQuality:
         if (picture == picture[:, :1, :1]).all():
             blank.append(path.name)
     duplicates = tuple(tuple(names) for names in same.values() if len(names) > 1)
-    facts = (sizes.total(), dict(sizes.most_common()), dict(modes.most_common()), unreadable, duplicates, tuple(blank))
-    return FolderQuality(*facts, advice=tuple(_advice(*facts)))
+    return FolderQuality(
+        sizes.total(), dict(sizes.most_common()), dict(modes.most_common()), unreadable, duplicates, tuple(blank)
+    )
 
 
-def _reason(error: DataError, path: Path) -> str:
-    """What the error says of the file, without its name and the way out."""
-    return str(error.__cause__ or error).replace(str(path), path.name)
-
-
-def _advice(
-    n_pictures: int,
-    sizes: dict[tuple[int, int], int],
-    modes: dict[str, int],
-    unreadable: dict[str, str],
-    duplicates: tuple[tuple[str, ...], ...],
-    blank: tuple[str, ...],
-) -> Iterable[str]:
-    if unreadable:
-        yield f"{_counted(len(unreadable), 'file')} cannot be read: repair or move away {_listed(unreadable)}."
-    if n_pictures < _TOO_FEW:
-        yield f"{_counted(n_pictures, 'picture')} cannot show what is normal: collect {_FEW} or more."
-    elif n_pictures < _FEW:
-        yield f"{n_pictures} pictures are few: the threshold will be rough; collect {_FEW} or more."
-    if len(sizes) > 1:
-        height, width = next(iter(sizes))
+def _advice(found: FolderQuality) -> Iterable[str]:
+    if found.unreadable:
+        n_unreadable = _counted(len(found.unreadable), "file")
+        yield f"{n_unreadable} cannot be read: repair or move away {_listed(found.unreadable)}."
+    if found.n_pictures < _TOO_FEW:
+        yield f"{_counted(found.n_pictures, 'picture')} cannot show what is normal: collect {_FEW} or more."
+    elif found.n_pictures < _FEW:
+        yield f"{found.n_pictures} pictures are few: the threshold will be rough; collect {_FEW} or more."
+    if len(found.sizes) > 1:
+        height, width = next(iter(found.sizes))
         yield f"Sizes differ: resize all, such as with --size {height}x{width}, the most frequent one."
-    if "deep grey" in modes and len(modes) > 1:
+    if "deep grey" in found.modes and len(found.modes) > 1:
         yield "Pictures of 8 bits and of more are mixed, so their brightness means different things: convert them."
-    elif len(modes) > 1:
+    elif len(found.modes) > 1:
         yield "Grey and coloured pictures are mixed: grey ones will count as coloured ones without colour."
-    if blank:
-        yield f"{_counted(len(blank), 'picture')} without any contrast: check {_listed(blank)}."
-    if duplicates:
-        n_copies = sum(len(names) - 1 for names in duplicates)
+    if found.blank:
+        yield f"{_counted(len(found.blank), 'picture')} without any contrast: check {_listed(found.blank)}."
+    if found.duplicates:
+        n_copies = sum(len(names) - 1 for names in found.duplicates)
         yield (
             f"{_counted(n_copies, 'picture')} {'is a copy' if n_copies == 1 else 'are copies'} of others, such as "
-            f"{' = '.join(duplicates[0][:3])}: copies that are held out make the threshold too low."
+            f"{' = '.join(found.duplicates[0][:3])}: copies that are held out make the threshold too low."
         )
 
 

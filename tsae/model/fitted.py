@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
-from tsae.alarms.distributions import Reference
+from tsae.alarms.drift import Reference
 from tsae.alarms.thresholds import ThresholdSet
 from tsae.errors import ParameterError
 from tsae.model.packing import Arrays, pack_parts, reading_parts, unpack_parts
@@ -96,7 +96,9 @@ class FittedModel:
         file = read_file(path)
         tensors, manifest = parse_model(file, path)
         if manifest.get("kind") != "AnomalyDetector":
-            raise ParameterError(f"model {str(path)!r} is one of pictures and cannot read series; fit one on a table")
+            raise ParameterError(
+                f"model {str(path)!r} was fitted on images and cannot score tables; fit one on a table"
+            )
         with reading_parts(path):
             return cls.unpack(tensors, manifest, file=file)
 

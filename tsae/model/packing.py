@@ -11,18 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.alarms.distributions import Reference
+from tsae.alarms.drift import Reference
 from tsae.alarms.thresholds import Threshold, ThresholdSet
 from tsae.errors import ModelFileError
-from tsae.networks.criterion import Judge
+from tsae.networks.criterion import Criterion
 from tsae.networks.network import Graph
 from tsae.networks.stored_network import StoredNetwork
 from tsae.nn.options import NetworkSpec
 from tsae.scoring.blame import BlameModel
 from tsae.scoring.classifier import labelled_arrays, labelled_of
-from tsae.scoring.ensemble import Ensemble
+from tsae.scoring.ensemble import Ensemble, Member, MemberScale
 from tsae.scoring.formula import Formula
-from tsae.scoring.member import Member, MemberScale
 from tsae.scoring.smoothing import immediate_kernels, settled_kernels
 from tsae.scoring.switches import SwitchHabits, SwitchModel
 from tsae.scoring.tails import LogTail
@@ -77,6 +76,7 @@ def unpack_parts(tensors: Arrays, manifest: Mapping[str, Any]) -> dict[str, Any]
 def _pack_ensemble(model: Ensemble, tensors: Arrays) -> list[dict[str, Any]]:
     scaler = model.scaler
     tensors |= {"scaler.mean": scaler.mean, "scaler.scale": scaler.scale, "scaler.role": scaler.role}
+    tensors["scaler.clip"] = np.array(scaler.clip)
     if model.switches is not None:
         parts = vars(model.switches) | vars(model.switches.habits)
         tensors |= {f"switches.{name}": array for name, array in parts.items() if name != "habits"}
@@ -87,7 +87,8 @@ def _pack_ensemble(model: Ensemble, tensors: Arrays) -> list[dict[str, Any]]:
 
 
 def _unpack_ensemble(tensors: Arrays, manifest: Mapping[str, Any]) -> Ensemble:
-    scaler = ChannelScaler(tensors["scaler.mean"], tensors["scaler.scale"], tensors["scaler.role"])
+    mean, scale, role, clip = (tensors[f"scaler.{name}"] for name in ("mean", "scale", "role", "clip"))
+    scaler = ChannelScaler(mean, scale, role, float(clip))
     members = [
         _unpack_member(member, f"members.{number}.", tensors) for number, member in enumerate(manifest["members"])
     ]
@@ -114,7 +115,7 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
     tensors |= {f"{prefix}network.{name}": array for name, array in state.items()}
     graphs = {} if model.network is None else model.network.graphs()
     tensors |= {f"{prefix}graph.{name}": np.frombuffer(graph.model, dtype=np.uint8) for name, graph in graphs.items()}
-    judge = model.judge if isinstance(model, ReconstructionModel) else None
+    criterion = model.criterion if isinstance(model, ReconstructionModel) else None
     if isinstance(model, ReconstructionModel) and model.lowest is not None:
         tensors[f"{prefix}lowest"] = model.lowest
     scales = {}
@@ -129,7 +130,7 @@ def _pack_member(member: Member, prefix: str, tensors: Arrays) -> dict[str, Any]
         "stride": member.stride,
         "n_last": member.n_last,
         "block": block_of(model),
-        "judge": None if judge is None else asdict(judge),
+        "criterion": None if criterion is None else asdict(criterion),
         "state": list(state),
         "graphs": {name: graph.arrays for name, graph in graphs.items()},
         "network": asdict(member.options),
@@ -150,7 +151,7 @@ def _unpack_member(facts: dict[str, Any], prefix: str, tensors: Arrays) -> Membe
     }
     if facts["block"] is None:
         network = StoredNetwork(options, shape, state, graphs)
-        model: WindowModel = ReconstructionModel(network, Judge(**facts["judge"]), tensors.get(f"{prefix}lowest"))
+        model: WindowModel = ReconstructionModel(network, Criterion.of(facts), tensors.get(f"{prefix}lowest"))
     else:
         model = _unpack_masked(options, shape, state, graphs, block=facts["block"])
     return Member(model, options, facts["window_size"], facts["n_last"], facts["stride"], settled, immediate)
@@ -176,7 +177,7 @@ def _upgraded(tensors: Arrays, manifest: Mapping[str, Any]) -> tuple[Arrays, Map
     """Add to a file of the first format what it lacks: the kernels and constants that its scores depended on."""
     if manifest["format_version"] > 1:
         return tensors, manifest
-    tensors, members = dict(tensors), []
+    tensors, members = {**tensors, "scaler.clip": np.array(100.0)}, []
     for number, member in enumerate(manifest["members"]):
         scales = {}
         for kind, kernels_of in (("settled", settled_kernels), ("immediate", immediate_kernels)):

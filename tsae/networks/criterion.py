@@ -1,21 +1,22 @@
-"""What makes an entry of a window or a pixel of an image anomalous: plain values, which `judging` acts on."""
+"""What makes an entry of a window or a pixel of an image anomalous: plain values."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = ["JUDGE_KINDS", "Judge", "JudgeKind"]
+__all__ = ["CRITERION_KINDS", "Criterion", "CriterionKind"]
 
-JudgeKind = Literal["error", "probability", "elbo", "masked"]
-JUDGE_KINDS: tuple[JudgeKind, ...] = ("error", "probability", "elbo", "masked")
+CriterionKind = Literal["error", "probability", "elbo", "masked"]
+CRITERION_KINDS: tuple[CriterionKind, ...] = ("error", "probability", "elbo", "masked")
 
 
 @dataclass(frozen=True)
-class Judge:
+class Criterion:
     """How inputs are compared with what an autoencoder makes of them."""
 
-    kind: JudgeKind = "error"
+    kind: CriterionKind = "error"
     """"error": squared error. "probability": negative log-likelihood under `loss` (An & Cho, 2015). "elbo": the same
     plus the KL divergence between posterior and prior, which together bound the evidence of the input (Kingma &
     Welling, ICLR 2014). "masked": squared error of what is predicted for hidden entries from the others."""
@@ -27,3 +28,8 @@ class Judge:
     """Draws from the posterior that a variational likelihood is averaged over, or masks at least."""
     seed: int = 0
     """Of these draws; they are the same for every input, so that its score depends on nothing else."""
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Criterion:
+        """Return the criterion that a manifest, or its part about a member, holds; older ones call it "judge"."""
+        return cls(**manifest["criterion" if "criterion" in manifest else "judge"])

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.networks.criterion import Judge
+from tsae.networks.criterion import Criterion
 
 __all__ = ["BATCH", "Graph", "Network", "singly"]
 
@@ -43,7 +43,7 @@ class Network(Protocol):
     def decode(self, codes: Array) -> Array:
         """Windows of codes."""
 
-    def judged(self, windows: Array, judge: Judge) -> Array:
+    def entry_errors(self, windows: Array, criterion: Criterion) -> Array:
         """How unusual every entry of the windows is, shaped like them; see `tsae.networks.entry_errors`."""
 
     def each_block_hidden(self, centred: Array, left: Array) -> Array:

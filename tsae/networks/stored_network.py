@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.networks.criterion import Judge
+from tsae.networks.criterion import Criterion
 from tsae.networks.network import BATCH, Graph, singly
 from tsae.nn.options import NetworkSpec
 
@@ -69,8 +69,8 @@ class StoredNetwork:
     def decode(self, codes: Array) -> Array:
         return self._torch.decode(codes)
 
-    def judged(self, windows: Array, judge: Judge) -> Array:
-        return self._torch.judged(windows, judge)
+    def entry_errors(self, windows: Array, criterion: Criterion) -> Array:
+        return self._torch.entry_errors(windows, criterion)
 
     def each_block_hidden(self, centred: Array, left: Array) -> Array:
         n_own, n_steps = left.shape[1], centred.shape[1]

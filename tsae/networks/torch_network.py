@@ -10,12 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from tsae.errors import ModelFileError
-from tsae.networks.criterion import Judge
+from tsae.networks.criterion import Criterion
 from tsae.networks.entry_errors import entry_errors
 from tsae.networks.graph import graphs_of
 from tsae.networks.network import Graph, singly
-from tsae.nn.autoencoder import AutoEncoder
-from tsae.nn.build import build_autoencoder
+from tsae.nn.autoencoder import AutoEncoder, build_autoencoder
 from tsae.nn.linear import LinearPath
 from tsae.nn.masked import hide_each_block
 from tsae.nn.options import NetworkSpec
@@ -53,8 +52,8 @@ class TorchNetwork:
         return self.module.decode(torch.from_numpy(codes)).numpy()
 
     @torch.inference_mode()
-    def judged(self, windows: Array, judge: Judge) -> Array:
-        return entry_errors(judge, self.module, torch.from_numpy(windows)).numpy()
+    def entry_errors(self, windows: Array, criterion: Criterion) -> Array:
+        return entry_errors(criterion, self.module, torch.from_numpy(windows)).numpy()
 
     @torch.inference_mode()
     def each_block_hidden(self, centred: Array, left: Array) -> Array:

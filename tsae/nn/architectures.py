@@ -26,8 +26,9 @@ class Architecture:
     """A kind of encoder/decoder pair, with its options and its strides."""
 
     pair: Callable[..., Pair]
-    """Takes `options` as keywords. The encoder and the decoder that it makes also take `activation` and `dropout`, the
-    decoder `learned_variance` and `zero_output`."""
+    """Takes `options` as keywords. The encoder and the decoder that it makes also take `activation`, a maker of layers
+    that follow every other layer, and `dropout`, a share of units; the decoder takes `learned_variance`, with which it
+    stacks mean and log-variance behind the batch. Its last module with parameters makes its output."""
     options: tuple[str, ...]
     """Fields of `NetworkOptions` that this architecture takes, among those that not all of them take."""
     kind: str

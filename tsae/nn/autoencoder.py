@@ -1,18 +1,92 @@
-"""The composition: encoder → bottleneck → decoder, with an optional linear path beside it."""
+"""The composition: encoder → bottleneck → decoder, with an optional linear path beside it, and its building."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from tsae.errors import ParameterError
-from tsae.nn.bottleneck import Gaussian, Latent
+from tsae.nn.architectures import ARCHITECTURES
+from tsae.nn.corruption import GaussianNoise, Masking, SaltAndPepper
 from tsae.nn.linear import LinearPath
+from tsae.nn.options import Activation, CorruptionKind, NetworkSpec
 
-__all__ = ["AutoEncoder", "Latent", "Reconstruction"]
+__all__ = ["AutoEncoder", "Deterministic", "Gaussian", "Latent", "Reconstruction", "build_autoencoder"]
+
+_ACTIVATIONS: Mapping[Activation, Callable[[], nn.Module]] = {
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+}
+_CORRUPTIONS: Mapping[CorruptionKind, Callable[[float], nn.Module]] = {
+    "gaussian": GaussianNoise,
+    "salt_pepper": SaltAndPepper,
+    "mask_points": partial(Masking, "points"),
+    "mask_channels": partial(Masking, "channels"),
+    "mask_blocks": partial(Masking, "blocks"),
+}
+
+
+class Latent(NamedTuple):
+    """The output of a bottleneck. The decoder sees `code`, `(batch, latent_dim)`."""
+
+    code: Tensor
+    mean: Tensor
+    log_var: Tensor | None = None
+    """Logarithm of the posterior variance; `None` for a deterministic bottleneck."""
+
+
+class Deterministic(nn.Module):
+    """Features `(batch, in_features)` → one linear code `(batch, latent_dim)`."""
+
+    def __init__(self, in_features: int, latent_dim: int) -> None:
+        super().__init__()
+        self.mean = nn.Linear(in_features, latent_dim)
+
+    def forward(self, features: Tensor) -> Latent:
+        code = self.mean(features)
+        return Latent(code, code)
+
+
+class Gaussian(nn.Module):
+    """Features `(batch, in_features)` → a Gaussian posterior with diagonal covariance over codes.
+
+    In training the code is drawn from the posterior by the reparameterisation trick, from torch's global
+    generator; in evaluation it is the posterior mean.
+
+    Source: Kingma & Welling, Auto-encoding variational Bayes, ICLR 2014.
+    """
+
+    def __init__(self, in_features: int, latent_dim: int) -> None:
+        super().__init__()
+        self.mean = nn.Linear(in_features, latent_dim)
+        self.log_var = nn.Linear(in_features, latent_dim)
+
+    def forward(self, features: Tensor) -> Latent:
+        mean = self.mean(features)
+        # Beyond these bounds exp overflows, or the noise is lost in float32.
+        log_var = self.log_var(features).clamp(-20.0, 20.0)
+        code = mean + (0.5 * log_var).exp() * torch.randn_like(mean) if self.training else mean
+        return Latent(code, mean, log_var)
+
+    def sample(self, latent: Latent, noise: Tensor) -> Tensor:
+        """Codes `(n_samples, batch, latent_dim)` from the posteriors in `latent`.
+
+        `noise`, standard normal `(n_samples, latent_dim)`, is the same for every input of the batch, so that the
+        answer for one does not depend on the others.
+
+        Raises `ParameterError` if `latent` comes from a deterministic bottleneck.
+        """
+        if latent.log_var is None:
+            rule = "must hold a log-variance to be drawn from"
+            raise ParameterError(f"`latent` (log_var=None) {rule}; pass what this bottleneck returned")
+        return latent.mean + (0.5 * latent.log_var).exp() * noise.unsqueeze(1)
 
 
 class Reconstruction(NamedTuple):
@@ -28,24 +102,19 @@ class Reconstruction(NamedTuple):
 class AutoEncoder(nn.Module):
     """Encoder, bottleneck and decoder joined by one int and one shape.
 
+    The encoder maps `(batch, *input_shape)` to `(batch, encoder.out_features)`, the bottleneck that to a `Latent` with
+    codes `(batch, latent_dim)`, and the decoder codes to `(batch, *input_shape)`, or, with `learned_variance`, to mean
+    and log-variance `(batch, 2, *input_shape)`.
+
     Parameters
     ----------
-    encoder
-        `(batch, *input_shape)` → `(batch, encoder.out_features)`.
-    bottleneck
-        `(batch, encoder.out_features)` → `Latent` with codes `(batch, latent_dim)`.
-    decoder
-        `(batch, latent_dim)` → `(batch, *input_shape)`, or `(batch, 2, *input_shape)` holding mean and
-        log-variance when `learned_variance`.
     linear_path
         A fitted principal-component path whose reconstruction is added to the decoder's. Its coordinates come
-        first in the code. The decoder's last layer should then start at zero (see `tsae.nn.build`).
+        first in the code.
     corruption
         Applied to the input in training only; the target stays clean.
-    learned_variance
-        Whether the decoder also returns a log-variance.
     output_activation
-        Applied to the reconstruction last; `None` leaves it as it is.
+        Applied to the reconstruction last.
     """
 
     def __init__(
@@ -100,10 +169,7 @@ class AutoEncoder(nn.Module):
         `noise`, standard normal `(n_samples, latent_dim)`, makes the draws. The iterator gives one `Reconstruction`
         for each, so memory does not grow with their number.
 
-        Raises
-        ------
-        ParameterError
-            If the bottleneck is not Gaussian.
+        Raises `ParameterError` if the bottleneck is not Gaussian.
         """
         if not isinstance(self.bottleneck, Gaussian):
             kind = type(self.bottleneck).__name__
@@ -123,3 +189,84 @@ class AutoEncoder(nn.Module):
         if self.output_activation is not None:
             mean = self.output_activation(mean)
         return mean, log_var
+
+
+def build_autoencoder(
+    spec: NetworkSpec,
+    input_shape: tuple[int, ...],
+    *,
+    linear_path: LinearPath | None = None,
+    zero_output: bool = False,
+    random_state: int | None = None,
+) -> AutoEncoder:
+    """Join the parts that `spec` names, in training mode.
+
+    Parameters
+    ----------
+    input_shape
+        `(time, channels)` for series windows, `(channels, height, width)` for images.
+    linear_path
+        A fitted principal-component path whose reconstruction is added; the decoder's last layer then starts
+        at zero, so that training starts from the linear reconstruction.
+    zero_output
+        Start the decoder's last layer at zero without a linear path too.
+    random_state
+        Seed of the initial parameters. `None` draws them from torch's global generator, which is otherwise left as it
+        was.
+
+    Raises
+    ------
+    ParameterError
+        If the shape fits no network, or `spec` clashes with it or with the linear path.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = build_autoencoder(NetworkSpec(architecture="conv", latent_dim=3), (33, 2))
+    >>> model(torch.zeros(5, 33, 2)).mean.shape, model.encode(torch.zeros(5, 33, 2)).shape
+    (torch.Size([5, 33, 2]), torch.Size([5, 3]))
+    """
+    _check(spec, input_shape, linear_path)
+    layers = {"activation": _ACTIVATIONS[spec.activation], "dropout": spec.dropout}
+    with torch.random.fork_rng(devices=[], enabled=random_state is not None):
+        if random_state is not None:
+            torch.manual_seed(random_state)
+        make_encoder, make_decoder = ARCHITECTURES[spec.architecture].pair(**spec.layer_options(input_shape))
+        encoder = make_encoder(input_shape, **layers)
+        decoder = make_decoder(spec.latent_dim, input_shape, **layers, learned_variance=spec.learned_variance)
+        kind = Gaussian if spec.bottleneck == "gaussian" else Deterministic
+        bottleneck = kind(encoder.out_features, spec.latent_dim)
+    if zero_output or linear_path is not None:
+        *_, last = (part for part in decoder.modules() if [*part.parameters(recurse=False)])
+        for parameter in last.parameters(recurse=False):
+            nn.init.zeros_(parameter)
+    return AutoEncoder(
+        encoder,
+        bottleneck,
+        decoder,
+        linear_path=linear_path,
+        corruption=None if spec.corruption is None else _CORRUPTIONS[spec.corruption](spec.corruption_level),
+        learned_variance=spec.learned_variance,
+        output_activation=nn.Sigmoid() if spec.output == "sigmoid" else None,
+    )
+
+
+def _check(spec: NetworkSpec, shape: tuple[int, ...], linear_path: LinearPath | None) -> None:
+    if len(shape) not in (2, 3) or min(shape) < 1:
+        rule = "must be (time, channels) or (channels, height, width), each at least 1"
+        raise ParameterError(f"`input_shape` (={shape}) {rule}; reshape the inputs")
+    channels, sides = (shape[1], shape[:1]) if len(shape) == 2 else (shape[0], shape[1:])
+    if spec.corruption == "mask_channels" and channels == 1:
+        rule = f"needs two channels or more, but the input shape is {shape}"
+        raise ParameterError(f"`corruption` (='mask_channels') {rule}; use 'mask_blocks'")
+    if spec.corruption == "mask_blocks" and min(sides) == 1:
+        rule = f"needs two time steps or pixels a side, but the input shape is {shape}"
+        raise ParameterError(f"`corruption` (='mask_blocks') {rule}; use 'mask_points'")
+    if linear_path is None:
+        return
+    if linear_path.input_shape != tuple(shape):
+        rule = f"must equal the linear path's (={linear_path.input_shape})"
+        raise ParameterError(f"`input_shape` (={shape}) {rule}; fit the path to inputs of this shape")
+    if spec.output == "sigmoid":
+        rule = "clashes with a linear path, which is added to the output"
+        raise ParameterError(f"`output` (='sigmoid') {rule}; use 'identity', or no linear path")

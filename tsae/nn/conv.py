@@ -13,7 +13,6 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from tsae.errors import ParameterError
-from tsae.nn.layers import start_at_zero
 from tsae.nn.stages import receptive_field, stages
 
 __all__ = ["ConvDecoder", "ConvEncoder"]
@@ -23,26 +22,10 @@ class ConvEncoder(nn.Module):
     """Inputs `(batch, *input_shape)` → features `(batch, out_features)`, a flattened map of the last stage.
 
     Each stage halves every side (rounding up), the first has `width` channels, the later ones twice as many.
-    There are `n_blocks` stages, fewer if a side gets shorter than four.
+    There are `n_blocks` stages, fewer if a side gets shorter than four. `receptive_field` says how many time steps, or
+    pixels a side, one feature of the last map depends on.
 
-    Parameters
-    ----------
-    input_shape
-        `(time, channels)` or `(channels, height, width)`; time, height and width at least 4.
-    n_blocks, width, kernel_size
-        Stages wanted; channels after the first one; odd length of the kernels.
-    activation, dropout
-        Follow every stage.
-
-    Attributes
-    ----------
-    receptive_field
-        How many time steps, or pixels a side, one feature of the last map depends on.
-
-    Raises
-    ------
-    ParameterError
-        If a side of the input is shorter than 4.
+    Raises `ParameterError` if time, height or width of the input is shorter than 4.
 
     Examples
     --------
@@ -88,28 +71,12 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """Codes `(batch, latent_dim)` → `(batch, *output_shape)`, or `(batch, 2, *output_shape)`.
+    """Codes `(batch, latent_dim)` → `(batch, *output_shape)`, or, with `learned_variance`, `(batch, 2, *output_shape)`.
 
     The mirror of `ConvEncoder`: a linear layer to the smallest map, then one transposed convolution for each
     stage, which comes out at exactly the side that the encoder's stage started from.
 
-    Parameters
-    ----------
-    latent_dim
-        Length of a code.
-    output_shape
-        `(time, channels)` or `(channels, height, width)`; time, height and width at least 4.
-    n_blocks, width, kernel_size, activation, dropout
-        As for the encoder.
-    learned_variance
-        Return mean and log-variance, stacked behind the batch.
-    zero_output
-        Start the last layer at zero, so that the decoder adds nothing yet to a linear path beside it.
-
-    Raises
-    ------
-    ParameterError
-        If a side of the output is shorter than 4.
+    Raises `ParameterError` if time, height or width of the output is shorter than 4.
     """
 
     def __init__(
@@ -123,7 +90,6 @@ class ConvDecoder(nn.Module):
         activation: Callable[[], nn.Module],
         dropout: float = 0.0,
         learned_variance: bool = False,
-        zero_output: bool = False,
     ) -> None:
         super().__init__()
         channels, sides = _channels_and_sides(output_shape)
@@ -143,8 +109,6 @@ class ConvDecoder(nn.Module):
             layers += _after_stage(activation, dropout)
             geometry["output_padding"] = (0,) * n_flat + missing
             layers.append(nn.ConvTranspose2d(n_in, n_out, **geometry))
-        if zero_output:
-            start_at_zero(layers[-1])
         self.layers = nn.Sequential(*layers)
 
     def forward(self, code: Tensor) -> Tensor:

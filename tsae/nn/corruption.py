@@ -38,11 +38,7 @@ class Masking(nn.Module):
         self.level = level
 
     def forward(self, inputs: Tensor, generator: Generator | None = None) -> Tensor:
-        return inputs.masked_fill(self.draw(inputs, generator), 0.0)
-
-    def draw(self, inputs: Tensor, generator: Generator | None = None) -> Tensor:
-        """The mask for one batch, shaped like it; True is hidden."""
-        return draw_mask(self.pattern, inputs, self.level, generator=generator)
+        return inputs.masked_fill(draw_mask(self.pattern, inputs, self.level, generator=generator), 0.0)
 
 
 class SaltAndPepper(nn.Module):
@@ -65,7 +61,7 @@ class SaltAndPepper(nn.Module):
 
 
 def draw_mask(pattern: MaskPattern, inputs: Tensor, level: float, *, generator: Generator | None = None) -> Tensor:
-    """Draw which entries of a batch are hidden.
+    """Draw which entries of a batch are hidden: booleans shaped like `inputs`, possibly a view; do not write into it.
 
     Parameters
     ----------
@@ -73,18 +69,9 @@ def draw_mask(pattern: MaskPattern, inputs: Tensor, level: float, *, generator: 
         "points": each entry by itself. "channels": whole channels, but never all of an input. "blocks": for
         each input one run of time steps in all channels, or one rectangle of an image. A block that reaches
         over the end goes on at the start, so every position is hidden equally often, the newest one too.
-    inputs
-        The batch; only its shape and device matter.
     level
         Expected share of hidden entries, in (0, 1); blocks are rounded to whole steps, from one to all but
         one.
-    generator
-        Makes the draw reproducible; used when hidden entries are scored.
-
-    Returns
-    -------
-    Tensor
-        Booleans shaped like `inputs`; True is hidden. Possibly a view: do not write into it.
 
     Examples
     --------
@@ -107,23 +94,11 @@ def draw_mask(pattern: MaskPattern, inputs: Tensor, level: float, *, generator: 
 def covering_masks(
     pattern: MaskPattern, shape: tuple[int, ...], level: float, *, at_least: int = 1, generator: Generator
 ) -> Tensor:
-    """Masks that together hide every entry of an input equally often.
+    """Masks `(n_masks, *shape)` that together hide every entry of an input equally often; True is hidden.
 
-    Parameters
-    ----------
-    pattern
-        As for `draw_mask`. Entries, channels, runs of time steps or rectangles are dealt out in random order.
-    shape
-        `(time, channels)` or `(channels, height, width)`.
-    level
-        Share of the entries that one mask hides, at most; at least one unit is hidden.
-    at_least
-        How many masks are wanted. Whole rounds are dealt, so there may be more.
-
-    Returns
-    -------
-    Tensor
-        Booleans `(n_masks, *shape)`; True is hidden.
+    Entries, channels, runs of time steps or rectangles, by the `pattern` of `draw_mask`, are dealt out in random order.
+    A mask hides at least one of them, and at most a share `level` of the entries. Whole rounds are dealt, so there may
+    be more masks than `at_least`.
 
     Examples
     --------

@@ -9,23 +9,15 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from tsae.nn.layers import linear_by_group, start_at_zero
-
-__all__ = ["DenseDecoder", "DenseEncoder"]
+__all__ = ["DenseDecoder", "DenseEncoder", "linear_by_group"]
 
 
 class DenseEncoder(nn.Module):
     """Inputs `(batch, *input_shape)` → features `(batch, out_features)`.
 
-    Parameters
-    ----------
-    input_shape
-        Shape of one input, without the batch.
-    hidden
-        Widths of the layers; with `()` the features are the flattened input itself.
-    activation, dropout
-        Follow every layer.
+    `hidden` are the widths of the layers; with `()` the features are the flattened input itself.
     """
 
     def __init__(
@@ -46,22 +38,9 @@ class DenseEncoder(nn.Module):
 
 
 class DenseDecoder(nn.Module):
-    """Codes `(batch, latent_dim)` → `(batch, *output_shape)`, or `(batch, 2, *output_shape)`.
+    """Codes `(batch, latent_dim)` → `(batch, *output_shape)`, or, with `learned_variance`, `(batch, 2, *output_shape)`.
 
-    Parameters
-    ----------
-    latent_dim
-        Length of a code.
-    output_shape
-        Shape of one reconstruction, without the batch.
-    hidden
-        Widths of the layers, from the code on.
-    activation, dropout
-        Follow every layer but the last.
-    learned_variance
-        Return mean and log-variance, stacked behind the batch.
-    zero_output
-        Start the last layer at zero, so that the decoder adds nothing yet to a linear path beside it.
+    `hidden` are the widths of the layers, from the code on; a last layer without activation follows.
     """
 
     def __init__(
@@ -73,14 +52,11 @@ class DenseDecoder(nn.Module):
         activation: Callable[[], nn.Module],
         dropout: float = 0.0,
         learned_variance: bool = False,
-        zero_output: bool = False,
     ) -> None:
         super().__init__()
         widths = [latent_dim, *hidden]
         shape = (2, *output_shape) if learned_variance else output_shape
         last = nn.Linear(widths[-1], math.prod(shape))
-        if zero_output:
-            start_at_zero(last)
         self.layers = nn.Sequential(*_hidden_layers(widths, activation, dropout), last, nn.Unflatten(1, shape))
 
     def forward(self, code: Tensor) -> Tensor:
@@ -117,3 +93,15 @@ def _hidden_layers(widths: Sequence[int], activation: Callable[[], nn.Module], d
         if dropout:
             layers.append(nn.Dropout(dropout))
     return layers
+
+
+def linear_by_group(inputs: Tensor, group: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Inputs `(batch, n_in)`, each through the layer of its group, `(batch,)` whole numbers: `(batch, n_out)`.
+
+    `weight` is `(n_groups, n_out, n_in)`, `bias` `(n_groups, n_out)`. Inputs of one group are multiplied together.
+    """
+    order = group.argsort(stable=True)
+    sizes = group.bincount(minlength=len(weight)).tolist()
+    biases = [None] * len(weight) if bias is None else bias.unbind()
+    parts = zip(torch.split(inputs.index_select(0, order), sizes), weight.unbind(), biases, strict=True)
+    return torch.cat([functional.linear(*part) for part in parts]).index_select(0, order.argsort())

@@ -13,23 +13,16 @@ __all__ = ["LinearPath", "moments", "principal_path"]
 
 _ROWS_AT_ONCE = 512
 _LARGE = 1000  # features
+_VERY_LARGE = 4000  # features, from which memory counts more than digits in the small matrix, too
 
 
 class LinearPath(nn.Module):
-    """Rebuild an input from its leading principal components.
-
-    Parameters
-    ----------
-    components
-        Orthonormal rows `(n_components, n_features)`, `n_features = prod(input_shape)`.
-    centre
-        Mean of the flattened inputs, `(n_features,)`.
-    input_shape
-        Shape of one input, without the batch.
-    """
+    """Rebuild an input of shape `input_shape`, without the batch, from its leading principal components."""
 
     components: Tensor
+    """Orthonormal rows `(n_components, n_features)`, `n_features = prod(input_shape)`."""
     centre: Tensor
+    """Mean of the flattened inputs, `(n_features,)`."""
 
     def __init__(self, components: Tensor, centre: Tensor, *, input_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -67,10 +60,7 @@ def principal_path(
     full basis would rebuild anything). With fewer inputs than features the small Gram matrix is decomposed
     instead of the covariance.
 
-    Raises
-    ------
-    ParameterError
-        If `explained_variance` is outside (0, 1] or `max_components` below 1.
+    Raises `ParameterError` if `explained_variance` is outside (0, 1] or `max_components` below 1.
 
     Examples
     --------
@@ -85,13 +75,19 @@ def principal_path(
     if max_components is not None and max_components < 1:
         rule = "must be at least 1"
         raise ParameterError(f"`max_components` (={max_components!r}) {rule}; pass None for no limit")
-    centre, variances, directions = _principal_directions(inputs.flatten(1))
+    flat = inputs.flatten(1)
+    few = len(flat) < flat.shape[1]
+    centre, matrix = _gram(flat) if few else _covariance(flat)
+    variances, vectors = torch.linalg.eigh(matrix)
+    del matrix
+    variances, vectors = variances.flip(0).clamp_min(0), vectors.flip(1)
     total = variances.sum().clamp_min(1e-30)
     n_wanted = int((torch.cumsum(variances, 0) / total < explained_variance).sum()) + 1
     n_varying = int((variances > 1e-9 * total).sum())
     most = min(n_varying, max(1, len(centre) - 1), max_components or n_varying)
-    components = directions[:, : max(1, min(n_wanted, most))].T.contiguous()
-    return LinearPath(components.float(), centre.float(), input_shape=tuple(inputs.shape[1:]))
+    leading = vectors[:, : max(1, min(n_wanted, most))]
+    directions = _directions(flat, centre, leading) if few else leading
+    return LinearPath(directions.T.contiguous().float(), centre.float(), input_shape=tuple(inputs.shape[1:]))
 
 
 def moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
@@ -112,19 +108,27 @@ def moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     return pivot + offset, squares.div_(count).addr_(offset, offset, alpha=-1)
 
 
-def _principal_directions(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean, variances `(k,)`, falling, and directions `(n_features, k)` of rows `(n, n_features)`."""
-    n_inputs, n_features = flat.shape
-    if n_inputs >= n_features:
-        centre, covariance = moments(torch.split(flat, _ROWS_AT_ONCE))
-        if n_features > _LARGE:  # float32 halves time and memory, and is exact enough for the leading components
-            covariance = covariance.float()
-        variances, directions = torch.linalg.eigh(covariance)
-        del covariance
-    else:
-        centre = flat.mean(0, dtype=torch.float64)
-        centred = flat - centre
-        variances, vectors = torch.linalg.eigh(centred @ centred.T)
-        directions = centred.T @ vectors
-        directions = directions / directions.norm(dim=0).clamp_min(1e-12)
-    return centre, variances.flip(0).clamp_min(0), directions.flip(1)
+def _covariance(flat: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and covariance of rows `(n, n_features)`."""
+    centre, covariance = moments(torch.split(flat, _ROWS_AT_ONCE))
+    # float32 halves time and memory, and is exact enough for the leading components
+    return centre, covariance.float() if len(centre) > _LARGE else covariance
+
+
+def _gram(flat: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean, and inner products `(n, n)` of centred rows `(n, n_features)`, added up over some features at a time."""
+    centre, products = flat.mean(0, dtype=torch.float64), torch.zeros(len(flat), len(flat), dtype=torch.float64)
+    for columns in _some(len(centre)):
+        centred = flat[:, columns] - centre[columns]
+        products.addmm_(centred, centred.T)
+    return centre, products.float() if len(centre) > _VERY_LARGE else products
+
+
+def _directions(flat: Tensor, centre: Tensor, vectors: Tensor) -> Tensor:
+    """Directions of unit length `(n_features, k)` that belong to eigenvectors `(n, k)` of the inner products."""
+    parts = [(flat[:, columns] - centre[columns]).T @ vectors.double() for columns in _some(len(centre))]
+    return nn.functional.normalize(torch.cat(parts), dim=0, eps=1e-12)
+
+
+def _some(n_features: int) -> list[slice]:
+    return [slice(first, first + _ROWS_AT_ONCE) for first in range(0, n_features, _ROWS_AT_ONCE)]

@@ -14,31 +14,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsae.nn.autoencoder import AutoEncoder
-from tsae.nn.dense import DenseDecoder, DenseEncoder
-from tsae.nn.layers import linear_by_group
+from tsae.nn.dense import DenseDecoder, DenseEncoder, linear_by_group
 from tsae.nn.linear import moments
 
-__all__ = ["BlockPredictor", "MaskedAutoEncoder", "block_predictor", "fit_block_predictor", "hide_each_block"]
+__all__ = ["BlockPredictor", "MaskedAutoEncoder", "fit_block_predictor", "hide_each_block"]
 
 
 class BlockPredictor(nn.Module):
-    """Linear prediction of every block of a window from all other blocks.
-
-    Parameters
-    ----------
-    centre
-        Mean window, flat `(n_features,)`, `n_features = window_size · n_channels`.
-    operator
-        `(n_features, n_features)`; maps a centred window to the residuals of all its blocks, each hidden in turn.
-    variance
-        Residual variance of every channel, `(n_channels,)`.
-    block
-        Time steps a block; divides the window.
-    """
+    """Linear prediction of every block of a window from all other blocks; `block` time steps each divide the window."""
 
     centre: Tensor
+    """Mean window, flat `(n_features,)`, `n_features = window_size · n_channels`."""
     operator: Tensor
+    """`(n_features, n_features)`; maps a centred window to the residuals of all its blocks, each hidden in turn."""
     variance: Tensor
+    """Residual variance of every channel, `(n_channels,)`."""
 
     def __init__(self, centre: Tensor, operator: Tensor, variance: Tensor, *, block: int) -> None:
         super().__init__()
@@ -64,19 +54,12 @@ class BlockPredictor(nn.Module):
 def fit_block_predictor(
     batches: Iterable[Tensor], n_channels: int, *, block: int, ridge: float = 0.01
 ) -> BlockPredictor:
-    """Fit to windows that come in batches `(n, time, n_channels)`.
+    """Fit to windows that come in batches, `(n, time, n_channels)` or flat.
 
     `ridge` is added to the covariance, as a share of the mean variance.
     """
     centre, covariance = moments(windows.flatten(1) for windows in batches)
-    return block_predictor(centre, covariance, n_channels, block=block, ridge=ridge)
-
-
-def block_predictor(
-    centre: Tensor, covariance: Tensor, n_channels: int, *, block: int, ridge: float = 0.01
-) -> BlockPredictor:
-    """The predictor for windows with this mean `(n_features,)` and covariance, which is overwritten."""
-    n_features = covariance.shape[0]
+    n_features = len(centre)
     covariance.diagonal().add_(ridge * covariance.diagonal().mean().clamp_min(1e-6))
     torch.linalg.cholesky(covariance, out=covariance)
     torch.cholesky_inverse(covariance, out=covariance)  # in place: for wide tables nothing here is larger
@@ -93,15 +76,9 @@ def block_predictor(
 
 
 class MaskedAutoEncoder(nn.Module):
-    """Predict hidden blocks: linearly, and with a network for the rest.
+    """Predict hidden blocks: linearly, and with a network for the rest, unless it is `None`.
 
-    Parameters
-    ----------
-    linear
-        The closed-form part.
-    network
-        Autoencoder of windows `(batch, time, channels + 1)` whose last channel says which steps are hidden; `None`
-        to stay linear.
+    The network is an autoencoder of windows `(batch, time, channels + 1)` whose last channel marks the hidden steps.
     """
 
     def __init__(self, linear: BlockPredictor, network: AutoEncoder | None = None) -> None:
@@ -126,17 +103,12 @@ class MaskedAutoEncoder(nn.Module):
         rows = torch.arange(len(windows), device=windows.device)
         blocks[rows, chosen, :, :-1] = centred.reshape(*blocks.shape[:3], -1)[rows, chosen] - left
         blocks[rows, chosen, :, -1] = 1
-        return left - self._prediction(seen, chosen)
-
-    def _prediction(self, seen: Tensor, chosen: Tensor) -> Tensor:
-        """The network's prediction of the linear residuals in the chosen blocks, `(batch, block, channels)`."""
-        network = cast(AutoEncoder, self.network)
-        code = network.latent(seen).code
-        if isinstance(network.decoder, DenseDecoder):
-            return network.decoder.blocks(code, chosen, self.linear.block)[..., :-1]
-        rows = torch.arange(len(seen), device=seen.device)
-        blocks = network.decoder(code).reshape(len(seen), -1, self.linear.block, seen.shape[2])
-        return cast(Tensor, blocks[rows, chosen, :, :-1])
+        code, decoder = self.network.latent(seen).code, self.network.decoder
+        if isinstance(decoder, DenseDecoder):
+            predicted = decoder.blocks(code, chosen, block)
+        else:
+            predicted = decoder(code).reshape(blocks.shape)[rows, chosen]
+        return left - predicted[..., :-1]
 
 
 def hide_each_block(network: AutoEncoder, centred: Tensor, left: Tensor, *, block: int) -> Tensor:

@@ -18,6 +18,7 @@ __all__ = [
     "NetworkOptions",
     "NetworkSpec",
     "OutputKind",
+    "RBMOptions",
 ]
 
 BottleneckKind = Literal["deterministic", "gaussian"]
@@ -139,26 +140,7 @@ class NetworkOptions(_Layers):
 class NetworkSpec(_Layers):
     """Resolved description of a network: all that `build_autoencoder` needs besides the shape of an input.
 
-    Parameters
-    ----------
-    architecture
-        A name of `ARCHITECTURES`. The options of other architectures are ignored, but layer widths are refused where
-        there are none.
-    latent_dim
-        Length of the nonlinear code.
-    activation
-        Nonlinearity of the hidden layers.
-    learned_variance
-        Whether the decoder also returns a log-variance for each value.
-    output
-        "sigmoid" keeps reconstructions in (0, 1). A Bernoulli likelihood works on logits and needs "identity".
-    hidden, decoder_hidden, n_blocks, width, n_heads, kernel_size, dropout, bottleneck, corruption, corruption_level
-        As in `NetworkOptions`.
-
-    Raises
-    ------
-    ParameterError
-        If a value is unknown, out of range, or clashes with another one.
+    Raises `ParameterError` if a value is unknown, out of range, or clashes with another one.
 
     Examples
     --------
@@ -167,10 +149,14 @@ class NetworkSpec(_Layers):
     """
 
     architecture: str = "dense"
+    """The options of other architectures are ignored, but layer widths are refused where there are none."""
     latent_dim: int = 16
+    """Length of the nonlinear code."""
     activation: Activation = "gelu"
     learned_variance: bool = False
+    """Whether the decoder also returns a log-variance for each value."""
     output: OutputKind = "identity"
+    """"sigmoid" keeps reconstructions in (0, 1). A Bernoulli likelihood works on logits and needs "identity"."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -220,3 +206,40 @@ def _stated_for_others(architecture: str) -> list[str]:
     """Options that are `None` unless stated, and that only other architectures have."""
     names = {name for each in ARCHITECTURES.values() for name in each.options}
     return sorted(name for name in names - {*ARCHITECTURES[architecture].options} if getattr(_Layers, name) is None)
+
+
+@dataclass(frozen=True)
+class RBMOptions:
+    """Training options of RBMs.
+
+    Parameters
+    ----------
+    n_steps, batch_size
+        Updates of each RBM, and inputs per update.
+    n_gibbs
+        Steps of the Markov chain for each update, the k of CD-k.
+    persistent
+        Go on with the chains of the last update instead of starting at the batch (Tieleman, ICML 2008): a better
+        density, but slower to learn features that an autoencoder can start from.
+    learning_rate
+        `None` takes 0.1, and 0.01 for RBMs with Gaussian units, whose reconstructions are not bounded.
+    momentum, weight_decay
+        Of the stochastic gradient steps; biases are not decayed.
+    """
+
+    n_steps: int = 1000
+    batch_size: int = 64
+    n_gibbs: int = 1
+    persistent: bool = False
+    learning_rate: float | None = None
+    momentum: float = 0.9
+    weight_decay: float = 2e-4
+
+    def __post_init__(self) -> None:
+        for name in ("n_steps", "batch_size", "n_gibbs"):
+            check_whole(name, getattr(self, name), 1)
+        if self.learning_rate is not None:
+            check_positive("learning_rate", self.learning_rate, example=0.01)
+        if not 0 <= self.momentum < 1:
+            raise ParameterError(f"`momentum` (={self.momentum!r}) must lie in [0, 1); try 0.9")
+        check_not_negative("weight_decay", self.weight_decay)

@@ -1,10 +1,12 @@
-"""Restricted Boltzmann machines, trained by contrastive divergence.
+"""Restricted Boltzmann machines (RBMs): training, stacking, and the deep autoencoder that a stack unrolls into.
 
 Source: Hinton & Salakhutdinov, Reducing the dimensionality of data with neural networks, Science 2006.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -12,9 +14,20 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from tsae.errors import ParameterError
-from tsae.nn.rbm_options import RBMOptions
+from tsae.nn.autoencoder import AutoEncoder, Deterministic, Gaussian
+from tsae.nn.dense import DenseDecoder, DenseEncoder
+from tsae.nn.options import NetworkSpec, RBMOptions
 
-__all__ = ["RBM", "UnitKind", "contrastive_divergence", "train_rbm"]
+__all__ = [
+    "RBM",
+    "UnitKind",
+    "contrastive_divergence",
+    "deep_spec",
+    "pretrain",
+    "stack",
+    "train_rbm",
+    "unroll_into",
+]
 
 UnitKind = Literal["bernoulli", "gaussian"]
 
@@ -26,21 +39,10 @@ class RBM(nn.Module):
 
     Bernoulli units are 0 or 1 (as data, probabilities will do); Gaussian ones have unit variance, so
     standardise the data. With visible bias a, hidden bias c and weights W, the energy is −a·v − c·h − hᵀWv; a
-    Gaussian unit replaces its bias term by half the squared distance from the bias.
+    Gaussian unit replaces its bias term by half the squared distance from the bias. `generator` draws the small initial
+    weights.
 
-    Parameters
-    ----------
-    n_visible, n_hidden
-        Units in each layer.
-    visible, hidden
-        Kind of units; at most one of the layers can be Gaussian.
-    generator
-        Draws the small initial weights.
-
-    Raises
-    ------
-    ParameterError
-        If both layers are Gaussian: the energy is then not bounded from below.
+    Raises `ParameterError` if both layers are Gaussian: the energy is then not bounded from below.
     """
 
     def __init__(
@@ -148,3 +150,115 @@ def _draw(mean: Tensor, kind: UnitKind, generator: Generator | None) -> Tensor:
     if kind == "bernoulli":
         return torch.bernoulli(mean, generator=generator)
     return mean + torch.randn(mean.shape, generator=generator, device=mean.device)
+
+
+def stack(
+    inputs: Tensor,
+    widths: Sequence[int],
+    *,
+    visible: UnitKind = "gaussian",
+    options: RBMOptions,
+    generator: Generator,
+) -> list[RBM]:
+    """Train one RBM after another, each on the hidden units of the one before.
+
+    Parameters
+    ----------
+    inputs
+        `(n, n_features)`: standardised for Gaussian visible units, in [0, 1] for Bernoulli ones.
+    widths
+        Hidden units of each RBM, from the input on; the last is the code, with Gaussian units. If it is the only one,
+        Gaussian inputs are refused.
+    visible
+        Kind of the first RBM's visible units; all later ones are Bernoulli.
+    generator
+        For initial weights, batches and chains.
+    """
+    rbms: list[RBM] = []
+    for depth, width in enumerate(widths, 1):
+        hidden: UnitKind = "gaussian" if depth == len(widths) else "bernoulli"
+        rbm = RBM(inputs.shape[1], width, visible=visible, hidden=hidden, generator=generator)
+        with torch.no_grad():  # the visible biases alone explain the mean of the inputs, so that the weights need not
+            mean = inputs.mean(0)
+            rbm.visible_bias.copy_(mean.clamp(0.01, 0.99).logit() if visible == "bernoulli" else mean)
+        train_rbm(rbm, inputs, options, generator=generator)
+        with torch.no_grad():
+            inputs = rbm.hidden_mean(inputs)
+        rbms.append(rbm)
+        visible = "bernoulli"
+    return rbms
+
+
+@torch.no_grad()
+def unroll_into(model: AutoEncoder, rbms: Sequence[RBM]) -> None:
+    """Copy a stack into a dense autoencoder: weights into encoder and code, transposed ones into the decoder.
+
+    The model has no linear path, sigmoid activations, a decoder that mirrors the encoder, and an RBM for each hidden
+    layer of the encoder and for the code. A decoder for Gaussian inputs ends linearly; for Bernoulli ones it gives
+    logits or has a sigmoid output. Raises `ParameterError` if it is built otherwise.
+    """
+    up, down = _linear_layers(model)
+    wanted = [(rbm.weight.shape[1], rbm.weight.shape[0]) for rbm in rbms]
+    built = [(layer.in_features, layer.out_features) for layer in up]
+    # With a learned variance the last layer also holds the log-variance; only its first half rebuilds.
+    mirrored = [(layer.out_features, layer.in_features) for layer in reversed(down)]
+    if model.learned_variance:
+        mirrored[0] = (mirrored[0][0] // 2, mirrored[0][1])
+    if built != wanted or mirrored != wanted:
+        rule = f"do not fit the stack's (={wanted})"
+        raise ParameterError(f"layers of `model` (={built}, mirrored {mirrored}) {rule}; use the same widths")
+    for rbm, encoding, decoding in zip(rbms, up, reversed(down), strict=True):
+        encoding.weight.copy_(rbm.weight)
+        encoding.bias.copy_(rbm.hidden_bias)
+        decoding.weight[: len(rbm.visible_bias)].copy_(rbm.weight.T)
+        decoding.bias[: len(rbm.visible_bias)].copy_(rbm.visible_bias)
+
+
+def _linear_layers(model: AutoEncoder) -> tuple[list[nn.Linear], list[nn.Linear]]:
+    """The linear layers up to the code and down from it, each in the order data passes them."""
+    encoder, decoder, bottleneck = model.encoder, model.decoder, model.bottleneck
+    if not isinstance(encoder, DenseEncoder) or not isinstance(decoder, DenseDecoder):
+        rule = "cannot hold a stack of RBMs"
+        raise ParameterError(f"`model` (encoder {type(encoder).__name__}) {rule}; use architecture='dense'")
+    if model.linear_path is not None:
+        raise ParameterError("`linear_path` clashes with a stack of RBMs; build the model without one")
+    layers = [*encoder.layers, *decoder.layers]
+    activations = {
+        type(layer) for layer in layers if not isinstance(layer, nn.Linear | nn.Dropout | nn.Flatten | nn.Unflatten)
+    }
+    if not activations <= {nn.Sigmoid}:
+        names = ", ".join(sorted(kind.__name__ for kind in activations))
+        rule = "is not that of an RBM's units"
+        raise ParameterError(f"activation of `model` (={names}) {rule}; use activation='sigmoid'")
+    if not isinstance(bottleneck, Deterministic | Gaussian):
+        rule = "has no layer for the code's mean"
+        raise ParameterError(f"`bottleneck` (={type(bottleneck).__name__}) {rule}; use 'deterministic'")
+    up = [layer for layer in encoder.layers if isinstance(layer, nn.Linear)]
+    return [*up, bottleneck.mean], [layer for layer in decoder.layers if isinstance(layer, nn.Linear)]
+
+
+def deep_spec(spec: NetworkSpec, input_shape: tuple[int, ...]) -> NetworkSpec:
+    """State layer widths if there are none: three and the code make up the four layers of a deep belief network."""
+    if spec.hidden is not None:
+        return spec
+    first, second = spec.hidden_widths(input_shape)[0]
+    return replace(spec, hidden=(first, second, second // 2))
+
+
+def pretrain(
+    autoencoder: AutoEncoder,
+    spec: NetworkSpec,
+    inputs: Tensor,
+    *,
+    visible: UnitKind,
+    rbm: Mapping[str, Any],
+    random_state: int,
+) -> None:
+    """Train a stack on `inputs` `(n, *input_shape)` and copy it into the autoencoder.
+
+    `visible` is "gaussian" for standardised inputs and "bernoulli" for those in [0, 1]. `rbm` holds the options of the
+    training, by the names of `RBMOptions`, that differ from the defaults.
+    """
+    widths = [*spec.hidden_widths(tuple(inputs.shape[1:]))[0], spec.latent_dim]
+    generator, options = torch.Generator().manual_seed(random_state), RBMOptions(**rbm)
+    unroll_into(autoencoder, stack(inputs.flatten(1), widths, visible=visible, options=options, generator=generator))

@@ -10,9 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tsae.nn.layers import positional_encoding, start_at_zero
-
-__all__ = ["Tokens", "TransformerDecoder", "TransformerEncoder"]
+__all__ = ["Tokens", "TransformerDecoder", "TransformerEncoder", "positional_encoding"]
 
 _MEMORY_TOKENS = 8
 _PATCHES_A_SIDE = 8
@@ -24,20 +22,9 @@ class Tokens:
 
     A series `(time, channels)` has one token for each stretch of time steps (Nie et al., "A Time Series is Worth 64
     Words", ICLR 2023). An image `(channels, height, width)` has one for each square patch, in rows from the top left.
-    Both are padded with zeros to whole tokens and cropped back.
-
-    Parameters
-    ----------
-    shape
-        Shape of one input, without the batch.
-
-    Attributes
-    ----------
-    n_tokens, n_values
-        Tokens an input, and values a token.
-    patch
-        Time steps a token, so that there are at most 8 tokens; for an image, side of a patch in pixels, so that
-        there are at most 8 patches a side.
+    Both are padded with zeros to whole tokens and cropped back. An input of this `shape` has `n_tokens` tokens of
+    `n_values` values. `patch` is the time steps of a token, for at most 8 tokens; for an image it is the side of a
+    patch in pixels, for at most 8 patches a side.
 
     Examples
     --------
@@ -84,16 +71,8 @@ class Tokens:
 class TransformerEncoder(nn.Module):
     """Inputs `(batch, *input_shape)` → features `(batch, out_features)`, all tokens after the last block.
 
-    Tokens are embedded, given sinusoidal positions, and pass `n_blocks` pre-norm blocks of self-attention.
-
-    Parameters
-    ----------
-    input_shape
-        `(time, channels)` or `(channels, height, width)`.
-    n_blocks, width, n_heads
-        Stacked blocks; length of a token; attention heads, which must divide `width`.
-    activation, dropout
-        Inside every block.
+    Tokens are embedded to length `width`, given sinusoidal positions, and pass `n_blocks` pre-norm blocks of
+    self-attention, whose `n_heads` must divide `width`.
     """
 
     positions: Tensor
@@ -130,24 +109,11 @@ class TransformerEncoder(nn.Module):
 
 
 class TransformerDecoder(nn.Module):
-    """Codes `(batch, latent_dim)` → `(batch, *output_shape)`, or `(batch, 2, *output_shape)`.
+    """Codes `(batch, latent_dim)` → `(batch, *output_shape)`, or, with `learned_variance`, `(batch, 2, *output_shape)`.
 
     The code is spread over a few memory tokens. What enters the stack is a learned query for each token
     and nothing of the input, so the code is the only way through. Each of the `n_blocks` pre-norm blocks has
     masked self-attention (a token sees itself and earlier ones) and cross-attention to the memory.
-
-    Parameters
-    ----------
-    latent_dim
-        Length of a code.
-    output_shape
-        `(time, channels)` or `(channels, height, width)`.
-    n_blocks, width, n_heads, activation, dropout
-        As for the encoder.
-    learned_variance
-        Return mean and log-variance, stacked behind the batch.
-    zero_output
-        Start the last layer at zero, so that the decoder adds nothing yet to a linear path beside it.
     """
 
     causal_mask: Tensor
@@ -163,7 +129,6 @@ class TransformerDecoder(nn.Module):
         activation: Callable[[], nn.Module],
         dropout: float = 0.0,
         learned_variance: bool = False,
-        zero_output: bool = False,
     ) -> None:
         super().__init__()
         self.tokens = Tokens(output_shape)
@@ -182,8 +147,6 @@ class TransformerDecoder(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, (2 if learned_variance else 1) * self.tokens.n_values)
-        if zero_output:
-            start_at_zero(self.head)
 
     def forward(self, code: Tensor) -> Tensor:
         memory = self.memory(code)
@@ -194,3 +157,15 @@ class TransformerDecoder(nn.Module):
         if not self.learned_variance:
             return self.tokens.join(tokens)
         return torch.stack([self.tokens.join(half) for half in tokens.chunk(2, dim=2)], dim=1)
+
+
+def positional_encoding(n_positions: int, width: int) -> Tensor:
+    """Sines and cosines of geometrically spaced wave lengths, `(n_positions, width)`.
+
+    Source: Vaswani et al., Attention is all you need, NeurIPS 2017, section 3.5.
+    """
+    positions = torch.arange(n_positions, dtype=torch.float32)[:, None]
+    columns = torch.arange(width)
+    frequencies = 10_000.0 ** (-2 * (columns // 2) / width)
+    angles = positions * frequencies
+    return torch.where(columns % 2 == 0, angles.sin(), angles.cos())

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tsdownsample import M4Downsampler
 
-from tsae.alarms.events.event import Event
+from tsae.alarms.event import Event
 from tsae.errors import DataError
 
 __all__ = ["TimeAxis", "binned_max", "isolated", "log_floor", "rows_around", "thin"]

@@ -15,8 +15,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from tsae.alarms.events.event import Event, SensorShare
-from tsae.detection.result import Detection
+from tsae.alarms.event import Event, SensorShare
+from tsae.detection.detecting import Detection
 from tsae.report import wording
 from tsae.report.axis import TimeAxis, binned_max, isolated, log_floor, rows_around, thin
 

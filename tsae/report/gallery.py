@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tsae.detection.detecting import ImageDetection
 from tsae.detection.images.detector import ImageAnomalyDetector
-from tsae.detection.images.result import ImageDetection
-from tsae.images.arrays import ImageScale
-from tsae.images.folder import ImageTable
+from tsae.images.reading import ImageScale, ImageTable
 from tsae.report.templates import render
 from tsae.report.wording import amount, percent
 from tsae.store import write_atomically

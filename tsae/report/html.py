@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from tsae.alarms.events.event import Event
-from tsae.detection.result import Detection
+from tsae.alarms.event import Event
+from tsae.detection.detecting import Detection
 from tsae.errors import DataError
 from tsae.report.axis import TimeAxis
 from tsae.report.figures import Series, event_figure, timeline_figure

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsae.alarms.events.event import Event, SensorShare
-from tsae.detection.result import Detection
+from tsae.alarms.event import Event, SensorShare
+from tsae.detection.detecting import Detection
 from tsae.report import wording
 from tsae.report.axis import TimeAxis, log_floor, rows_around, thin
 from tsae.report.templates import render

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 import plotly.graph_objects as go
 
-from tsae.alarms.events.rules import severity_band
+from tsae.alarms.rules import severity_band
 from tsae.report import wording
 from tsae.store import write_atomically
 

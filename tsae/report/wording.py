@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any
 
 from tsae.alarms.drift import Drift
-from tsae.alarms.events.event import Event, SensorShare
+from tsae.alarms.event import Event, SensorShare
 
 __all__ = [
     "amount",

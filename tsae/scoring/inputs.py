@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.scoring.rings import Place, Rings
-from tsae.series.filling import forward_filled
+from tsae.series.channels import forward_filled
 
 __all__ = ["ConstantWatch", "FilledRows"]
 

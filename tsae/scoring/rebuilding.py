@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsae.errors import ParameterError
-from tsae.scoring.ensemble import Ensemble
-from tsae.scoring.member import Member
+from tsae.scoring.ensemble import Ensemble, Member
 from tsae.scoring.row_errors import segment_errors
 from tsae.scoring.window_models import ReconstructionModel
-from tsae.series.filling import forward_filled
+from tsae.series.channels import forward_filled
 from tsae.series.grid import GridSeries
 
 __all__ = [
+    "by_segment",
     "cleaned_values",
     "code_length",
     "expected_values",
@@ -97,6 +98,11 @@ def cleaned_values(
     out = np.array(values, dtype=np.float64)
     out[:, network] = cleaned * scaler.scale[network] + scaler.mean[network]
     return out
+
+
+def by_segment(answer: Callable[[NDArray[np.floating]], FloatArray], grid: GridSeries) -> FloatArray:
+    """Return answers for the rows of each segment `(n, n_channels)` as those of all input rows."""
+    return np.concatenate([answer(grid.values[start:stop]) for start, stop in grid.segments])[grid.rows]
 
 
 def windows_of(ensemble: Ensemble, member: Member, codes: NDArray[np.float32]) -> FloatArray:

@@ -147,53 +147,42 @@ class Rings:
 
     def reset(self, lane: int) -> None:
         """Empty a lane."""
-        for name, array in self._arrays.items():
-            part = array[lane : lane + 1]
-            if name in self._rings:
-                length, axis = self._rings[name]
-                part = np.moveaxis(part, axis, 1)[:, :length]  # later rows are written before they are read
-            part[...] = self._empty[name]
+        for name, empty in self._empty.items():
+            self._part(name, lane)[...] = empty  # later rows of a ring are written before they are read
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All numbers that are in use, `(n_lanes, *shape)` each, rings without spare rows; objects are left out."""
-        out = {name: array[: self.n_lanes].copy() for name, array in self._numbers().items() if name not in self._rings}
-        lanes, origins = np.arange(self.n_lanes)[:, None], out["origin"][:, None]
-        for name, (length, axis) in self._rings.items():
-            if self._arrays[name].dtype != object:
-                rows = np.moveaxis(self._arrays[name], axis, 1)[lanes, origins + np.arange(length)]
+        out, lanes = {}, np.arange(self.n_lanes)[:, None]
+        origins = self._arrays["origin"][lanes]
+        for name, array in self._arrays.items():
+            if array.dtype != object and name in self._rings:
+                length, axis = self._rings[name]
+                rows = np.moveaxis(array, axis, 1)[lanes, origins + np.arange(length)]
                 out[name] = np.moveaxis(rows, 1, axis)
+            elif array.dtype != object:
+                out[name] = array[: self.n_lanes].copy()
         out["origin"][:] = 0
         return out
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Continue from a state; refuses one of another model."""
-        if {name: (array.shape[1:], array.dtype) for name, array in state.items()} != self._shapes():
+        """Continue from a state, before the first lane is opened; refuses one of another model."""
+        shapes = ({name: (each.shape[1:], each.dtype) for name, each in part.items()} for part in (state, self.state()))
+        if next(shapes) != next(shapes):
             raise DataError("the state does not fit the model; start without it, or with the model it belongs to")
         self.n_lanes = len(state["origin"])
         self.version += 1
         for name, array in self._arrays.items():
             self._arrays[name] = np.zeros((max(_FIRST, self.n_lanes), *array.shape[1:]), array.dtype)
-            own = self._arrays[name][: self.n_lanes]
-            if name in self._rings:
-                length, axis = self._rings[name]
-                own = np.moveaxis(own, axis, -1)[..., :length]
-                own[...] = np.moveaxis(state[name], axis, -1) if name in state else self._empty[name]
-            else:
-                own[...] = state.get(name, self._empty[name])
+            for lane in range(self.n_lanes):
+                self._part(name, lane)[...] = state[name][lane] if name in state else self._empty[name]
 
-    def _numbers(self) -> dict[str, NDArray[Any]]:
-        return {name: array for name, array in self._arrays.items() if array.dtype != object}
-
-    def _shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-        """Shapes per lane and types of the arrays of a state."""
-        out = {}
-        for name, array in self._numbers().items():
-            shape = list(array.shape)
-            if name in self._rings:
-                length, axis = self._rings[name]
-                shape[axis] = length
-            out[name] = (tuple(shape[1:]), array.dtype)
-        return out
+    def _part(self, name: str, lane: int) -> NDArray[Any]:
+        """What a lane holds of an array: of a ring at origin 0 its first `length` rows."""
+        part: NDArray[Any] = self._arrays[name][lane : lane + 1]
+        if name in self._rings:
+            length, axis = self._rings[name]
+            part = part[..., :length] if axis == -1 else part[:, :length]
+        return part
 
 
 def as_slice(lanes: NDArray[np.intp]) -> Any:

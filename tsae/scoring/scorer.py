@@ -147,7 +147,7 @@ class Scorer:
         if n_lanes > 1 and n_rows > 1:
             return _joined([self.push(lanes[[number]], values[[number]]) for number in range(n_lanes)])
         if n_lanes == n_rows == 1 and self._immediate:
-            return Step(*self.push_row(int(lanes[0]), values[0, 0]).columns())
+            return Step(*(np.array([part]) for part in self.push_row(int(lanes[0]), values[0, 0])))
         scaled = self._scaler.scaled(values.reshape(-1, self.n_channels))
         complete = ~np.isnan(scaled[:, self._network]).any(axis=1)
         is_whole = self._rows.is_whole(lanes) & complete.reshape(n_lanes, n_rows).all(axis=1)
@@ -167,7 +167,8 @@ class Scorer:
         lanes = np.array([lane])
         step = self._single.step(lane, values) if self._rows.is_whole(lanes)[0] else None
         if step is None:
-            step = RowStep.of(*self._step(lanes, values[None], self._scaler.scaled(values[None]), whole=False))
+            columns = self._step(lanes, values[None], self._scaler.scaled(values[None]), whole=False)
+            step = RowStep._make([*(column[0].item() for column in columns[:-1]), columns.errors[0]])
         return step
 
     def flush(self, lane: int) -> Flushed:

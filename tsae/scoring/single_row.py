@@ -11,14 +11,13 @@ import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from operator import itemgetter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsae.scoring.combination import combined_row
-from tsae.scoring.ensemble import Ensemble
-from tsae.scoring.member import Member
+from tsae.scoring.ensemble import Ensemble, Member
 from tsae.scoring.rings import Place, Rings
 from tsae.scoring.row_errors import RowErrors
 from tsae.scoring.smoothing import Chains
@@ -40,28 +39,9 @@ class RowStep(NamedTuple):
     errors: FloatArray
     """`(n_channels,)`."""
 
-    @classmethod
-    def of(cls, *columns: Any) -> RowStep:
-        """That of the columns of a `Step` of a single row."""
-        values: list[Any] = [*(column[0].item() for column in columns[:5]), columns[5][0]]
-        return cls(*values)
 
-    def columns(self) -> list[Any]:
-        """The same as the columns of a `Step`."""
-        return [*(np.array([value]) for value in self[:5]), self.errors[None]]
-
-
-class PutOwn(Protocol):
-    """Writes down what constant channels and switches bring, and returns the summed errors of constant channels."""
-
-    def __call__(
-        self,
-        place: Place,
-        scaled: NDArray[np.float32],
-        values: NDArray[np.floating],
-        filled: NDArray[np.float32],
-        observed: NDArray[np.bool_] | None,
-    ) -> FloatArray | None: ...
+PutOwn = Callable[..., FloatArray | None]
+"""Writes down what constant channels and switches bring, and returns the summed errors of constant channels."""
 
 
 class _Views(NamedTuple):
@@ -95,16 +75,6 @@ class _RowMember(NamedTuple):
         shares = [np.float32(1 / count) for count in errors.inner_counts()]
         whole, latest = member.model.one_by_one(), member.model.one_by_one(member.n_last)
         return cls(whole, latest, member.window_size, member.n_last, member.stride, weights, shares)
-
-
-class _RowMembers(NamedTuple):
-    """Those of all members, and where they write their errors."""
-
-    members: list[_RowMember]
-    errors: NDArray[np.float32]
-    """`(n_chains, n_network_channels)`."""
-    rows: list[NDArray[np.float32]]
-    """Its rows."""
 
 
 class SingleRow:
@@ -148,14 +118,19 @@ class SingleRow:
         self._version = rings.version
 
     @cached_property
-    def _row_members(self) -> _RowMembers:
-        errors = np.empty(self._relative.shape, np.float32)
-        pairs = zip(self._ensemble.members, self._members, strict=True)
-        return _RowMembers([_RowMember.of(*pair) for pair in pairs], errors, list(errors))
+    def _row_members(self) -> list[_RowMember]:
+        return [_RowMember.of(*pair) for pair in zip(self._ensemble.members, self._members, strict=True)]
+
+    @cached_property
+    def _found(self) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """Where members write their errors, `(n_chains, n_network_channels)`, and its rows."""
+        errors = np.empty(self._levels.shape, np.float32)
+        return errors, list(errors)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is copied or pickled: neither what executes networks nor views of arrays."""
-        return {name: value for name, value in vars(self).items() if name != "_row_members"} | {"_views": {}}
+        own = ("_row_members", "_found")
+        return {name: value for name, value in vars(self).items() if name not in own} | {"_views": {}}
 
     def step(self, lane: int, values: FloatArray) -> RowStep | None:
         """Take a row `(n_channels,)` of a lane that has missed nothing within reach; `None` if this row does."""
@@ -188,10 +163,11 @@ class SingleRow:
 
     def _relative_errors(self, views: _Views, origin: int, row: int, analog: FloatArray) -> FloatArray:
         """Errors of all chains in usual errors, `(n_chains, n_network_channels)`."""
-        (members, all_found, found), n_members = self._row_members, len(self._members)
+        relative, n_members = self._relative, len(self._members)
+        all_found, found = self._found
         stop = origin + len(views.window) - self._rings.spare
         views.window[stop - 1] = analog
-        for number, (whole, latest, size, n_last, stride, last, shares) in enumerate(members):
+        for number, (whole, latest, size, n_last, stride, last, shares) in enumerate(self._row_members):
             window = views.window[stop - size : stop]
             if not views.sums:
                 last.dot(latest(window), found[number])
@@ -207,7 +183,6 @@ class SingleRow:
                 covered = sums[origin : origin + size]
                 covered += errors
             np.multiply(sums[origin], shares[phase], found[n_members + number])
-        relative = self._relative
         relative[:] = all_found
         relative /= self._levels
         return relative

@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.scoring.ensemble import Ensemble
-from tsae.scoring.member import MemberScale
+from tsae.scoring.ensemble import Ensemble, MemberScale
 from tsae.scoring.rings import Place, Rings
 from tsae.scoring.tails import LogTails
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tsae.scoring.formula import Formula
 from tsae.scoring.rings import Place, Rings
-from tsae.series.filling import forward_filled
+from tsae.series.channels import forward_filled
 
 __all__ = ["SwitchHabits", "SwitchModel", "SwitchWatch"]
 

@@ -18,6 +18,7 @@ __all__ = [
     "CalibrationScores",
     "GridPart",
     "GridScores",
+    "grid_errors",
     "grid_parts",
     "row_features",
     "score_grid",
@@ -87,6 +88,11 @@ def score_grid(ensemble: Ensemble, grid: GridSeries, *, lag: int, with_errors: b
     found = _unlabelled(ensemble, grid, lag=lag, with_errors=True)
     term = ensemble.classifier.term(_features(ensemble, grid, found))
     return GridScores(found.scores + term, found.unsmoothed + term, found.errors if with_errors else None)
+
+
+def grid_errors(ensemble: Ensemble, grid: GridSeries, *, lag: int) -> NDArray[np.float32]:
+    """Return errors of all input rows in usual errors, `(n_timesteps, n_channels)`, NaN where missing."""
+    return cast(NDArray[np.float32], _unlabelled(ensemble, grid, lag=lag, with_errors=True).errors)
 
 
 def row_features(ensemble: Ensemble, grid: GridSeries, *, lag: int) -> FloatArray:

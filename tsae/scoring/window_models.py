@@ -10,7 +10,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.networks.criterion import Judge
+from tsae.networks.criterion import Criterion
 from tsae.networks.network import Network, singly
 
 __all__ = [
@@ -57,15 +57,15 @@ class ReconstructionModel:
     ----------
     network
         The autoencoder.
-    judge
+    criterion
         What makes an entry anomalous; `None` takes the squared difference.
     lowest
         Subtracted from every channel's errors, `(n_channels,)`; of likelihoods, which have no natural zero.
     """
 
-    def __init__(self, network: Network, judge: Judge | None = None, lowest: Array | None = None) -> None:
+    def __init__(self, network: Network, criterion: Criterion | None = None, lowest: Array | None = None) -> None:
         self._network = network
-        self.judge = Judge() if judge is None else judge
+        self.criterion = Criterion() if criterion is None else criterion
         self.lowest = lowest
 
     @property
@@ -74,17 +74,17 @@ class ReconstructionModel:
         return self._network
 
     def errors(self, windows: Array, *, n_last: int | None = None) -> Array:
-        """Errors of the entries, none negative: squared differences unless the judge goes by something else."""
+        """Errors of the entries, none negative: squared differences unless the criterion goes by something else."""
         steps = slice(0 if n_last is None else windows.shape[1] - n_last, None)
-        if self.judge.kind == "error":
+        if self.criterion.kind == "error":
             errors = self._network(windows)[:, steps]
             errors -= windows[:, steps]
             return np.square(errors, out=errors)
-        judged = self._network.judged(windows, self.judge)[:, steps]
-        return judged if self.lowest is None else np.maximum(judged - self.lowest, 0.0)
+        errors = self._network.entry_errors(windows, self.criterion)[:, steps]
+        return errors if self.lowest is None else np.maximum(errors - self.lowest, 0.0)
 
     def one_by_one(self, n_last: int | None = None) -> Callable[[Array], Array]:
-        if self.judge.kind != "error":
+        if self.criterion.kind != "error":
             return singly(partial(self.errors, n_last=n_last))
         rebuilt, steps = self._network.one_by_one(), slice(None if n_last is None else -n_last, None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from tsae.errors import DataError, ParameterError
@@ -48,12 +48,7 @@ def bundled_dataset(name: str = "pump") -> BundledDataset:
         known = ", ".join(repr(each) for each in BUNDLED_DATASETS)
         raise ParameterError(f"`name` (={name!r}) is not a bundled data set; choose one of {known}")
     folder = bundled_folder(name, "train.csv")
-    return BundledDataset(
-        train=folder / "train.csv",
-        later=folder / "later.csv",
-        faults=folder / "faults.csv",
-        maintenance=folder / "maintenance.csv",
-    )
+    return BundledDataset(*(folder / f"{part.name}.csv" for part in fields(BundledDataset)))
 
 
 def bundled_folder(name: str, file: str) -> Path:

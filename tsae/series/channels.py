@@ -1,17 +1,17 @@
-"""What each channel is, learned from training rows, and how its values are scaled."""
+"""What each channel is, learned from training rows; how its values are scaled, and missing ones filled."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ANALOG", "CLIP", "CONSTANT", "SWITCH", "ChannelScaler", "fit_channels"]
+__all__ = ["ANALOG", "CONSTANT", "SWITCH", "ChannelScaler", "fit_channels", "forward_filled"]
 
 ANALOG, SWITCH, CONSTANT = 0, 1, 2
-CLIP = 100.0  # standard deviations; tighter clips hide how far a fault goes
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class ChannelScaler:
     """Their standard deviation; for constant channels a twentieth of the value (1 if it is zero)."""
     role: NDArray[np.int64]
     """ANALOG, SWITCH or CONSTANT, `(n_channels,)`."""
+    clip: float = 100.0
+    """Standard deviations at which values are clipped; tighter clips hide how far a fault goes."""
 
     @cached_property
     def network_channels(self) -> NDArray[np.intp]:
@@ -49,14 +51,14 @@ class ChannelScaler:
     @property
     def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The values beyond which `scaled` clips, each `(n_channels,)`."""
-        return self.mean - CLIP * self.scale, self.mean + CLIP * self.scale
+        return self.mean - self.clip * self.scale, self.mean + self.clip * self.scale
 
     def scaled(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Values `(n, n_channels)` in standard deviations from the mean, float32, clipped at ±100; NaN stays."""
+        """Values `(n, n_channels)` in standard deviations from the mean, float32, clipped at ±`clip`; NaN stays."""
         with np.errstate(over="ignore"):  # far beyond the clip is as good as infinite
             scaled = values - self.mean
             scaled /= self.scale
-        np.minimum(np.maximum(scaled, -CLIP, out=scaled), CLIP, out=scaled)
+        np.minimum(np.maximum(scaled, -self.clip, out=scaled), self.clip, out=scaled)
         return scaled.astype(np.float32)
 
 
@@ -81,3 +83,33 @@ def fit_channels(values: NDArray[np.floating]) -> ChannelScaler:
         is_switch = low == 0 and high == 1 and bool(np.isin(column, (0.0, 1.0)).all())
         role[channel] = SWITCH if is_switch else ANALOG
     return ChannelScaler(mean, scale, role)
+
+
+def forward_filled(values: NDArray[Any], last: NDArray[Any] | None = None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Fill each missing value with the last observed one of its channel.
+
+    Parameters
+    ----------
+    values
+        Rows of one segment `(..., n, n_channels)`, NaN where missing.
+    last
+        Values before the first row `(..., n_channels)`; `None` takes 0, the mean in scaled units.
+
+    Returns
+    -------
+    tuple
+        The filled rows, and which entries were observed.
+
+    Examples
+    --------
+    >>> forward_filled(np.array([[np.nan], [2.0], [np.nan]]))[0].ravel().tolist()
+    [0.0, 2.0, 2.0]
+    """
+    observed = ~np.isnan(values)
+    if observed.all():
+        return np.ascontiguousarray(values), observed
+    latest = np.where(observed, np.arange(1, values.shape[-2] + 1)[:, None], 0)
+    np.maximum.accumulate(latest, axis=-2, out=latest)
+    before = np.zeros_like(values[..., 0, :]) if last is None else last
+    padded = np.concatenate([before[..., None, :], values], axis=-2)
+    return np.take_along_axis(padded, latest, axis=-2), observed

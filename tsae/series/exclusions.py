@@ -13,9 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tsae.errors import DataError
-from tsae.series.clock import timestamps_ns
-from tsae.series.time_formats import NS_PER_UNIT, TimeFormat, guess_format
-from tsae.series.timestamps import UnreadableTimeError, localize, parse_times
+from tsae.series.grid import timestamps_ns
+from tsae.series.times import NS_PER_UNIT, UnreadableTimeError, guess_format, localize, parse_times
 
 __all__ = ["Exclusion", "Exclusions", "read_exclusions"]
 
@@ -76,14 +75,13 @@ class Exclusions:
         if isinstance(index, pd.DatetimeIndex) != isinstance(start, pd.Timestamp):
             ours, theirs = ("times", "row numbers") if isinstance(start, pd.Timestamp) else ("row numbers", "times")
             raise DataError(f"the exclusions are {ours} (first {start}), but the table has {theirs}; use {theirs}")
-        if not isinstance(index, pd.DatetimeIndex) or not isinstance(start, pd.Timestamp):
-            return
-        if index.tz is not None and start.tz is None:
+        index_zone, own_zone = getattr(index, "tz", None), getattr(start, "tz", None)
+        if index_zone is not None and own_zone is None:
             raise DataError(
                 f"the exclusions carry no time zone (first {start}), but the table does; write them like "
                 "2026-11-24T10:00+01:00, or state the `time_zone` they are in"
             )
-        if index.tz is None and start.tz is not None:
+        if index_zone is None and own_zone is not None:
             raise DataError(
                 f"the exclusions carry a time zone (first {start}), but the table does not; write them without, "
                 "or state the `time_zone` of the table"
@@ -159,7 +157,9 @@ def _bounds(
     try:
         times = parse_times(pa.chunked_array([cells]), time_format)
         ns = times.ns.copy()
-        ns[n_intervals:] += [_NS_PER_DAY - 1 if _is_day(cell, time_format) else 0 for cell in ends]
+        if time_format.name not in NS_PER_UNIT:  # a date alone is the whole day
+            is_day = [":" not in cell and len(cell) <= len("24-Nov-2026") for cell in ends]
+            ns[n_intervals:] += np.where(is_day, _NS_PER_DAY - 1, 0)
         if time_zone is not None and not times.zoned:
             ns, _ = localize(ns, time_zone)
     except UnreadableTimeError as error:
@@ -167,7 +167,3 @@ def _bounds(
     zone = "UTC" if times.zoned or time_zone is not None else None
     bounds = [pd.Timestamp(int(value), tz=zone) for value in ns]
     return bounds[:n_intervals], bounds[n_intervals:]
-
-
-def _is_day(cell: str, time_format: TimeFormat) -> bool:
-    return time_format.name not in NS_PER_UNIT and ":" not in cell and len(cell) <= len("24-Nov-2026")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -69,10 +68,13 @@ class ReadOptions:
             if getattr(self, name) not in (None, *choices):
                 listed = " or ".join(map(repr, choices))
                 raise ParameterError(f"`{name}` (={getattr(self, name)!r}) must be {listed}")
-        if self.encoding is not None and not _is_known(codecs.lookup, self.encoding):
-            raise ParameterError(f"`encoding` (={self.encoding!r}) is unknown; state one such as 'cp1252'")
-        if self.time_zone is not None and not _is_known(_zone, self.time_zone):
-            raise ParameterError(f"`time_zone` (={self.time_zone!r}) is unknown; state one such as 'Europe/Berlin'")
+        for name, look_up, example in (("encoding", codecs.lookup, "cp1252"), ("time_zone", _zone, "Europe/Berlin")):
+            value = getattr(self, name)
+            try:
+                if value is not None:
+                    look_up(value)
+            except (LookupError, ValueError, OSError) as error:
+                raise ParameterError(f"`{name}` (={value!r}) is unknown; state one such as {example!r}") from error
         for name in ("columns", "drop", "missing"):
             value = getattr(self, name)
             if isinstance(value, str):
@@ -83,11 +85,3 @@ def _zone(name: str) -> Any:
     from zoneinfo import ZoneInfo  # slow to load, and the options are loaded for every help page
 
     return ZoneInfo(name)
-
-
-def _is_known(look_up: Callable[[str], Any], name: str) -> bool:
-    try:
-        look_up(name)
-    except (LookupError, ValueError, OSError):
-        return False
-    return True

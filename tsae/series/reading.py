@@ -1,13 +1,17 @@
-"""Read a sensor table from a file or from standard input."""
+"""A sensor table, and how it is read from a file or from standard input."""
 
 from __future__ import annotations
 
+import gzip
+import shutil
+import sys
+import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pandas as pd
@@ -16,20 +20,52 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tsae.errors import DataError
-from tsae.series.columns import SensorColumn
-from tsae.series.formats.registry import open_file
-from tsae.series.formats.table_file import TableFile
-from tsae.series.indexing import IndexedRows, count_rows, index_by_number, index_by_time
-from tsae.series.judging import judge_label, judge_sensors
+from tsae.series.columns import Roles, SensorColumn, choose_roles, judge_label, judge_sensors
+from tsae.series.formats.registry import TableFile, open_file
 from tsae.series.options import ReadOptions
-from tsae.series.ordering import group_rows
-from tsae.series.roles import Roles, choose_roles
-from tsae.series.sources import open_source, source_name
-from tsae.series.table import SensorTable
-from tsae.series.time_formats import TimeFormat
-from tsae.series.timestamps import ParsedTimes, UnreadableTimeError, parse_times
+from tsae.series.ordering import IndexedRows, count_rows, group_rows, index_by_time
+from tsae.series.times import ParsedTimes, TimeFormat, UnreadableTimeError, parse_times
 
-__all__ = ["ReadOptions", "open_table", "read_table"]
+__all__ = ["ReadOptions", "SensorTable", "open_table", "read_table"]
+
+_GZIP = b"\x1f\x8b"
+_IN_MEMORY = 64 * 2**20  # a pipe longer than this goes to a temporary file
+
+
+@dataclass(frozen=True)
+class SensorTable:
+    """Sensors of one machine or of a fleet, sorted and checked.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = SensorTable({"": pd.DataFrame({"pressure": [1.0, 1.2]})}, units={"pressure": "bar"})
+    >>> table.channels, table.n_rows
+    (('pressure',), 2)
+    """
+
+    frames: Mapping[str, pd.DataFrame]
+    """One frame `(n_timesteps, n_channels)` of float64 per entity; the key is "" without an entity column.
+
+    The index is a sorted, unique `DatetimeIndex` (in UTC if the times carried a zone, naive otherwise), or a
+    `RangeIndex` if the table has no time. All frames have the same columns.
+    """
+    units: Mapping[str, str] = field(default_factory=dict)
+    """Unit by channel, for the channels that state one."""
+    labels: Mapping[str, pd.Series] | None = None
+    """The label column by entity, indexed as its frame; `None` unless the caller named one."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what was found in the file and what was done about it."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the sensors, in the order of the file."""
+        return tuple(str(name) for name in next(iter(self.frames.values())).columns)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of all entities together."""
+        return sum(len(frame) for frame in self.frames.values())
 
 
 def read_table(source: str | Path | BinaryIO, options: ReadOptions | None = None) -> SensorTable:
@@ -61,7 +97,7 @@ def read_table(source: str | Path | BinaryIO, options: ReadOptions | None = None
     ([1.5, 1.6], {'flow': 'l/s'})
     """
     options = options or ReadOptions()
-    with open_source(source) as stream, _errors_named(source):
+    with _opened(source) as stream:
         try:
             return _read(open_file(stream, options), options)
         except UnicodeError:  # below the head there is a byte that UTF-8 does not have
@@ -72,21 +108,46 @@ def read_table(source: str | Path | BinaryIO, options: ReadOptions | None = None
 @contextmanager
 def open_table(source: str | Path | BinaryIO, options: ReadOptions | None = None) -> Iterator[TableFile]:
     """Open a table for its head and its cells as they are; parameters and errors as in `read_table`."""
-    with open_source(source) as stream, _errors_named(source):
+    with _opened(source) as stream:
         yield open_file(stream, options or ReadOptions())
 
 
 @contextmanager
-def _errors_named(source: str | Path | BinaryIO) -> Iterator[None]:
-    """Turn what goes wrong while a table is read into a `DataError` that names the source."""
-    try:
-        yield
-    except DataError as error:
-        raise DataError(f"{source_name(source)}: {error}") from error
-    except UnicodeError as error:
-        raise DataError(f"{source_name(source)}: {error}; state the `encoding` of the file") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{source_name(source)}: the file is damaged ({error}); get it again") from error
+def _opened(source: str | Path | BinaryIO) -> Iterator[BinaryIO]:
+    """Open a source as seekable, decompressed bytes that start at 0; an open file handed in stays open.
+
+    Whatever goes wrong while it is read becomes a `DataError` that names the source.
+    """
+    name = str(source) if isinstance(source, str | Path) else str(getattr(source, "name", "the stream"))
+    name = "standard input" if name == "-" else name
+    with ExitStack() as stack:
+        if not isinstance(source, str | Path):
+            raw = source
+        elif str(source) == "-":
+            raw = sys.stdin.buffer
+        else:
+            try:
+                raw = stack.enter_context(Path(source).open("rb"))
+            except OSError as error:
+                raise DataError(f"cannot read {name!r}: {error.strerror}; check the path") from error
+        if not raw.seekable() or raw.tell() != 0:
+            # Sniffing looks at the head before the whole is read, and a message about a bad cell counts lines again.
+            spool = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
+            shutil.copyfileobj(raw, spool)
+            spool.seek(0)
+            raw = cast(BinaryIO, spool)
+        start = raw.read(len(_GZIP))
+        raw.seek(0)
+        if start == _GZIP:
+            raw = stack.enter_context(cast(BinaryIO, gzip.GzipFile(fileobj=raw, mode="rb")))
+        try:
+            yield raw
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from error
+        except UnicodeError as error:
+            raise DataError(f"{name}: {error}; state the `encoding` of the file") from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{name}: the file is damaged ({error}); get it again") from error
 
 
 def _read(file: TableFile, options: ReadOptions) -> SensorTable:
@@ -94,13 +155,15 @@ def _read(file: TableFile, options: ReadOptions) -> SensorTable:
     rows = _gather(file, roles, options)
     pa.default_memory_pool().release_unused()  # what the text took, before the table is put together
     columns, place_of = rows.columns, rows.place
-    groups = _group(rows, roles)
+    groups = {"": np.arange(rows.n_rows)} if roles.entity is None else _group(rows, roles.names, roles.entity)
     counted, notes = _take_counters(columns, roles, groups)
     if roles.time_format is not None:
         times, name = _parse_times(rows, roles, roles.time_format)
         indexed, remarks = index_by_time(groups, times, name, options, place_of)
     else:
-        indexed, remarks = index_by_number(groups, counted), ["the rows carry no time; they are numbered"]
+        counted = counted or {entity: pd.RangeIndex(len(own)) for entity, own in groups.items()}
+        indexed = {entity: IndexedRows(own, counted[entity]) for entity, own in groups.items()}
+        remarks = ["the rows carry no time; they are numbered"]
     label = None if roles.label is None else columns.pop(roles.label)
     if label is not None:
         judge_label(label, place_of)
@@ -173,15 +236,13 @@ def _is_blank(batch: Sequence[Any]) -> NDArray[np.bool_]:
     return is_blank
 
 
-def _group(rows: _Rows, roles: Roles) -> dict[str, NDArray[np.int64]]:
+def _group(rows: _Rows, names: Sequence[str], entity: int) -> dict[str, NDArray[np.int64]]:
     """Find the rows of each entity, in the order of the file."""
-    if roles.entity is None:
-        return {"": np.arange(rows.n_rows)}
-    cells = rows.texts[roles.entity].cast(pa.string())
+    cells = rows.texts[entity].cast(pa.string())
     if cells.null_count:
         row = int(pc.index(cells.is_null(), True).as_py())
         raise DataError(
-            f"`entity` (={roles.names[roles.entity]!r}) is empty in {rows.place(row)}; every row must say "
+            f"`entity` (={names[entity]!r}) is empty in {rows.place(row)}; every row must say "
             "which machine it is from: fill it in or delete the row"
         )
     encoded = cells.combine_chunks().dictionary_encode()
@@ -210,7 +271,13 @@ def _take_counters(
         column = columns[place]
         name = None if place in roles.unnamed else column.name
         counted = None if column.n_text else count_rows(column.values(), groups, name)
-        if counted is not None and (is_time or _numbers_rows(counted)) and len(columns) > 1:
+        if (
+            counted is not None
+            and not is_time
+            and any((i.start, i.step) not in ((0, 1), (1, 1)) for i in counted.values())
+        ):
+            counted = None  # its name says little, so it must be the plain row number
+        if counted is not None and len(columns) > 1:
             index = index or counted
             notes.append(f"column {column.name!r} counts the rows; it is no sensor")
         elif is_time and not column.n_text and len(columns) > 1:
@@ -222,11 +289,6 @@ def _take_counters(
             continue
         del columns[place]
     return index, notes
-
-
-def _numbers_rows(counted: dict[str, pd.RangeIndex]) -> bool:
-    """Whether a column that says nothing of time or rows still is the row number."""
-    return all(index.step == 1 and index.start in (0, 1) for index in counted.values())
 
 
 def _frames(columns: list[SensorColumn], indexed: dict[str, IndexedRows]) -> dict[str, pd.DataFrame]:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.streaming.clock import Arrival
-from tsae.streaming.collecting import Collector
 from tsae.streaming.fleet import Fleet
+from tsae.streaming.row_scores import Collector
 from tsae.streaming.rows import FILLED, Rows
 
 __all__ = ["Batch", "take_in_turns"]
@@ -92,5 +92,4 @@ def take_in_turns(fleet: Fleet, lanes: NDArray[np.intp], places: NDArray[np.int6
         else:
             place = int(places[part[0]])
             time = None if rows.times is None else int(rows.times[place])
-            score = fleet.take_one(int(lanes[part[0]]), rows.values[place], time, rows.stamps[place], out)
-            out.take_one(score, place)
+            out.add(fleet.take_one(int(lanes[part[0]]), rows.values[place], time, rows.stamps[place]), place)

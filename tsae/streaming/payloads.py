@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tsae.errors import DataError
-from tsae.series.cells import MISSING, SEPARATORS, WORD_VALUES, reads_as_number
-from tsae.series.headers import split_units
+from tsae.series.cells import MISSING, SEPARATORS, WORD_VALUES, reads_as_number, split_units
 from tsae.series.options import ReadOptions
 from tsae.streaming.rows import time_ns
 from tsae.streaming.transports.transport import Message
 
 if TYPE_CHECKING:
-    from tsae.series.time_formats import TimeFormat
+    from tsae.series.times import TimeFormat
 
 __all__ = ["CsvLines", "HeaderError", "JsonLines", "MessageReader", "StreamRow"]
 
@@ -243,7 +242,7 @@ class _RolesOfColumns:
         time, time_format = _named_as_times(texts), None
         is_free = self._options.timestamp is None and self._options.timestamp_format is None
         if not (is_free and len(time) == 1 and _is_iso(texts[time[0]])):
-            from tsae.series.roles import choose_roles  # loads pandas
+            from tsae.series.columns import choose_roles  # loads pandas
 
             roles = choose_roles(headers, (), [list(texts.values())], self._options)
             time, time_format = [headers[place] for place in roles.time], roles.time_format
@@ -272,7 +271,7 @@ class _RolesOfColumns:
         import pandas as pd
         import pyarrow as pa
 
-        from tsae.series.timestamps import UnreadableTimeError, parse_times
+        from tsae.series.times import UnreadableTimeError, parse_times
 
         try:
             parsed = parse_times(pa.chunked_array([[time or None]], pa.string()), self._format)

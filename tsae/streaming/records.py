@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from tsae.alarms.events.event import SensorShare
-from tsae.streaming.drift_watch import DriftNotice
-from tsae.streaming.event_watch import EventChange
-from tsae.streaming.row_scores import RowScore, StreamScores
+from tsae.alarms.decider import EventChange
+from tsae.alarms.event import event_fields
+from tsae.streaming.row_scores import DriftNotice, RowScore, StreamScores
 
 __all__ = ["SCHEMA", "Record", "alarms_of", "drift_records", "dropped_record", "event_records", "row_records"]
 
-SCHEMA = "tsae.stream/2"
+SCHEMA = "tsae.stream/3"
 _MOST_SENSORS = 3
 Record = dict[str, Any]
 
@@ -49,41 +48,10 @@ def event_records(changes: Iterable[EventChange]) -> list[Record]:
     """One record for each change of an event."""
     records = []
     for change in changes:
-        event = change.event
-        times = {name: _time(getattr(event, name), change) for name in ("start", "stop", "peak")}
-        records.append(
-            {
-                "schema": SCHEMA,
-                "kind": "event",
-                "id": f"{event.entity}/event-{change.first_row}",
-                **({"entity": event.entity} if event.entity else {}),
-                "state": change.state,
-                "version": change.version,
-                **times,
-                "n_rows": event.n_rows,
-                "duration_s": event.duration,
-                "peak_score": float(f"{event.peak_score:.7g}"),
-                "p_value": float(f"{event.p_value:.3g}"),
-                "severity": round(event.severity, 1),
-                "band": event.band,
-                "direction": event.direction,
-                "sensors": [_sensor(each) for each in event.involved],
-                "pattern": [{"sensor": sensor, "joined": _time(joined, change)} for sensor, joined in event.pattern],
-            }
-        )
+        fields = event_fields(change.event)
+        identity = {"schema": SCHEMA, "kind": "event", "id": fields.pop("event_id")}
+        records.append({**identity, "state": change.state, "version": change.version, **fields})
     return records
-
-
-def _sensor(share: SensorShare) -> Record:
-    numbers = {"expected": share.expected, "actual": share.actual}
-    rounded = {name: None if value is None else float(f"{value:.7g}") for name, value in numbers.items()}
-    return {
-        "sensor": share.sensor,
-        "share": round(share.share, 4),
-        **rounded,
-        "unit": share.unit,
-        "direction": share.direction,
-    }
 
 
 def drift_records(notices: Iterable[DriftNotice]) -> list[Record]:
@@ -113,13 +81,6 @@ def dropped_record(entity: str, time: Any) -> Record:
     why = "its time is not after that of the row before"
     identity = {"id": f"{entity}/dropped-{time}"}
     return {"schema": SCHEMA, "kind": "dropped", **identity, **about, "timestamp": time, "dropped": why}
-
-
-def _time(moment: Any, change: EventChange) -> Any:
-    if not isinstance(moment, np.datetime64):
-        return moment
-    text = str(moment)
-    return (text.rstrip("0").rstrip(".") if "." in text else text) + ("Z" if change.zoned else "")
 
 
 def alarms_of(records: Iterable[Record]) -> list[Record]:

@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.drift import Drift
-from tsae.alarms.events.rules import EventRules
+from tsae.alarms.rules import EventRules
 from tsae.errors import DataError, ParameterError
 from tsae.model.fitted import FittedModel, causal_model
 from tsae.streaming.batch import Batch, take_in_turns
 from tsae.streaming.clock import Arrival, StreamCounts
-from tsae.streaming.collecting import Collector
-from tsae.streaming.entity import Entity
-from tsae.streaming.fleet import Fleet, Zone
-from tsae.streaming.row_scores import RowScore, StreamScores, objects
+from tsae.streaming.entity import Entity, Zone
+from tsae.streaming.fleet import Fleet
+from tsae.streaming.row_scores import Collector, RowScore, StreamScores, objects
 from tsae.streaming.rows import Rows, row_numbers, row_values, time_ns
 
 __all__ = ["RowScore", "StreamScorer", "StreamScores"]
@@ -138,12 +137,12 @@ class StreamScorer:
         counts, n_dropped = self.counts, self.counts.n_dropped
         counts.n_absent += n_absent
         if times is None and fleet.lanes.n_rows(lane):  # it follows the one before
-            return fleet.take_alone(lane, values, None, timestamp)
+            return fleet.take_one(lane, values, None, timestamp)
         arrival = Arrival(None if times is None else times[0], (values, timestamp))
         admitted = list(fleet.entities[lane].clock.admit(arrival))
         if len(admitted) == 1 and admitted[0][0] == 1 and fleet.lanes.n_rows(lane):
             ((_, (time, (own, stamp))),) = admitted
-            return fleet.take_alone(lane, own, time, stamp)
+            return fleet.take_one(lane, own, time, stamp)
         batch, arrivals, out = Batch(fleet), list[Arrival](), Collector()
         batch.admit(lane, admitted, arrivals)
         batch.score(Rows.admitted(arrivals, len(self.channels)), out)
@@ -222,8 +221,9 @@ class StreamScorer:
         """
         known = self.fleet.lane_of
         if entity not in known:
-            raise DataError(f"`entity` (={entity!r}) has sent no row; choose one of {list(known)[:5]}")
-        return self.fleet.drifts(known[entity])
+            raise DataError(f"no rows received yet for entity {entity!r}; choose one of {list(known)[:5]}")
+        (drift,) = self.fleet.decider.drifts(np.array([known[entity]]))
+        return drift
 
     def with_model(self, model: FittedModel) -> StreamScorer:
         """A scorer without rows that does the same by another model."""

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from tsae.errors import DataError, ModelFileError
 from tsae.store import read_manifest, read_model, write_model
 from tsae.streaming.clock import Arrival, StreamCounts
-from tsae.streaming.fleet import Fleet
 from tsae.streaming.row_scores import objects
 from tsae.streaming.scorer import StreamScorer
 
@@ -24,7 +23,7 @@ __all__ = ["model_of_state", "read_state", "restore_scorer", "scorer_state", "wr
 
 Arrays = dict[str, NDArray[Any]]
 _KIND = "StreamState"
-_LAYOUT = 4  # version of the state's layout; others are refused
+_LAYOUT = 5  # version of the state's layout; others are refused
 _SEGMENTS, _LASTING, _ENTITIES = "segments.", "lasting.", "entities."
 
 
@@ -91,14 +90,16 @@ def scorer_state(scorer: StreamScorer) -> tuple[Arrays, dict[str, Any]]:
     entities = []
     for entity in fleet.entities:
         late, lane = entity.clock.waiting, entity.lane
-        own[lane] = entity.recent.state("recent.") | _levels_state(fleet, lane)
+        own[lane] = entity.recent.state("recent.")
+        for name, level in fleet.decider.following.items():
+            own[lane] |= {f"{name}.{key}": array for key, array in level.state(lane).items()}
         if late:
             own[lane]["reorder"] = np.stack([arrival.row[0] for arrival in late])
         entities.append(
             {
                 "name": entity.name,
-                "stamps": [_stamp(stamp) for stamp in fleet.rows.stamps(lane)],
-                "events": entity.events.state(),
+                "stamps": [_stamp(stamp) for stamp in fleet.rows.waiting(lane)[2]],
+                "events": fleet.decider.events[lane].state(),
                 "clock": entity.clock.state(),
                 "reorder": [[arrival.time, _stamp(arrival.row[1])] for arrival in late],
             }
@@ -131,12 +132,12 @@ def restore_scorer(scorer: StreamScorer, arrays: Mapping[str, NDArray[Any]], fac
         setattr(scorer.counts, name, value)
     for lane, each in enumerate(facts["entities"]):
         entity = fleet.adopt(each["name"], lane)
-        fleet.rows.stamps(lane)[:] = objects([_from_stamp(stamp) for stamp in each["stamps"]])
-        entity.events.restore(each["events"])
+        fleet.rows.waiting(lane)[2][:] = objects([_from_stamp(stamp) for stamp in each["stamps"]])
+        fleet.decider.events[lane].restore(each["events"])
         entity.clock.restore(each["clock"])
         own = of_entities.get(lane, {})
         entity.recent.restore(own, "recent.")
-        for name, level in fleet.levels._asdict().items():
+        for name, level in fleet.decider.following.items():
             level.restore(lane, {key.removeprefix(f"{name}."): own[key] for key in own if key.startswith(f"{name}.")})
         for place, (time, stamp) in enumerate(each["reorder"]):
             entity.clock.waiting.append(Arrival(time, (np.array(own["reorder"][place]), _from_stamp(stamp))))
@@ -172,11 +173,6 @@ def _unstacked(arrays: Mapping[str, NDArray[Any]], facts: list[dict[str, Any]]) 
         for lane, array in zip(fact["lanes"], arrays[f"{_ENTITIES}{place}"], strict=True):
             out.setdefault(lane, {})[fact["name"]] = array
     return out
-
-
-def _levels_state(fleet: Fleet, lane: int) -> Arrays:
-    parts = {name: level.state(lane) for name, level in fleet.levels._asdict().items()}
-    return {f"{name}.{key}": array for name, part in parts.items() for key, array in part.items()}
 
 
 def _stamp(time: Any) -> Any:

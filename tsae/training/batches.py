@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, cast
 import torch
 from torch import Tensor
 
-__all__ = ["ArraySource", "Batch", "EvenBatches", "RandomBatches", "Source", "WindowSource"]
+__all__ = ["ArraySource", "Batch", "EvenBatches", "RandomBatches", "Source", "WindowSource", "evenly"]
 
 
 class Batch(NamedTuple):
@@ -29,18 +29,10 @@ class Source(Protocol):
 
 
 class WindowSource:
-    """Windows of a series `(n_timesteps, n_channels)`, addressed by their first row.
+    """Windows of a series, float32 `(n_timesteps, n_channels)` without NaN, addressed by their first row.
 
-    Parameters
-    ----------
-    values
-        float32 `(n_timesteps, n_channels)` without NaN.
-    observed
-        Boolean, same shape, or `None` when nothing is missing.
-    starts
-        First rows of the windows, int64 `(n_windows,)`.
-    window_size
-        Rows a window.
+    `observed` is boolean, of the same shape, or `None` when nothing is missing; `starts` holds the first rows of the
+    windows, int64 `(n_windows,)`.
     """
 
     def __init__(self, values: Tensor, observed: Tensor | None, starts: Tensor, window_size: int) -> None:
@@ -119,8 +111,7 @@ class EvenBatches:
     def __init__(self, source: Source, n_examples: int, batch_size: int) -> None:
         self.source = source
         self.batch_size = batch_size
-        count = min(n_examples, len(source))
-        self.index = torch.linspace(0, len(source) - 1, count).round().long() if count else torch.empty(0).long()
+        self.index = evenly(len(source), n_examples)
 
     def __len__(self) -> int:
         return -(-len(self.index) // self.batch_size)
@@ -128,3 +119,8 @@ class EvenBatches:
     def __iter__(self) -> Iterator[Batch]:
         for first in range(0, len(self.index), self.batch_size):
             yield self.source.take(self.index[first : first + self.batch_size])
+
+
+def evenly(n_all: int, n_wanted: int) -> Tensor:
+    """At most `n_wanted` of the numbers below `n_all`, evenly spaced, int64; `tsae.checks.evenly` in float32."""
+    return torch.linspace(0, n_all - 1, min(n_wanted, n_all)).round().long()

@@ -22,6 +22,12 @@ Loss = Callable[[Batch, float], Tensor]
 """Batch and present weight of the KL term → scalar to minimise."""
 
 _LOG_2PI = math.log(2 * math.pi)
+_LOSSES: dict[str, Callable[..., Tensor]] = {
+    "l2": functional.mse_loss,
+    "l1": functional.l1_loss,
+    "huber": functional.huber_loss,
+    "bernoulli": functional.binary_cross_entropy_with_logits,
+}
 
 
 def entry_loss(reconstruction: Reconstruction, target: Tensor, loss: str, *, variance: float = 1.0) -> Tensor:
@@ -30,14 +36,8 @@ def entry_loss(reconstruction: Reconstruction, target: Tensor, loss: str, *, var
     "gaussian" uses the decoder's log-variance when it has one and the fixed `variance` otherwise.
     """
     mean = reconstruction.mean
-    if loss == "l2":
-        return functional.mse_loss(mean, target, reduction="none")
-    if loss == "l1":
-        return (mean - target).abs()
-    if loss == "huber":
-        return functional.huber_loss(mean, target, reduction="none")
-    if loss == "bernoulli":
-        return functional.binary_cross_entropy_with_logits(mean, target, reduction="none")
+    if loss in _LOSSES:
+        return _LOSSES[loss](mean, target, reduction="none")
     if reconstruction.log_var is None:
         log_var = torch.full_like(mean, math.log(variance))
     else:

@@ -1,4 +1,4 @@
-"""Options of the training as users pass them, and the resolved description of one run."""
+"""Options of the training as users pass them, the resolved description of one run, and its report."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from tsae.checks import check_choice, check_not_negative, check_positive, check_whole, is_number, plain, short_repr
 from tsae.errors import ParameterError
-from tsae.nn.rbm_options import RBMOptions
+from tsae.nn.options import RBMOptions
 
-__all__ = ["LIKELIHOODS", "LOSSES", "PRECISIONS", "TrainingOptions", "TrainingSpec"]
+__all__ = ["LIKELIHOODS", "LOSSES", "PRECISIONS", "FitReport", "TrainingOptions", "TrainingSpec"]
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # those that leave the weights in float32, which scoring needs
 LOSSES = ("l2", "l1", "huber", "bernoulli", "gaussian")
@@ -150,33 +150,20 @@ class TrainingOptions(_Run):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpec(_Run):
-    """Resolved description of one training run.
-
-    Parameters
-    ----------
-    variance
-        Variance of the "gaussian" likelihood when the decoder does not return one.
-    kl_weight
-        Weight β of the Kullback–Leibler term of a Gaussian bottleneck.
-    max_steps
-        Steps after which training stops at the latest.
-    weight_decay, gradient_clip
-        Of the optimizer.
-    n_checks
-        Number of measurements of the held-out loss, evenly spread over the steps.
-    patience
-        Checks without a better held-out loss before training stops.
-    loss, kl_warm_up, sparsity, contraction, batch_size, learning_rate, accelerator, devices, precision
-        As in `TrainingOptions`; loss="bernoulli" expects a decoder that returns logits.
-    """
+    """Resolved description of one training run; loss="bernoulli" expects a decoder that returns logits."""
 
     variance: float = 1.0
+    """Of the "gaussian" likelihood, when the decoder does not return one."""
     kl_weight: float = 1.0
+    """Weight β of the Kullback–Leibler term of a Gaussian bottleneck."""
     max_steps: int = 600
+    """Steps after which training stops at the latest."""
     weight_decay: float = 1e-4
     gradient_clip: float = 1.0
     n_checks: int = 10
+    """Measurements of the held-out loss, evenly spread over the steps."""
     patience: int = 4
+    """Checks without a better held-out loss before training stops."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -185,3 +172,16 @@ class TrainingSpec(_Run):
         for name in ("kl_weight", "weight_decay"):
             check_not_negative(name, getattr(self, name))
         check_positive("variance", self.variance, example=TrainingSpec.variance)
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """Steps and held-out losses of a training run."""
+
+    n_steps: int
+    best_step: int
+    """Step whose weights were kept; the last one when nothing was held out."""
+    held_out_loss: float | None
+    """Loss of the kept weights on the held-out examples."""
+    history: tuple[tuple[int, float], ...]
+    """Held-out loss by step."""

@@ -2,21 +2,17 @@
 
 from tsae.alarms.thresholds.adaptive import AdaptiveThreshold
 from tsae.alarms.thresholds.budget import Budget, parse_budget
-from tsae.alarms.thresholds.learner import FollowingThreshold
 from tsae.alarms.thresholds.learning import (
     LABEL_METHODS,
     METHODS,
+    ThresholdSet,
+    adaptive_threshold,
     check_threshold,
     fixed_threshold,
     learn_threshold,
-)
-from tsae.alarms.thresholds.standing import StandingThreshold
-from tsae.alarms.thresholds.threshold import Target, Threshold, known_scores
-from tsae.alarms.thresholds.threshold_set import (
-    ThresholdSet,
-    adaptive_threshold,
     learn_thresholds,
 )
+from tsae.alarms.thresholds.threshold import FollowingThreshold, StandingThreshold, Target, Threshold, known_scores
 
 __all__ = [
     "LABEL_METHODS",

@@ -3,22 +3,144 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from tsae.alarms.thresholds.clusters import cluster_peaks
-from tsae.alarms.thresholds.followed_tail import FollowedTail
-from tsae.alarms.thresholds.guards import Guards, guards_for
-from tsae.alarms.thresholds.threshold import Target, known_scores
+from tsae.alarms.thresholds.threshold import FollowingThreshold, Target, cluster_peaks, known_scores
 from tsae.scoring.rings import BoundArrays, Rings
 
-__all__ = ["AdaptiveThreshold"]
+__all__ = ["AdaptiveThreshold", "FollowedTail", "Guards", "guards_for"]
+
+_MEMORY = {"rows": 2000, "episodes": 3000}
+_FINEST = 3.0  # the feedback aims at no less than a third of a row in memory: beyond, the tail is guesswork
+_SURE = 1500.0  # feedback of an alarm over its budgeted rate: at a fine budget most alarms there are will be true
+_MOST_SURE = 0.75
+
+
+@dataclass(frozen=True)
+class Guards:
+    """What keeps a rolling threshold from learning an anomaly. One setting for all series."""
+
+    memory: int
+    """Latest learned rows that the threshold is taken from."""
+    tail: float
+    """Share of the memory that an exponential tail is fitted to."""
+    feedback: float
+    """By how much one false alarm more or less than the budget moves the log rate that is aimed at, or, for budgets
+    of episodes, the threshold in mean excesses of the tail (which is the same if the tail is exponential)."""
+    forget: float
+    """Rows after which the feedback has faded to 1/e."""
+    lowest: float
+    highest: float
+    """Bounds of the feedback."""
+    hysteresis: float
+    """How much lower than it began an alarm has to get to end, in nats; at most a quarter of the threshold."""
+    held: int = 0
+    """Rows for which an alarm is judged by no higher threshold than the one that it began with."""
+    learned: int = 24
+    """Rows learned from one alarm. What comes after them waits until the alarm ends, or is as long as the memory:
+    then it is the new normal."""
+    delay: int = 0
+    """Rows wait so long to be learned; those still waiting when an alarm begins are left out, as they led up to it."""
+    counted: int = 10
+    """Flagged rows of one alarm that the feedback counts, for budgets of rows."""
+    winsor: float = 0.3
+    """Learned rows of an alarm are cut to the threshold plus this, in nats."""
+    reach: float = 1.0
+    """The tail is extrapolated at most so far beyond the largest score in memory, in nats: rows of an alarm in memory
+    make it look heavy."""
+    quiet: int = 16
+    """Rows without a flag that end an alarm."""
+
+
+def guards_for(target: Target) -> Guards:
+    """The guards of row budgets, on unsmoothed scores, and of episode budgets, on smoothed ones.
+
+    Where the budget allows less than one false alarm in the rows that are remembered, no row of an alarm is learned:
+    a few true alarms would look like drift, and raise the threshold far above the next ones.
+    """
+    memory = _MEMORY[target.counts]
+    is_rare = target.rate * memory < 1
+    learned = 0 if is_rare else 24
+    if target.counts == "rows":
+        highest = max(1.0, math.log(_FINEST * memory * target.rate))
+        delay = 16 if is_rare else 0
+        return Guards(memory, 0.02, 0.4, 5 / target.rate, -1.0, highest, hysteresis=0.3, learned=learned, delay=delay)
+    feedback = min(_MOST_SURE, _SURE * target.rate)
+    return Guards(
+        memory, 0.05, feedback, 1.5 / target.rate, -0.5, 4.0, hysteresis=1.0, held=300, learned=learned, delay=16
+    )
+
 
 FloatArray = NDArray[np.float64]
+_ENOUGH = 8.0  # scores above the threshold; with fewer in memory the tail is extrapolated
+_AT_ONCE = 128  # lanes; their memory stays in the processor's cache
+
+
+class FollowedTail:
+    """The score that a wanted share of the remembered ones exceeds; beyond what they hold, an exponential tail.
+
+    Parameters
+    ----------
+    row_rate
+        The wanted share, without feedback.
+    counts_episodes
+        Whether feedback moves the level, in mean excesses of the tail; otherwise it lowers the log rate.
+    """
+
+    def __init__(self, guards: Guards, row_rate: float, *, counts_episodes: bool) -> None:
+        self._guards, self._row_rate, self._counts_episodes = guards, row_rate, counts_episodes
+        self._n_tail = max(10, int(guards.tail * guards.memory))
+
+    def levels(self, memory: FloatArray, feedback: FloatArray, lanes: NDArray[np.intp] | None = None) -> FloatArray:
+        """Thresholds `(m,)`.
+
+        Parameters
+        ----------
+        memory
+            Remembered scores of all lanes, `(n_lanes, guards.memory)`.
+        feedback
+            `(m,)`.
+        lanes
+            Which of all, `(m,)`; `None` takes every one.
+        """
+        lanes = np.arange(len(memory)) if lanes is None else lanes
+        out = np.empty(len(lanes))
+        for first in range(0, len(lanes), _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            out[part] = self._levels(memory[lanes[part]], feedback[part])
+        return out
+
+    def _levels(self, memory: FloatArray, feedback: FloatArray) -> FloatArray:
+        """Of memories that may be put into another order."""
+        lowered = np.zeros(len(memory)) if self._counts_episodes else feedback
+        rates = np.minimum(0.5, self._row_rate * np.exp(-lowered))
+        n_rows, n_tail = memory.shape[1], self._n_tail
+        place = n_rows - n_tail - 1
+        is_held = rates * n_rows >= min(_ENOUGH, n_tail)
+        lowest, any_held = place, bool(is_held.any())
+        if any_held:
+            quantile = (1 - rates[is_held]) * (n_rows - 1)  # where it stands among all scores in order
+            lowest = min(place, int(quantile.min()))
+        memory.partition(lowest, axis=1)
+        largest = memory[:, lowest:]
+        largest.sort(axis=1)
+        tail = largest[:, place - lowest :]
+        start = tail[:, 0]
+        excess = np.add.reduce(tail[:, 1:], axis=1) / n_tail - start
+        levels: FloatArray = start + np.maximum(excess, 1e-9) * np.log(n_tail / n_rows / rates)
+        np.minimum(levels, tail[:, -1] + self._guards.reach, out=levels)
+        if any_held:
+            below = quantile.astype(np.int64)
+            low, high = (largest[is_held, below - lowest + step] for step in (0, 1))
+            levels[is_held] = low + (high - low) * (quantile - below)
+        return levels + feedback * excess if self._counts_episodes else levels
+
+
 IntArray = NDArray[np.int64]
 LaneNumbers = NDArray[np.intp]
 _STEP = 16  # rows for which a threshold stands
@@ -55,7 +177,7 @@ class _Lanes(NamedTuple):
     """The threshold that begins an alarm at the next row."""
 
 
-class AdaptiveThreshold:
+class AdaptiveThreshold(FollowingThreshold):
     """Thresholds of rows in time order, each from scores of earlier rows only.
 
     The threshold is the upper quantile of the latest rows. Rows of an alarm are learned too, but few and cut: a
@@ -113,11 +235,6 @@ class AdaptiveThreshold:
         self._most_ahead = min(_MOST_AHEAD, self.guards.memory)
         self.arrays = Rings() if arrays is None else arrays
         self._lanes = BoundArrays(self.arrays, _Lanes, name)
-        self._declare(memory)
-        if arrays is None:
-            self.arrays.open()
-
-    def _declare(self, memory: FloatArray) -> None:
         empty: dict[str, Any] = dict.fromkeys(_Lanes._fields, 0) | {
             "memory": memory,
             "waiting": np.zeros(self.guards.delay + _STEP + 1),
@@ -126,15 +243,13 @@ class AdaptiveThreshold:
             "feedback": 0.0,
             "value": self.first,
         }
-        for name, each in zip(self._lanes.names, empty.values(), strict=True):
-            self.arrays.add(name, np.shape(each), np.asarray(each).dtype, empty=each)
-
-    def value(self, lane: int = 0) -> float:
-        """The threshold that begins an alarm at the next row."""
-        return float(self._lanes().value[lane])
+        for own, each in zip(self._lanes.names, empty.values(), strict=True):
+            self.arrays.add(own, np.shape(each), np.asarray(each).dtype, empty=each)
+        if arrays is None:
+            self.arrays.open()
 
     def values(self, lanes: LaneNumbers) -> FloatArray:
-        """Those of many lanes, `(m,)`."""
+        """The thresholds that begin an alarm at the next row of each lane, `(m,)`."""
         return self._lanes().value[lanes]
 
     def thresholds(self, scores: FloatArray, lane: int = 0) -> FloatArray:
@@ -159,7 +274,7 @@ class AdaptiveThreshold:
         at = self._lanes()
         left = int(at.left[lane])
         if not left:
-            self._renew_one(lane)
+            self._renew(np.array([lane]))
             left = _STEP
         at.left[lane] = left - 1
         value = float(at.value[lane])
@@ -188,13 +303,6 @@ class AdaptiveThreshold:
         at.waiting[lanes, n_waiting] = scores
         at.n_waiting[lanes] = n_waiting + (scores == scores)
         return thresholds
-
-    def state(self, lane: int) -> dict[str, FloatArray]:  # noqa: ARG002
-        """Nothing: everything stands in the arrays of all lanes."""
-        return {}
-
-    def restore(self, lane: int, state: Mapping[str, FloatArray]) -> None:
-        """Nothing is to be done."""
 
     def _quiet(self, scores: FloatArray, lane: int) -> FloatArray:
         """Take the next rows of a lane that is in no alarm up to the first flagged one; return their thresholds.
@@ -257,14 +365,6 @@ class AdaptiveThreshold:
         at.feedback[lanes] *= self._fading
         at.left[lanes] = _STEP
 
-    def _renew_one(self, lane: int) -> None:
-        """The same for a single lane in plain numbers, which cost less than arrays of one."""
-        self._learn_waiting_one(lane)
-        at = self._lanes()
-        at.value[lane] = self._tail.levels(at.memory[lane : lane + 1], at.feedback[lane : lane + 1])[0]
-        at.feedback[lane] *= self._fading
-        at.left[lane] = _STEP
-
     def _alarm(self, lane: int, score: float, entry: float) -> float:
         """The threshold of a row that begins an alarm, or of one of an alarm; `entry` is what one begins above."""
         at, guards = self._lanes(), self.guards
@@ -277,7 +377,7 @@ class AdaptiveThreshold:
             return threshold
         is_flagged = score > threshold
         if not was_in_alarm:
-            self._learn_waiting_one(lane)  # what then still waits has led up to the alarm
+            self._learn_waiting(np.array([lane]))  # what then still waits has led up to the alarm
             at.n_waiting[lane] = at.n_counted[lane] = at.n_alarm[lane] = at.n_flagged[lane] = 0
             at.began[lane] = entry
         at.since[lane] = 0 if is_flagged else at.since[lane] + 1
@@ -289,17 +389,13 @@ class AdaptiveThreshold:
         if has_ended:
             at.waiting[lane, 0] = score
             at.n_waiting[lane] = at.n_counted[lane] = 1
-        else:
-            self._learn_alarm(lane, score, entry)
-        return threshold
-
-    def _learn_alarm(self, lane: int, score: float, entry: float) -> None:
-        at = self._lanes()
+            return threshold
         at.n_alarm[lane] += 1
-        is_new_normal = at.n_alarm[lane] > self.guards.memory
-        if is_new_normal or at.n_alarm[lane] <= self.guards.learned:
-            learned = score if is_new_normal else min(score, entry + self.guards.winsor)
+        is_new_normal = at.n_alarm[lane] > guards.memory
+        if is_new_normal or at.n_alarm[lane] <= guards.learned:
+            learned = score if is_new_normal else min(score, entry + guards.winsor)
             self._remember(lane, np.array([learned]))
+        return threshold
 
     def _learn_waiting(self, lanes: LaneNumbers) -> None:
         """Count the quiet rows, and learn those that have waited long enough."""
@@ -307,27 +403,13 @@ class AdaptiveThreshold:
         n_waiting = at.n_waiting[lanes]
         lowered = guards.feedback * self.target.rate * (n_waiting - at.n_counted[lanes])
         at.feedback[lanes] = np.maximum(at.feedback[lanes] - lowered, guards.lowest)
-        waiting, n_learned = at.waiting[lanes], np.maximum(n_waiting - guards.delay, 0)
-        rows, columns = np.nonzero(np.arange(waiting.shape[1]) < n_learned[:, None])
-        first = at.next[lanes]
-        at.memory[lanes[rows], (first[rows] + columns) % guards.memory] = waiting[rows, columns]
-        at.next[lanes] = (first + n_learned) % guards.memory
-        if guards.delay:
-            left = np.arange(guards.delay) + n_learned[:, None]
-            at.waiting[lanes, : guards.delay] = waiting[np.arange(len(lanes))[:, None], left]
-        at.n_waiting[lanes] = at.n_counted[lanes] = n_waiting - n_learned
-
-    def _learn_waiting_one(self, lane: int) -> None:
-        """The same for a single lane."""
-        at, guards = self._lanes(), self.guards
-        n_waiting = int(at.n_waiting[lane])
-        n_learned = max(n_waiting - guards.delay, 0)
-        lowered = guards.feedback * self.target.rate * (n_waiting - int(at.n_counted[lane]))
-        at.feedback[lane] = max(float(at.feedback[lane]) - lowered, guards.lowest)
-        waiting = at.waiting[lane]
-        self._remember(lane, waiting[:n_learned])
-        at.n_waiting[lane] = at.n_counted[lane] = n_left = n_waiting - n_learned
-        waiting[:n_left] = waiting[n_learned:n_waiting]
+        n_learned = np.maximum(n_waiting - guards.delay, 0)
+        n_left = n_waiting - n_learned
+        at.n_waiting[lanes] = at.n_counted[lanes] = n_left
+        for lane, n, left in zip(lanes.tolist(), n_learned.tolist(), n_left.tolist(), strict=True):
+            waiting = at.waiting[lane]
+            self._remember(lane, waiting[:n])
+            waiting[:left] = waiting[n : n + left]
 
     def _remember(self, lane: int, scores: FloatArray) -> None:
         """Learn scores `(n,)`, which may be more than the memory holds."""

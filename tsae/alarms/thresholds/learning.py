@@ -1,18 +1,30 @@
-"""From scores of normal rows to a threshold, by the name of a learner or by a stated number."""
+"""From scores of normal rows to thresholds, by the name of a learner or by a stated number."""
 
 from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.alarms.thresholds.adaptive import AdaptiveThreshold
 from tsae.alarms.thresholds.budget import parse_budget
-from tsae.alarms.thresholds.clusters import cluster_peaks
 from tsae.alarms.thresholds.learners import LEARNERS
-from tsae.alarms.thresholds.threshold import Target, Threshold
+from tsae.alarms.thresholds.threshold import FollowingThreshold, Target, Threshold, cluster_peaks
 from tsae.checks import is_number
 from tsae.errors import DataError, ParameterError
+from tsae.scoring.rings import Rings
 
-__all__ = ["LABEL_METHODS", "METHODS", "check_threshold", "fixed_threshold", "learn_threshold"]
+__all__ = [
+    "LABEL_METHODS",
+    "METHODS",
+    "ThresholdSet",
+    "adaptive_threshold",
+    "check_threshold",
+    "fixed_threshold",
+    "learn_threshold",
+    "learn_thresholds",
+]
 
 FloatArray = NDArray[np.float64]
 METHODS = tuple(LEARNERS)
@@ -26,7 +38,7 @@ def check_threshold(threshold: object, false_alarm_rate: object) -> None:
     if threshold in LABEL_METHODS:
         raise ParameterError(
             f"`threshold` (={threshold!r}) chooses by labels, and none are kept; pass them to `recalibrate` with their "
-            f"rows (beside `labels`, `fit` chooses by them anyway), or choose one of {', '.join(METHODS)}"
+            f"rows (beside `annotations`, `fit` chooses by them anyway), or choose one of {', '.join(METHODS)}"
         )
     if threshold not in METHODS and not is_number(threshold):
         raise ParameterError(
@@ -70,3 +82,91 @@ def learn_threshold(
         note = f"a rate of {what} is finer than {len(known)} held-out rows can show; {how or 'treat it as a guess'}"
     n_clusters = len(cluster_peaks(known, float(np.quantile(known, 1 - _HIGH))))
     return Threshold(value, method, target.rate, len(known), note, target.counts, str(budget), n_clusters)
+
+
+class CalibrationLike(Protocol):
+    """Scores of calibration rows, each kind `(n,)`."""
+
+    @property
+    def settled(self) -> NDArray[np.float64]: ...
+    @property
+    def immediate(self) -> NDArray[np.float64]: ...
+    @property
+    def unsmoothed(self) -> NDArray[np.float64]: ...
+    @property
+    def immediate_unsmoothed(self) -> NDArray[np.float64]: ...
+
+
+class ThresholdSet(NamedTuple):
+    """What was learned for each kind of score.
+
+    Budgets of rows are kept on unsmoothed scores, budgets of episodes on smoothed ones: smoothing turns one high row
+    into a run of them, so that few calibration rows hold next to no independent ones.
+    """
+
+    settled: Threshold
+    immediate: Threshold
+    unsmoothed: Threshold
+    immediate_unsmoothed: Threshold
+
+    @property
+    def target(self) -> Target | None:
+        """The budget that was asked for; `None` if the threshold was stated."""
+        rate = self.settled.false_alarm_rate
+        return None if rate is None else Target(rate, self.settled.counts)
+
+    @property
+    def judged(self) -> Literal["smoothed", "unsmoothed"]:
+        """Which score flags rows in time order."""
+        target = self.target
+        return "unsmoothed" if target is not None and target.counts == "rows" else "smoothed"
+
+    @property
+    def used(self) -> Threshold:
+        """The one that flags settled scores in time order."""
+        return self.unsmoothed if self.judged == "unsmoothed" else self.settled
+
+    def judged_of(self, calibration: CalibrationLike) -> NDArray[np.float64]:
+        """The settled calibration scores `(n,)` that `used` is held against."""
+        return calibration.unsmoothed if self.judged == "unsmoothed" else calibration.settled
+
+    @property
+    def used_immediate(self) -> Threshold:
+        """The one that flags immediate scores."""
+        return self.immediate_unsmoothed if self.judged == "unsmoothed" else self.immediate
+
+
+def learn_thresholds(
+    calibration: CalibrationLike, threshold: Any, false_alarm_rate: object, period: float | None
+) -> ThresholdSet:
+    """Learn all thresholds from calibration scores by one method, or take the stated number for all of them."""
+    check_threshold(threshold, false_alarm_rate)
+    kinds = (calibration.settled, calibration.immediate, calibration.unsmoothed, calibration.immediate_unsmoothed)
+    return ThresholdSet(
+        *(
+            learn_threshold(scores, method=threshold, false_alarm_rate=false_alarm_rate, period=period)
+            if isinstance(threshold, str)
+            else fixed_threshold(threshold)
+            for scores in kinds
+        )
+    )
+
+
+def adaptive_threshold(
+    thresholds: ThresholdSet, calibration: NDArray[np.float64], *, arrays: Rings | None = None, name: str = ""
+) -> FollowingThreshold | None:
+    """A fresh threshold for the judged score that follows it; `None` if the user stated one.
+
+    A learner that goes on learning follows in its own way, the others with `AdaptiveThreshold`.
+
+    Parameters
+    ----------
+    arrays
+        Where what is learned of each series stands, under names that begin with `name`; `None` for a single series.
+    """
+    target = thresholds.target
+    if target is None:
+        return None
+    learner = LEARNERS.get(thresholds.settled.method)
+    own = None if learner is None else learner.follow(calibration, target)
+    return AdaptiveThreshold(calibration, target, arrays=arrays, name=name) if own is None else own

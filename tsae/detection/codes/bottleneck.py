@@ -1,8 +1,8 @@
-"""Is the bottleneck right for the data? Measured facts, and the sentences they lead to."""
+"""Is the bottleneck right for the data? Sampled windows, measured facts, and the sentences they lead to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -10,21 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.checks import evenly
+from tsae.series.channels import ChannelScaler, forward_filled
 
 __all__ = [
     "Advice",
     "BottleneckFacts",
     "Finding",
+    "Inputs",
+    "Run",
     "advise",
     "far_off",
     "principal_curve",
     "principal_directions",
+    "sample_windows",
     "study_bottleneck",
 ]
 
 Array = NDArray[np.float32]
 Rebuild = Callable[[Array], Array]
+_SAMPLED, _SAMPLED_VALUES = 2000, 2_000_000  # windows, and values in them
 _MOST = 500  # inputs of each kind
+_MOST_NUMBERS = 1_000_000  # in them
 _AT_ONCE = 256
 _FAR = 10.0  # robust standard deviations
 _VISIBLE = 4.0  # usual errors by which a broken input must differ from the whole one to be counted
@@ -41,6 +47,42 @@ _TOUCHED = 0.3
 _CONCENTRATED = 0.5
 
 Kind = Literal["narrow", "wide", "little", "dirty"]
+
+
+class Inputs(NamedTuple):
+    """Inputs of a network, and which of their values were observed."""
+
+    values: NDArray[np.float32]
+    """`(n, *input_shape)` without NaN."""
+    observed: NDArray[np.bool_]
+    """Same shape."""
+
+
+class Run(NamedTuple):
+    """Rows without a gap, of which some are looked at."""
+
+    values: NDArray[np.floating]
+    """`(n_rows, n_channels)` in the sensors' units, NaN where missing."""
+    first: int
+    stop: int
+
+
+def sample_windows(scaler: ChannelScaler, runs: Sequence[Run], window_size: int) -> Inputs:
+    """At most 2000 windows that lie between `first` and `stop` of a run, evenly spaced over all there are."""
+    network = scaler.network_channels
+    stops = np.array([run.stop for run in runs])
+    n_windows = np.maximum(stops - np.array([run.first for run in runs]) - window_size + 1, 0)
+    ends = np.cumsum(n_windows)  # windows up to the end of each run
+    most = min(_SAMPLED, max(1, _SAMPLED_VALUES // (window_size * len(network))))
+    chosen = evenly(int(ends[-1]), most)
+    values = np.empty((len(chosen), window_size, len(network)), dtype=np.float32)
+    observed = np.empty(values.shape, dtype=bool)
+    for row, place in enumerate(chosen):
+        number = int(np.searchsorted(ends, place, side="right"))
+        start = int(stops[number] - window_size + 1 - (ends[number] - place))
+        scaled = scaler.scaled(runs[number].values[start : start + window_size])[:, network]
+        values[row], observed[row] = forward_filled(scaled)
+    return Inputs(values, observed)
 
 
 class Finding(NamedTuple):
@@ -126,7 +168,7 @@ def study_bottleneck(
     random_state: int = 0,
 ) -> BottleneckFacts:
     """Measure on windows `(n, time, channels)` or images `(n, channels, height, width)` in the network's values."""
-    training, held_out = (inputs[evenly(len(inputs), _MOST)] for inputs in (training, held_out))
+    training, held_out = (_sample(inputs) for inputs in (training, held_out))
     lengths, curve = principal_curve(training, held_out, latent_dim)
     in_training, later = (_errors(inputs, rebuild) for inputs in (training, held_out))
     worst = np.sort(in_training)[::-1][: -(-len(in_training) // 100)]
@@ -160,11 +202,16 @@ def principal_curve(training: Array, held_out: Array, *extra: int) -> tuple[tupl
 
 def principal_directions(inputs: Array) -> tuple[Array, Array, Array]:
     """Mean of flat inputs `(n_values,)`, directions `(k, n_values)`, and their shares of the variance, falling."""
-    flat = _flat(inputs[evenly(len(inputs), _MOST)])
+    flat = _flat(_sample(inputs))
     centre = flat.mean(axis=0)
     _, lengths, directions = np.linalg.svd(flat - centre, full_matrices=False)
     squares = np.square(lengths)
     return centre, directions, squares / max(float(squares.sum()), 1e-30)
+
+
+def _sample(inputs: Array) -> Array:
+    most = min(_MOST, max(1, _MOST_NUMBERS // max(1, inputs[0].size)))
+    return inputs[evenly(len(inputs), most)]
 
 
 def far_off(values: Array) -> NDArray[np.bool_]:

@@ -80,7 +80,7 @@ def fit_cloud(codes: NDArray[Any], others: NDArray[Any], *, random_state: int) -
     from sklearn.mixture import GaussianMixture
 
     centre, width = codes.mean(axis=0), np.maximum(codes.std(axis=0), 1e-6)
-    scaled, judge = ((part - centre) / width for part in (codes.astype(np.float64), others.astype(np.float64)))
+    scaled, unseen = ((part - centre) / width for part in (codes.astype(np.float64), others.astype(np.float64)))
     most = len(codes) // (2 * codes.shape[1])  # a Gaussian has more numbers than that many codes
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -89,7 +89,7 @@ def fit_cloud(codes: NDArray[Any], others: NDArray[Any], *, random_state: int) -
             for size in _SIZES
             if size <= max(1, most)
         ]
-    best = max(mixtures, key=lambda mixture: mixture.score(judge))
+    best = max(mixtures, key=lambda mixture: mixture.score(unseen))
     factors = np.linalg.cholesky(best.covariances_) * width[:, np.newaxis]
     means = best.means_ * width + centre
     return CodeCloud(best.weights_ / best.weights_.sum(), means.astype(np.float32), factors.astype(np.float32))

@@ -9,13 +9,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsae.detection.codes.bottleneck import Advice, advise, far_off, principal_directions, study_bottleneck
-from tsae.detection.codes.window_samples import Run, sample_windows
+from tsae.detection.codes.bottleneck import (
+    Advice,
+    Run,
+    advise,
+    far_off,
+    principal_directions,
+    sample_windows,
+    study_bottleneck,
+)
 from tsae.detection.inputs import Entity, lay_out
 from tsae.detection.parameters.shared import ARCHITECTURE, HELD_OUT, MAX_FILL, PRESET
 from tsae.fitting.plan import plan_members
 from tsae.series.channels import fit_channels
-from tsae.series.clock import infer_clock
+from tsae.series.grid import infer_clock
 
 __all__ = ["Readiness", "study_tables"]
 
@@ -37,10 +44,7 @@ class Readiness:
 def study_tables(frames: Sequence[pd.DataFrame]) -> Readiness:
     """Measure on the tables of one machine or of a fleet, all with the same columns.
 
-    Raises
-    ------
-    DataError
-        If no detector could be fitted on them, for the reason that `fit` would give.
+    Raises `DataError` if no detector could be fitted on them, for the reason that `fit` would give.
     """
     runs = _runs(frames)
     n_rows = sum(len(run.values) for run in runs)

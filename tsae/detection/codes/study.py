@@ -9,19 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tsae.detection.codes.bottleneck import far_off, study_bottleneck
+from tsae.detection.codes.bottleneck import Inputs, Run, far_off, sample_windows, study_bottleneck
 from tsae.detection.codes.cloud import CodeCloud, CodeFacts, Compression, fit_cloud
-from tsae.detection.codes.window_samples import Inputs, Run, sample_windows
 from tsae.fitting.training_rows import Span
 from tsae.networks.torch_network import TorchNetwork
 from tsae.nn.autoencoder import AutoEncoder
-from tsae.scoring.ensemble import Ensemble
-from tsae.scoring.member import Member
+from tsae.scoring.ensemble import Ensemble, Member
 from tsae.scoring.rebuilding import row_reconstruction
-from tsae.series.filling import forward_filled
+from tsae.series.channels import forward_filled
 
 if TYPE_CHECKING:
-    from tsae.detection.images.network import ImageNetwork
+    from tsae.detection.images.model import ImageNetwork
 
 __all__ = ["study_images", "study_windows"]
 
@@ -45,7 +43,8 @@ def study_images(
     network: ImageNetwork, training: NDArray[Any], held_out: NDArray[Any], *, random_state: int
 ) -> CodeFacts:
     """Measure on images `(n, channels, height, width)` in their own values."""
-    inputs, others = (_all_seen(network.scale.scaled(images[:_MOST])) for images in (training, held_out))
+    scaled = (network.scale.scaled(images[:_MOST]) for images in (training, held_out))
+    inputs, others = (Inputs(values, np.ones(values.shape, dtype=bool)) for values in scaled)
 
     def rebuild(values: Array) -> Array:
         return np.asarray(network.rebuilt(torch.from_numpy(values)).numpy())
@@ -89,10 +88,6 @@ def study_windows(model: Ensemble, spans: Sequence[Span], *, random_state: int) 
         _cloud(network, inputs, others, random_state),
         bottleneck,
     )
-
-
-def _all_seen(values: NDArray[np.float32]) -> Inputs:
-    return Inputs(values, np.ones(values.shape, dtype=bool))
 
 
 def _measure(inputs: Inputs, rebuild: Callable[[Array], Array], *, kept: tuple[int, ...]) -> Rebuilt:

@@ -1,4 +1,4 @@
-"""From training images to a fitted image model."""
+"""From training images to a fitted image model, and the use of their labels."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tsae.detection.images.heat import fit_heat_scale
-from tsae.detection.images.model import ImageLevels, ImageModel
-from tsae.detection.images.network import ImageNetwork
+from tsae.detection.images.model import ImageLevels, ImageModel, ImageNetwork, fit_heat_scale
+from tsae.detection.labels.checks import refuse_without_anomalies
 from tsae.errors import DataError
+from tsae.fitting.classifier import fit_label_classifier, honest_terms
 from tsae.fitting.options import ImageOptions
-from tsae.fitting.pretraining import deep_spec, pretrain
-from tsae.images.arrays import ImageScale
-from tsae.nn.autoencoder import AutoEncoder
-from tsae.nn.build import build_autoencoder
+from tsae.images.reading import ImageScale
+from tsae.nn.autoencoder import build_autoencoder
 from tsae.nn.linear import LinearPath, principal_path
-from tsae.nn.options import NetworkSpec
+from tsae.nn.rbm import deep_spec, pretrain
 from tsae.scoring.tails import fit_log_tail
-from tsae.training.batches import ArraySource
+from tsae.training.batches import ArraySource, evenly
 from tsae.training.fit import fit_network
 from tsae.training.objectives import reconstruction_loss
-from tsae.training.report import FitReport
+from tsae.training.options import FitReport
 
-__all__ = ["fit_image_model", "split_images"]
+__all__ = ["fit_image_model", "labelled_scores", "split_images", "with_image_classifier"]
 
+FloatArray = NDArray[np.float64]
+Pixels = NDArray[Any]
 _MOST_IMAGES = 1000  # for principal components, whose cost grows with the cube of the images
 _EXPLAINED = 0.9
 _LONGEST_CODE = 32
@@ -38,10 +38,7 @@ _CODE_BESIDE_PATH = 16
 def split_images(n_images: int, held_out: float, *, random_state: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Numbers of the training and of the held-out images, drawn at random; at least one of each.
 
-    Raises
-    ------
-    DataError
-        If there are fewer than two images.
+    Raises `DataError` if there are fewer than two images.
     """
     if n_images < 2:
         raise DataError(f"{n_images} image is too few to train on some and hold out others; pass two or more")
@@ -51,7 +48,7 @@ def split_images(n_images: int, held_out: float, *, random_state: int) -> tuple[
 
 
 def fit_image_model(
-    training: NDArray[Any], held_out: NDArray[Any], options: ImageOptions, *, random_state: int
+    training: Pixels, held_out: Pixels, options: ImageOptions, *, random_state: int
 ) -> tuple[ImageModel, FitReport]:
     """Fit scale, network and levels to images `(n, channels, height, width)` in their own values."""
     scale = ImageScale.of(training)
@@ -60,7 +57,7 @@ def fit_image_model(
     spec = replace(options.network, latent_dim=code)
     if options.pretraining == "rbm":
         spec = deep_spec(spec, tuple(inputs.shape[1:]))
-    autoencoder = _autoencoder(spec, inputs, path, random_state)
+    autoencoder = build_autoencoder(spec, tuple(inputs.shape[1:]), linear_path=path, random_state=random_state)
     if options.pretraining == "rbm":
         rbm = {"n_steps": options.training.max_steps, **options.rbm}
         pretrain(autoencoder, spec, inputs, visible="bernoulli", rbm=rbm, random_state=random_state)
@@ -74,14 +71,8 @@ def fit_image_model(
         keep_initial=True,  # beside a linear path, or after pre-training, few images may not allow for better
     )
     channels, height, width = inputs.shape[1:]
-    network = ImageNetwork(autoencoder, spec, scale, options.judge, (channels, height, width))
+    network = ImageNetwork(autoencoder, spec, scale, options.criterion, (channels, height, width))
     return ImageModel(network, _levels(network, held_out), options.local_score), report
-
-
-def _autoencoder(spec: NetworkSpec, inputs: Tensor, path: LinearPath | None, random_state: int) -> AutoEncoder:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(random_state)
-        return build_autoencoder(spec, tuple(inputs.shape[1:]), linear_path=path)
 
 
 def _linear_path(inputs: Tensor, options: ImageOptions) -> tuple[LinearPath | None, int]:
@@ -97,11 +88,12 @@ def _linear_path(inputs: Tensor, options: ImageOptions) -> tuple[LinearPath | No
 
 
 def _principal(inputs: Tensor, max_components: int | None) -> LinearPath:
-    some = torch.linspace(0, len(inputs) - 1, min(len(inputs), _MOST_IMAGES)).round().long()
-    return principal_path(inputs[some], explained_variance=_EXPLAINED, max_components=max_components)
+    return principal_path(
+        inputs[evenly(len(inputs), _MOST_IMAGES)], explained_variance=_EXPLAINED, max_components=max_components
+    )
 
 
-def _levels(network: ImageNetwork, held_out: NDArray[Any]) -> ImageLevels:
+def _levels(network: ImageNetwork, held_out: Pixels) -> ImageLevels:
     divergence, errors = network.divergence(held_out), network.squared_errors(held_out)
     lowest = min(0.0, float(divergence.min()))
     heat, peaks = fit_heat_scale(errors)
@@ -112,3 +104,23 @@ def _levels(network: ImageNetwork, held_out: NDArray[Any]) -> ImageLevels:
         heat=heat,
         peak_tail=fit_log_tail(peaks),
     )
+
+
+def with_image_classifier(model: ImageModel, images: Pixels, labels: FloatArray) -> tuple[ImageModel, FloatArray]:
+    """The model with a classifier, and terms `(n,)` of labelled anomalies from classifiers that have not seen them.
+
+    Images whose label is unknown count as normal, as they do for the network. The terms of all others are NaN.
+
+    Raises `ParameterError` if no image is labelled anomalous, or all are.
+    """
+    is_anomaly = labels == 1
+    refuse_without_anomalies(is_anomaly)
+    features = model.features(images)
+    terms = honest_terms(features, is_anomaly, np.arange(len(images)))
+    return replace(model, labelled=fit_label_classifier(features, is_anomaly)), terms
+
+
+def labelled_scores(model: ImageModel, images: Pixels, honest: FloatArray | None) -> FloatArray:
+    """Scores `(n,)`; `honest` replaces what the classifier adds to those of the anomalies it was trained on."""
+    scores = model.scores(images)
+    return scores if honest is None else np.where(np.isnan(honest), scores, model.scores_alone(images) + honest)

@@ -11,26 +11,26 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import OutlierMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tsae.alarms.thresholds import Threshold, fixed_threshold, learn_threshold
 from tsae.checks import plain
+from tsae.detection.codes.bottleneck import Advice, advise
+from tsae.detection.codes.cloud import Compression
 from tsae.detection.codes.study import study_images
-from tsae.detection.codes.uses import CodesMixin, noise_by_channel
-from tsae.detection.images.build import fit_image_model, split_images
-from tsae.detection.images.labels import labelled_scores, with_image_classifier
-from tsae.detection.images.result import ImageDetection, image_detection
-from tsae.detection.images.saving import pack_image_model
-from tsae.detection.labels.checks import check_label_parameters, labels_of_parts
+from tsae.detection.codes.uses import checked_codes, codes_between, drawn_codes, generator, noise_by_channel
+from tsae.detection.detecting import ImageDetection, image_detection
+from tsae.detection.images.build import fit_image_model, labelled_scores, split_images, with_image_classifier
+from tsae.detection.images.model import pack_image_model
+from tsae.detection.labels.checks import annotations_of, check_label_parameters, labels_of_parts
 from tsae.detection.parameters.groups import GroupedParameters
 from tsae.detection.parameters.resolved import check_image_budget, image_options
 from tsae.detection.parameters.shared import ARCHITECTURE, HELD_OUT, LABEL_BETA, THRESHOLD, documented
-from tsae.detection.saving import Arrays, pack_codes, package_versions, plain_parameters
+from tsae.detection.saving import Arrays, pack_detector
 from tsae.errors import DataError
-from tsae.images.arrays import check_images
-from tsae.images.folder import images_of, table_of
+from tsae.images.reading import check_images, images_of, table_of
 from tsae.nn.options import NetworkOptions
 from tsae.store import write_model
 from tsae.training.options import TrainingOptions
@@ -42,7 +42,7 @@ Images = NDArray[np.float32]
 
 
 @documented
-class ImageAnomalyDetector(OutlierMixin, CodesMixin, GroupedParameters):  # type: ignore[misc]
+class ImageAnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, GroupedParameters):  # type: ignore[misc]
     """Learn what normal pictures look like, and flag those that an autoencoder cannot rebuild.
 
     Pictures are arrays `(n, height, width)` or `(n, channels, height, width)` of bytes or floats, an `ImageTable`, or
@@ -75,8 +75,8 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, GroupedParameters):  # type
     false_alarm_rate : float or str
         Share of normal images that may be flagged.
     label_classifier : bool
-        Whether `labels` given to `fit` also train a small classifier on codes and errors, whose evidence −log(1 − p)
-        joins the score.
+        Whether `annotations` given to `fit` also train a small classifier on codes and errors, whose evidence
+        −log(1 − p) joins the score.
     {label_beta}
     {label_cost}
     {random_state}
@@ -142,7 +142,7 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, GroupedParameters):  # type
         self.label_cost = label_cost
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, *, labels: Any = None) -> Self:  # noqa: ARG002
+    def fit(self, X: Any, y: Any = None, *, annotations: Any = None, labels: Any = None) -> Self:  # noqa: ARG002
         """Learn from normal pictures.
 
         Parameters
@@ -151,23 +151,23 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, GroupedParameters):  # type
             Pictures.
         y
             Ignored; scikit-learn's convention.
-        labels
+        annotations
             What is known of some images, `(n,)`: 1 anomalous, 0 normal, -1 or NaN unknown. Those labelled anomalous are
             kept out of training and calibration, and if there are any, the threshold is the one that does best
             on labelled and held-out images, unless `threshold` states a number.
         """
         learner = copy.copy(self)  # so that a failed fit leaves this one as it was
-        learner._learn(X, labels)
+        learner._learn(X, annotations_of(annotations, labels))
         self.__dict__ = learner.__dict__
         return self
 
-    def _learn(self, X: Any, labels: Any) -> None:
+    def _learn(self, X: Any, annotations: Any) -> None:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = image_options(self.get_params(deep=False), seed=seed)
         tuning = check_label_parameters(self.label_classifier, self.label_beta, self.label_cost)
         images = images_of(X, size=self.size)
-        (known,) = labels_of_parts(labels, [len(images)], is_fleet=False)
-        normal = images if labels is None else images[known != 1]
+        (known,) = labels_of_parts(annotations, [len(images)], is_fleet=False)
+        normal = images if annotations is None else images[known != 1]
         training, held_out = (normal[rows] for rows in split_images(len(normal), self.held_out, random_state=seed))
         model, self.fit_report_ = fit_image_model(training, held_out, options, random_state=seed)
         self.codes_ = study_images(model.network, training, held_out, random_state=seed)
@@ -247,21 +247,89 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, GroupedParameters):  # type
         images = self._checked(X)
         return self.model_.network.cleaned(images, noise=known, left=self.codes_.left)
 
+    def transform(self, X: Any) -> Images:
+        """Return the latent code of each image, `(n, latent_dim_)`; its mean if the bottleneck is Gaussian."""
+        return self.encode(X)
+
+    def inverse_transform(self, codes: Any) -> Images:
+        """Return the images `(n, channels, height, width)` of codes `(n, latent_dim_)`, in the values of the images."""
+        check_is_fitted(self, "model_")
+        return self.model_.network.decode(checked_codes(codes, self.latent_dim_))
+
+    def encode(self, X: Any) -> Images:
+        """Return `transform(X)`, but always as an array, whatever `set_output` says."""
+        images = self._checked(X)
+        return self.model_.network.encode(images)
+
+    def decode(self, codes: Any) -> Images:
+        """Return `inverse_transform(codes)`, under its name among autoencoders."""
+        return self.inverse_transform(codes)
+
+    def sample(self, n: int, *, noise: bool = True, random_state: Any = None) -> Images:
+        """Return new images `(n, channels, height, width)` of a variational detector.
+
+        Codes are drawn as those of the training images are spread (the aggregated posterior, as a mixture of
+        Gaussians), which is closer to them than the prior.
+
+        Parameters
+        ----------
+        n
+            Number of images.
+        noise
+            Add the usual reconstruction error of each pixel as noise; without it, images are as smooth as
+            reconstructions.
+        random_state
+            Int, RandomState instance or None; the same number gives the same images.
+
+        Raises
+        ------
+        ParameterError
+            If the bottleneck is deterministic.
+        """
+        check_is_fitted(self, "model_")
+        rng = generator(random_state)
+        drawn = self.decode(drawn_codes(self.codes_, n, rng))
+        if not noise:
+            return drawn
+        scale = self.model_.network.scale
+        added = rng.standard_normal(drawn.shape, dtype=np.float32) * np.sqrt(self.codes_.left)
+        return np.clip(drawn + added * np.float32(scale.width), scale.low, scale.high)
+
+    def interpolate(self, a: Any, b: Any, steps: int) -> Images:
+        """Return images between the codes of two, `(steps, channels, height, width)`, with both ends rebuilt.
+
+        `a` and `b` are one image each, `(height, width)` or `(channels, height, width)`.
+        """
+        check_is_fitted(self, "model_")
+        ends = []
+        for name, one in (("a", a), ("b", b)):
+            codes = self.encode([one])
+            if len(codes) != 1:
+                raise DataError(f"`{name}` holds {len(codes)} images; pass one")
+            ends.append(codes[0])
+        return self.decode(codes_between(ends[0], ends[1], steps))
+
+    def compression(self) -> Compression:
+        """Return how much smaller codes are than images, and what that costs on those that were not trained on."""
+        check_is_fitted(self, "model_")
+        return self.codes_.compression
+
+    def advice(self) -> Advice:
+        """Return what codes lose by their length, and what could be better about code and data; `print` shows it."""
+        check_is_fitted(self, "model_")
+        return advise(self.codes_.bottleneck)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to score into one file; an existing file stays intact until the new one is whole."""
         check_is_fitted(self, "model_")
         tensors: Arrays = {"held_out.scores": self.held_out_scores_}
-        manifest = {
-            "kind": "ImageAnomalyDetector",
-            "parameters": plain_parameters(self),
+        own = {
             "data_hash": self.data_hash_,
-            **pack_image_model(self.model_, tensors),
-            "codes": pack_codes(self.codes_, tensors),
             "threshold": asdict(self.learned_threshold_),
             "fit_report": asdict(self.fit_report_),
-            "packages": package_versions(),
         }
-        write_model(path, tensors, manifest)
+        about = pack_detector("ImageAnomalyDetector", self, self.codes_, tensors)
+        write_model(path, tensors, {**about, **pack_image_model(self.model_, tensors), **own})
 
     @property
     def threshold_(self) -> float:
@@ -293,29 +361,14 @@ class ImageAnomalyDetector(OutlierMixin, CodesMixin, GroupedParameters):  # type
         """Pixels a side that one feature of the encoder depends on: all of an image, unless convolutional."""
         return self.model_.network.options.receptive_field(self.image_shape_)
 
+    @property
+    def _n_features_out(self) -> int:
+        return self.latent_dim_
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array, tags.input_tags.three_d_array = False, True
         return tags
-
-    def _encoded(self, X: Any) -> Images:
-        images = self._checked(X)
-        return self.model_.network.encode(images)
-
-    def _decoded(self, codes: Images) -> Images:
-        return self.model_.network.decode(codes)
-
-    def _code_of(self, one: Any, name: str) -> Images:
-        codes = self._encoded([one])
-        if len(codes) != 1:
-            raise DataError(f"`{name}` holds {len(codes)} images; pass one")
-        code: Images = codes[0]
-        return code
-
-    def _with_noise(self, inputs: Images, rng: np.random.Generator) -> Images:
-        scale = self.model_.network.scale
-        noise = rng.standard_normal(inputs.shape, dtype=np.float32) * np.sqrt(self.codes_.left)
-        return np.clip(inputs + noise * np.float32(scale.width), scale.low, scale.high)
 
     def _checked(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self, "model_")

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from tsae.alarms.thresholds import ThresholdSet
 from tsae.detection.inputs import Entity
-from tsae.detection.labels.checks import refuse_without_anomalies
-from tsae.detection.labels.tuning import LabelTuning
+from tsae.detection.labels.checks import LabelTuning, refuse_without_anomalies
 from tsae.fitting.classifier import fit_label_classifier, honest_terms
 from tsae.scoring.ensemble import Ensemble
-from tsae.scoring.whole_series import CalibrationScores, row_features, score_grid
+from tsae.scoring.whole_series import CalibrationScores, row_features, scores_of_rows
 from tsae.series.grid import GridSeries
 
-__all__ = ["tuned_thresholds", "with_label_classifier", "without_anomalies"]
+__all__ = ["honest_scores", "joined", "tuned_thresholds", "with_label_classifier", "without_anomalies"]
 
 FloatArray = NDArray[np.float64]
 
@@ -52,29 +51,37 @@ def with_label_classifier(
     return model, honest_terms(features, is_anomaly, runs)
 
 
-def tuned_thresholds(
-    model: Ensemble,
-    grids: Sequence[GridSeries],
-    labels: Sequence[FloatArray],
-    calibration: CalibrationScores,
-    *,
-    lag: int,
-    tuning: LabelTuning,
-    honest: FloatArray | None,
-) -> ThresholdSet:
-    """The best thresholds of smoothed scores; some row is labelled anomalous.
+def honest_scores(
+    ensemble: Ensemble, grids: Sequence[GridSeries], honest: FloatArray | None, *, lag: int
+) -> CalibrationScores:
+    """Return scores of all rows of all series.
 
-    Normal are the rows labelled so, and the held-out rows that `calibration` holds the scores of. `honest` replaces
-    what the classifier adds to the scores of labelled anomalies, which it was trained on.
+    `honest` `(n_timesteps,)` replaces what the classifier adds to the scores of labelled anomalies, which it was
+    trained on; NaN for all other rows.
     """
-    truth = np.concatenate(labels)
-    found = []
-    for wait, normal in ((lag, calibration.settled), (0, calibration.immediate)):
-        scores = np.concatenate([score_grid(model, grid, lag=wait).scores for grid in grids])
-        if model.classifier is not None and honest is not None:
-            plain = replace(model, classifier=None)
-            alone = np.concatenate([score_grid(plain, grid, lag=wait).scores for grid in grids])
-            scores = np.where(np.isnan(honest), scores, alone + honest)
-        found.append(tuning.threshold(scores, truth, normal, in_order=True))
-    settled, immediate = found
+    scores = joined([scores_of_rows(ensemble, grid, lag=lag) for grid in grids])
+    if honest is None:
+        return scores
+    alone = joined([scores_of_rows(replace(ensemble, classifier=None), grid, lag=lag) for grid in grids])
+    pairs = zip(scores, alone, strict=True)
+    return CalibrationScores(*(np.where(np.isnan(honest), kind, own + honest) for kind, own in pairs))
+
+
+def tuned_thresholds(
+    scores: CalibrationScores, labels: FloatArray, calibration: CalibrationScores, tuning: LabelTuning
+) -> ThresholdSet:
+    """Return the best thresholds of smoothed scores; some row is labelled anomalous.
+
+    `scores` and `labels` are those of all rows, `(n_timesteps,)`. Normal are the rows labelled so, and the rows that
+    `calibration` holds the scores of.
+    """
+    settled, immediate = (
+        tuning.threshold(getattr(scores, kind), labels, getattr(calibration, kind), in_order=True)
+        for kind in ("settled", "immediate")
+    )
     return ThresholdSet(settled, immediate, settled, immediate)  # no budget of rows, so none of unsmoothed scores
+
+
+def joined(parts: Sequence[CalibrationScores]) -> CalibrationScores:
+    """Return the scores of several series, one after the other."""
+    return CalibrationScores(*(np.concatenate(kind) for kind in zip(*parts, strict=True)))

@@ -28,17 +28,9 @@ Options = TypeVar("Options", NetworkOptions, TrainingOptions)
 def options_of(kind: type[Options], group: str, value: Any, *, elsewhere: Iterable[str] = ()) -> Options:
     """Return the options that a group's parameter stands for; it may also be a dictionary, or `None` for the defaults.
 
-    Parameters
-    ----------
-    kind, group, value
-        What the parameter holds in the end, its name, and what it holds.
-    elsewhere
-        Names of the parameters around it, for a hint if one of them is in the dictionary.
+    `elsewhere` are the names of the parameters around it, for a hint if one of them is in the dictionary.
 
-    Raises
-    ------
-    ParameterError
-        If it is none of these, or names or holds what is unknown or out of range.
+    Raises `ParameterError` if it is none of these, or names or holds what is unknown or out of range.
     """
     if value is None:
         return kind()

@@ -12,7 +12,7 @@ from tsae.detection.parameters.groups import options_of
 from tsae.errors import ParameterError
 from tsae.fitting.options import ImageOptions, SeriesOptions
 from tsae.fitting.plan import PRESETS, SHORTEST_WINDOW
-from tsae.networks.criterion import JUDGE_KINDS, Judge, JudgeKind
+from tsae.networks.criterion import CRITERION_KINDS, Criterion, CriterionKind
 from tsae.nn.architectures import ARCHITECTURES
 from tsae.nn.options import NetworkOptions, NetworkSpec
 from tsae.training.options import TrainingOptions, TrainingSpec
@@ -28,10 +28,7 @@ _SAMPLES_OF_IMAGES = 16
 def series_options(parameters: Mapping[str, Any], *, seed: int) -> SeriesOptions:
     """Resolve the parameters of an `AnomalyDetector`.
 
-    Raises
-    ------
-    ParameterError
-        If one is unknown, out of range, or clashes with another.
+    Raises `ParameterError` if one is unknown, out of range, or clashes with another.
     """
     values, network, training = _checked(parameters)
     check_choice("preset", values["preset"], PRESETS)
@@ -50,7 +47,7 @@ def series_options(parameters: Mapping[str, Any], *, seed: int) -> SeriesOptions
     return SeriesOptions(
         network=_network_spec(values["architecture"], network, training, bounded=False),
         training=training.spec(kl_weight=kl_weight),
-        judge=_judge(values["score_by"], network, training, kl_weight, seed, n_samples=_SAMPLES_OF_SERIES),
+        criterion=_criterion(values["score_by"], network, training, kl_weight, seed, n_samples=_SAMPLES_OF_SERIES),
         linear_path=linear_path,
         pretraining=training.pretraining,
         rbm=training.rbm or {},
@@ -61,10 +58,7 @@ def series_options(parameters: Mapping[str, Any], *, seed: int) -> SeriesOptions
 def image_options(parameters: Mapping[str, Any], *, seed: int) -> ImageOptions:
     """Resolve the parameters of an `ImageAnomalyDetector`.
 
-    Raises
-    ------
-    ParameterError
-        If one is unknown, out of range, or clashes with another.
+    Raises `ParameterError` if one is unknown, out of range, or clashes with another.
     """
     values, network, training = _checked(parameters)
     _check_bool("local_score", values["local_score"])
@@ -80,7 +74,7 @@ def image_options(parameters: Mapping[str, Any], *, seed: int) -> ImageOptions:
     return ImageOptions(
         network=_network_spec(values["architecture"], network, training, bounded=True),
         training=training.spec(kl_weight=kl_weight, max_steps=steps),
-        judge=_judge(values["score_by"], network, training, kl_weight, seed, n_samples=_SAMPLES_OF_IMAGES),
+        criterion=_criterion(values["score_by"], network, training, kl_weight, seed, n_samples=_SAMPLES_OF_IMAGES),
         linear_path=linear_path,
         pretraining=training.pretraining,
         rbm=training.rbm or {},
@@ -131,14 +125,14 @@ def _network_spec(
     )
 
 
-def _judge(
+def _criterion(
     score_by: str, network: NetworkOptions, training: TrainingOptions, kl_weight: float, seed: int, *, n_samples: int
-) -> Judge:
+) -> Criterion:
     """Return the criterion of an anomalous input; `n_samples` is the number that "auto" takes."""
     if score_by == "auto":
         score_by = "elbo" if network.bottleneck == "gaussian" else "error"
-    return Judge(
-        cast(JudgeKind, score_by),
+    return Criterion(
+        cast(CriterionKind, score_by),
         loss=training.loss,
         variance=training.fixed_variance,
         kl_weight=kl_weight,
@@ -163,7 +157,7 @@ def _check_unrolled(architecture: str, network: NetworkOptions) -> None:
 
 
 def _check_score_by(score_by: object, network: NetworkOptions) -> None:
-    check_choice("score_by", score_by, ("auto", *JUDGE_KINDS))
+    check_choice("score_by", score_by, ("auto", *CRITERION_KINDS))
     if score_by == "elbo" and network.bottleneck != "gaussian":
         rule = f"clashes with `bottleneck` (={network.bottleneck!r}), which has no posterior"
         raise ParameterError(f"`score_by` (='elbo') {rule}; use bottleneck='gaussian', or score_by='error'")

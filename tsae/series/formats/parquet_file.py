@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tsae.errors import DataError
-from tsae.series.formats.table_file import TableFile
+from tsae.series.formats.registry import TableFile
 from tsae.series.options import ReadOptions
 
 __all__ = ["ParquetFile"]
@@ -41,7 +41,9 @@ class ParquetFile(TableFile):
         self.notes = ("Parquet",)
         if not self._file.metadata.num_rows:
             raise DataError("the Parquet file has columns but no rows; record some data first")
-        self.sample = self._first_rows()
+        first = next(self._file.iter_batches(_SAMPLE_ROWS)).columns
+        columns = [["" if cell is None else str(cell) for cell in column.to_pylist()] for column in first]
+        self.sample = [list(row) for row in zip(*columns, strict=True)]
 
     def batches(self, columns: Sequence[int]) -> Iterator[list[Any]]:
         """Yield the columns, block by block, as pyarrow arrays."""
@@ -55,8 +57,3 @@ class ParquetFile(TableFile):
     def place(self, row: int) -> str:
         """Say where row `row` (from 0) stands in the file."""
         return f"row {row + 1}"
-
-    def _first_rows(self) -> list[list[str]]:
-        batch = next(self._file.iter_batches(_SAMPLE_ROWS))
-        columns = [["" if cell is None else str(cell) for cell in column.to_pylist()] for column in batch.columns]
-        return [list(row) for row in zip(*columns, strict=True)]

@@ -1,1 +1,0 @@
-"""From labels to events, and the sensors behind them."""
