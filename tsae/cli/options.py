@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,22 +42,11 @@ __all__ = [
 ]
 
 _ACCELERATORS = ("cpu", "gpu", "mps", "auto")
-
-
-def _panel(panel: str) -> Callable[..., Any]:
-    """Return what makes the options of a panel of the help."""
-
-    def option(name: str, *, help: str, choices: Iterable[str] = ()) -> Any:
-        metavar = "|".join(choices) or None
-        return typer.Option(name, help=help, metavar=metavar, rich_help_panel=panel, show_default=False)
-
-    return option
-
-
-_reading = _panel("How the table is read (worked out from the file unless stated)")
-_event = _panel("What makes an event")
-_model = _panel("Model options (the defaults suit most tables)")
-
+_reading = partial(
+    typer.Option, rich_help_panel="How the table is read (worked out from the file unless stated)", show_default=False
+)
+_event = partial(typer.Option, rich_help_panel="What makes an event", show_default=False)
+_model = partial(typer.Option, rich_help_panel="Model options (the defaults suit most tables)", show_default=False)
 
 Table = Annotated[
     str,
@@ -153,20 +142,25 @@ class Settings:
     """Options of the model; the detector has the defaults of those that are `None`."""
 
     preset: Annotated[
-        str | None, _model("--preset", choices=PRESETS, help="Which networks make the score; alone has one kind only.")
+        str | None,
+        _model("--preset", metavar="|".join(PRESETS), help="Which networks make the score; alone has one kind only."),
     ] = None
     kind: Annotated[str | None, _model("--kind", help=f"Use a single kind of autoencoder: {', '.join(RECIPES)}.")] = (
         None
     )
     architecture: Annotated[
         str | None,
-        _model("--architecture", choices=ARCHITECTURES, help="Networks that rebuild windows; dense unless stated."),
+        _model(
+            "--architecture",
+            metavar="|".join(ARCHITECTURES),
+            help="Of the networks that rebuild windows; dense unless stated.",
+        ),
     ] = None
     window_size: Annotated[str | None, _model("--window-size", help="Rows per window: auto, 64, or 16,64.")] = None
     latent_dim: Annotated[str | None, _model("--latent-dim", help="Length of the code: auto or a number.")] = None
     threshold: Annotated[
         str | None,
-        _model("--threshold", choices=("LEARNER", "NUMBER"), help="Its learner: {learners}; or the score itself."),
+        _model("--threshold", metavar="LEARNER|NUMBER", help="Its learner: {learners}; or the score itself."),
     ] = None
     false_alarm_rate: Annotated[
         str | None, _model("--false-alarms", help="The budget: '1/week', '2 per 10000 rows', or '0.1%' of the rows.")
@@ -178,7 +172,8 @@ class Settings:
     max_fill: Annotated[int | None, _model("--max-fill", help="Longest gap, in rows, that windows cross.")] = None
     max_steps: Annotated[str | None, _model("--max-steps", help="Training steps at most: auto or a number.")] = None
     accelerator: Annotated[
-        str | None, _model("--accelerator", choices=_ACCELERATORS, help="Device to train on; cpu unless stated.")
+        str | None,
+        _model("--accelerator", metavar="|".join(_ACCELERATORS), help="Device to train on; cpu unless stated."),
     ] = None
     seed: Annotated[
         int, _model("--seed", help="The same number gives the same model; 0 unless stated."), "random_state"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Found", "Targets", "detect", "score", "write_results"]
 
 _MOST_LISTED = 20  # pictures
+_path = partial(typer.Option, show_default=False)
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,6 @@ class Found:
     drift: Drift
     whole: Detection | None
     """Rows and all, if they were to be kept."""
-
-
-def _path(*names: str, help: str) -> Any:
-    return typer.Option(*names, help=help, show_default=False)
 
 
 def score(

@@ -85,7 +85,8 @@ class EntityClock:
             if steps is not None:
                 yield steps, arrival
             return
-        if self._is_known(arrival.time):
+        if any(arrival.time == other.time for other in self.waiting):
+            self._counts.n_duplicates += 1
             return
         heapq.heappush(self.waiting, arrival)
         if len(self.waiting) > self._reorder:
@@ -116,13 +117,6 @@ class EntityClock:
             steps = self.follow(arrival.time)
             if steps is not None:
                 yield steps, arrival
-
-    def _is_known(self, time: int) -> bool:
-        """Count a row as repeated if one of its time waits already; return whether it does."""
-        if any(time == other.time for other in self.waiting):
-            self._counts.n_duplicates += 1
-            return True
-        return False
 
     def follow(self, time: int | None) -> int | None:
         """Return the steps of a row that is due, as `admit` counts them; `None` drops the row."""

@@ -106,7 +106,8 @@ def row_numbers(row: Any, channels: Sequence[str]) -> tuple[Sequence[float], int
     if type(row) is list and len(row) == len(channels) and set(map(type, row)) == _PLAIN and math.isfinite(sum(row)):
         return row, 0
     n_absent = 0
-    if isinstance(row, Mapping) or _is_row_of_table(row, channels):
+    is_row_of_table = hasattr(row, "keys") and any(name in row for name in channels)  # of pandas
+    if isinstance(row, Mapping) or is_row_of_table:
         n_absent = sum(name not in row for name in channels)
         row = [row.get(name) for name in channels]
     if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str | bytes) or len(row) != len(channels):
@@ -133,11 +134,6 @@ def _number(value: Any, channel: str) -> float:
     if math.isinf(number):
         raise _not_finite(value, channel)
     return number
-
-
-def _is_row_of_table(row: Any, channels: Sequence[str]) -> bool:
-    """Return whether it is a row of a pandas table, which has the names of its columns."""
-    return hasattr(row, "keys") and any(name in row for name in channels)
 
 
 def _not_finite(value: Any, channel: str) -> DataError:

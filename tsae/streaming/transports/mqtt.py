@@ -9,10 +9,10 @@ import queue
 import re
 import sys
 import threading
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 from urllib.parse import unquote, urlsplit
 
 from tsae.errors import MissingDependencyError, OutputError, ParameterError
@@ -199,7 +199,9 @@ class MqttSink:
         self._client.loop_stop()
 
     def _publish(self, record: Record) -> int:
-        level = "".join("_" if _is_reserved(each) else each for each in str(record.get("entity", "all")))
+        # Characters with a meaning in topics, and those that may make a broker close the connection, are replaced.
+        name = str(record.get("entity", "all"))
+        level = "".join("_" if each in "/+#" or category(each) in ("Cc", "Cn") else each for each in name)
         sent = self._client.publish(self._address.topic.replace("{entity}", level), json.dumps(record), qos=1)
         return int(sent.mid)
 
@@ -218,11 +220,6 @@ class MqttSink:
         self._sent = set()
         if refusals:
             raise OutputError(f"{where} rejected results ({refusals[0]}); check its permissions")
-
-
-def _is_reserved(character: str) -> bool:
-    """Return whether a character has a meaning in topics, or may make a broker close the connection."""
-    return character in "/+#" or unicodedata.category(character) in ("Cc", "Cn")
 
 
 class _Outages:
@@ -285,7 +282,14 @@ def connected_client(address: MqttAddress, source: MqttSource | None) -> Any:
     if os.environ.get("TSAE_MQTT_USER"):
         client.username_pw_set(os.environ["TSAE_MQTT_USER"], os.environ.get("TSAE_MQTT_PASSWORD"))
     if address.tls:
-        _trust(client, os.environ.get("TSAE_MQTT_CA"))
+        authority = os.environ.get("TSAE_MQTT_CA")
+        try:
+            client.tls_set(ca_certs=authority)
+        except OSError as error:
+            raise ParameterError(
+                "TSAE_MQTT_CA must name a file with the certificates of an authority, got "
+                f"{authority!r} ({error.strerror})"
+            ) from error
     client.reconnect_delay_set(1, _LONGEST_DELAY)
     outages = _Outages(address, source)
     client.on_connect, client.on_connect_fail = outages.on_connect, outages.on_connect_fail
@@ -302,15 +306,6 @@ def connected_client(address: MqttAddress, source: MqttSource | None) -> Any:
     client.connect_async(address.host, address.port, **session)
     client.loop_start()
     return client
-
-
-def _trust(client: Any, authority: str | None) -> None:
-    try:
-        client.tls_set(ca_certs=authority)
-    except OSError as error:
-        raise ParameterError(
-            f"TSAE_MQTT_CA must name a file with the certificates of an authority, got {authority!r} ({error.strerror})"
-        ) from error
 
 
 def source(address: str, _follow: bool) -> MqttSource:

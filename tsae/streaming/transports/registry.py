@@ -42,7 +42,7 @@ TRANSPORTS: tuple[Transport, ...] = (
         "file",
         schemes=("",),
         address="FILE",
-        about="[bold]FILE[/] as a source is followed over rotation and truncation; as a sink it holds each result once.",
+        about="[bold]FILE[/] is followed over rotation and truncation as a source, and holds each result once as a sink.",
     ),
     Transport(
         "mqtt",
