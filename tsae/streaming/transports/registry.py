@@ -42,7 +42,7 @@ TRANSPORTS: tuple[Transport, ...] = (
         "file",
         schemes=("",),
         address="FILE",
-        about="[bold]FILE[/] is followed over rotation and truncation as a source, and holds each result once as a sink.",
+        about="[bold]FILE[/] is followed over rotation and truncation; as a sink it holds each result once.",
     ),
     Transport(
         "mqtt",
