@@ -168,10 +168,12 @@ def fit_network(
     """
     best = _BestWeights()
     generator = torch.Generator().manual_seed(random_state)
-    n_together = max(1, min(_STEPS_TOGETHER, options.max_steps // options.n_checks))
+    width = training.take(torch.zeros(1, dtype=torch.int64)).inputs.numel()
+    most_together = _STEPS_TOGETHER if width <= _WIDE else 1
+    n_together = max(1, min(most_together, options.max_steps // options.n_checks))
     batches = RandomBatches(training, options.batch_size, generator, n_batches=options.max_steps, n_together=n_together)
     callbacks: list[Callback] = []
-    validation, width = None, training.take(torch.zeros(1, dtype=torch.int64)).inputs.numel()
+    validation = None
     if held_out is not None and len(held_out) > 0:
         n_at_once = 512 if width <= _WIDE else 64
         validation = EvenBatches(held_out, _HELD_OUT_EXAMPLES, n_at_once)
