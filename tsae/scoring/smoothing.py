@@ -33,7 +33,7 @@ LEAST_MASS = 1e-9
 """Weight within reach below which an average is unknown."""
 _WIDTHS = (0.25, 0.5, 1.0, 2.0)  # of the smoothing, in windows; the mean of several beats any one of them
 _TRAILS = (0.0, 0.06, 0.125, 0.25, 0.5)  # of the averages that look back only, in windows; the first is the row itself
-_FEW = 64  # values; the tails of so few are looked up together
+_FEW = 256  # values; the tails of so few are looked up together
 
 
 class Chain(NamedTuple):
