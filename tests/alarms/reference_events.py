@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,10 +37,40 @@ def events_of(rows: RowBlock, rules: EventRules, joins: Array) -> list[TrackedEv
         elif first is not None and (over or row - last > rules.merge_gap):
             quiet_until = last
             if last - first + 1 >= rules.min_duration:
-                found.append(_tracked(rows, first, last, joins))
+                found += _with_escalations(rows, rules, first, last, row, joins)
                 quiet_until += rules.cool_down
             first = None
     return found
+
+
+def _with_escalations(
+    rows: RowBlock, rules: EventRules, first: int, last: int, over: int, joins: Array
+) -> list[TrackedEvent]:
+    """The event and its escalations, in the order in which they end; rows up to `over` say whether it is lasting."""
+    begins, reference, had_joined = [], -math.inf, set()
+    alarmed = first
+    for row in range(first, last + 1):
+        errors = [error if error == error else 0.0 for error in rows.errors[row].tolist()]
+        leading = max(range(len(errors)), key=lambda channel: errors[channel])
+        joins_now = errors[leading] >= joins[leading] and leading not in had_joined
+        is_late = row >= alarmed + rules.escalate_after and row >= first + rules.min_duration - 1
+        rises = rows.scores[row] > reference + 1.5
+        if is_late and rows.scores[row] > rows.thresholds[row] and (joins_now or rises):
+            begins.append(row)
+            alarmed, reference = row, max(reference, rows.scores[row])
+        elif not is_late:
+            reference = max(reference, rows.scores[row])
+        had_joined |= {channel for channel, error in enumerate(errors) if error >= joins[channel]}
+    quiet = [rows.scores[row] for row in range(last + 1, min(over, last + rules.merge_gap + 1))]
+    is_lasting = bool(quiet) and float(np.median(quiet)) > rows.thresholds[first]
+    end = {"changed": is_lasting, "closing": last + rules.merge_gap + 1}
+    whole = replace(_tracked(rows, first, last, joins), **end)
+    stages = []
+    for begin, following in pairwise([*begins, None]):
+        stop = last if following is None else following - 1
+        facts = end if following is None else {"closing": following}
+        stages.append(replace(_tracked(rows, begin, stop, joins), escalates=_moment(rows, first), **facts))
+    return [*stages[:-1], whole, *stages[-1:]]
 
 
 def _tracked(rows: RowBlock, first: int, last: int, joins: Array) -> TrackedEvent:

@@ -17,7 +17,7 @@ from tests.alarms.reference_drift import drift_between
 from tests.streaming.reference import CHANNELS, plant
 from tsae import AnomalyDetector, StreamScorer, load
 from tsae.alarms.drift import Comparison, DistributionWatch, Drift, fit_reference
-from tsae.alarms.thresholds import AdaptiveThreshold, Target
+from tsae.alarms.thresholds import RecentThreshold, Target
 from tsae.errors import DataError
 from tsae.scoring.rings import Rings
 from tsae.streaming.records import drift_records
@@ -109,10 +109,10 @@ def drift(scores: np.ndarray, **facts) -> Drift:
 
 
 def test_drifted_scores_tell_to_retrain_and_why():
-    adaptive = AdaptiveThreshold(EXPONENTIAL[:1000], Target(0.01))
+    recent = RecentThreshold(EXPONENTIAL[:1000], Target(0.01), 16)
     later = EXPONENTIAL[1000:4000] + 4
-    adaptive.thresholds(later)
-    found = drift(later, first=adaptive.first, last=adaptive.values(np.zeros(1, dtype=int))[0])
+    recent.thresholds(later)
+    found = drift(later, first=recent.first, last=recent.values(np.zeros(1, dtype=int))[0])
     assert found.moved > 1
     assert found.verdict.startswith("retrain: in the last 2,000 rows scores are distributed unlike those of normal")
     assert "the threshold has moved from" in found.verdict

@@ -33,7 +33,7 @@ class Source:
     def __init__(self, naming: Naming) -> None:
         self.naming = naming
 
-    def hold(self, peak: int) -> None:
+    def hold(self, peaks: list[int]) -> None:
         pass
 
     def describe(self, event: TrackedEvent, *, ended: bool) -> Event:
@@ -64,7 +64,7 @@ def events(
         time_of=lambda moment: index[moment.row],
         p_value_of=lambda score: float(np.exp(-score)),
     )
-    watch, found = EventWatch(rules or EventRules(), JOINS, Source(naming), reports_open=False), []
+    watch, found = EventWatch((rules or EventRules()).for_window(16), JOINS, Source(naming), reports_open=False), []
     borders = [0, *(np.flatnonzero(np.diff(segments)) + 1).tolist(), N_ROWS]
     for start, stop in pairwise(borders):
         middle = (start + stop) // 2

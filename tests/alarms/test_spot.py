@@ -8,7 +8,7 @@ import pytest
 from tests.alarms.thresholds_reference import spot_thresholds
 from tests.detection.plants import readings
 from tsae import AnomalyDetector
-from tsae.alarms.thresholds import Target, adaptive_threshold, learn_threshold
+from tsae.alarms.thresholds import Target, following_threshold, learn_threshold
 from tsae.alarms.thresholds.learners import Spot, SpotThreshold
 from tsae.errors import DataError
 from tsae.streaming.scorer import StreamScorer
@@ -121,7 +121,7 @@ def test_a_detector_and_its_stream_follow_alike(detector, method, budget):
     judged = found.judged.to_numpy()
     of_rows = budget.endswith("%")
     calibration = changed.calibration_.unsmoothed if of_rows else changed.calibration_.settled
-    follower = adaptive_threshold(changed.thresholds_, calibration)
+    follower = following_threshold(changed.thresholds_, calibration, changed.window_size_)
     np.testing.assert_array_equal(found.thresholds, follower.thresholds(judged))
     assert changed.thresholds_.used.value == found.thresholds.iloc[0]
     assert found.thresholds.nunique() > 1

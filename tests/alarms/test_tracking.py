@@ -26,6 +26,7 @@ def all_rules(draw: st.DrawFn) -> EventRules:
         enter_rows=draw(st.integers(1, within)),
         enter_within=within,
         exit_ratio=draw(st.sampled_from([1.0, 0.5])),
+        escalate_after=draw(st.integers(1, 9)),
     )
 
 
@@ -34,18 +35,21 @@ def make_rows(n_rows: int, seed: int, *, share_of_alarms: float = 0.4, first_tim
     rng = np.random.default_rng(seed)
     thresholds = rng.choice([1.0, 2.0, -1.0], p=[0.6, 0.3, 0.1], size=n_rows)
     alarms = rng.random(n_rows) < share_of_alarms
-    scores = thresholds + np.where(alarms, rng.random(n_rows), -rng.random(n_rows))
+    scores = thresholds + np.where(alarms, 4 * rng.random(n_rows), -rng.random(n_rows))
     errors = np.exp(rng.normal(size=(n_rows, 2)) + np.where(alarms, 2.0, 0.0)[:, None])
     errors[rng.random(errors.shape) < 0.1] = np.nan
     return RowBlock(first_time + 10 * np.arange(n_rows), scores, thresholds, errors, rng.random(n_rows) < 0.04)
 
 
 def facts_of(event: TrackedEvent) -> tuple[object, ...]:
-    return (event.first, event.start, event.stop, event.last, event.peak, event.score, event.threshold, event.joined)
+    moments = (event.first, event.start, event.stop, event.last, event.peak, event.escalates)
+    return (*moments, event.score, event.threshold, event.joined)
 
 
 def assert_equal(found: list[TrackedEvent], expected: list[TrackedEvent]) -> None:
     assert [facts_of(event) for event in found] == [facts_of(event) for event in expected]
+    ends = [[(event.changed, event.closing) for event in events] for events in (found, expected)]
+    assert ends[0] == ends[1]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one.excess, other.excess, rtol=1e-9, atol=1e-9)
 
@@ -66,7 +70,7 @@ def test_tracking_in_any_blocks_equals_a_look_at_all_rows(rules, seed, n_rows, d
 
 @given(seed=st.integers(0, 10_000))
 def test_long_events_equal_a_look_at_all_rows(seed):
-    rules = EventRules(merge_gap=20, enter_rows=2, enter_within=3)
+    rules = EventRules(merge_gap=20, enter_rows=2, enter_within=3, escalate_after=8)
     rows = make_rows(300, seed, share_of_alarms=0.5)
     assert_equal(track(rows, rules, list(range(300))), events_of(rows, rules, JOINS))
 
@@ -87,15 +91,15 @@ def test_an_open_event_is_what_it_would_be_if_the_rows_ended_there(rules, seed):
     rows = make_rows(40, seed)
     tracker = EventTracker(rules, JOINS)
     for row in range(40):
-        open_event = tracker.push(rows.rows(row, row + 1)).open
-        so_far = events_of(rows.rows(0, row + 1), rules, JOINS)
-        if open_event is not None:
-            assert facts_of(open_event) == facts_of(so_far[-1])
+        open_events = tracker.push(rows.rows(row, row + 1)).open
+        if open_events:
+            so_far = events_of(rows.rows(0, row + 1), rules, JOINS)[-len(open_events) :]
+            assert [facts_of(event) for event in open_events] == [facts_of(event) for event in so_far]
 
 
 @given(seed=st.integers(0, 10_000))
 def test_events_do_not_cross_segments_and_rows_are_counted_on(seed):
-    rules = EventRules(merge_gap=3)
+    rules = EventRules(merge_gap=3, escalate_after=5)
     one, other = make_rows(30, seed), make_rows(30, seed + 1, first_time=1000)
     tracker = EventTracker(rules, JOINS)
     found = [*tracker.push(one).closed, *tracker.end_segment().closed]
@@ -111,10 +115,41 @@ def test_no_event_begins_while_the_tracker_cools_down():
         np.arange(11), scores, np.full(11, 3.0), np.column_stack([scores, scores]), np.zeros(11, dtype=bool)
     )
     firsts = {
-        cool_down: [event.first.row for event in track(rows, EventRules(merge_gap=1, cool_down=cool_down), [])]
+        cool_down: [
+            event.first.row
+            for event in track(rows, EventRules(merge_gap=1, cool_down=cool_down, escalate_after=99), [])
+        ]
         for cool_down in (0, 3, 7)
     }
     assert firsts == {0: [1, 4, 7], 3: [1, 7], 7: [1, 9]}
+
+
+def of_scores(scores: list[float], errors: list[list[float]], threshold: float = 3.0) -> RowBlock:
+    n_rows = len(scores)
+    return RowBlock(
+        np.arange(n_rows), np.array(scores), np.full(n_rows, threshold), np.array(errors), np.zeros(n_rows, dtype=bool)
+    )
+
+
+def test_a_fault_that_gets_worse_or_reaches_another_channel_alarms_again():
+    rules = EventRules(merge_gap=3, escalate_after=4)
+    scores = [0, 5, 5, 5, 5, 5, 6, 7, 7, 7, 7, 7, 0, 0, 0, 0]
+    errors = [[9.0, 1.0]] * 16
+    (stage, *others) = sorted(track(of_scores(scores, errors), rules, []), key=lambda event: -event.first.row)
+    assert (stage.first.row, stage.escalates.row, stage.last.row) == (7, 1, 11)
+    assert [(event.first.row, event.last.row, event.escalates) for event in others] == [(1, 11, None)]
+    steady = [0.0, *[5.0] * 11, 0.0, 0.0, 0.0, 0.0]
+    joined = [[9.0, 1.0]] * 8 + [[9.0, 20.0]] * 8
+    assert [event.first.row for event in track(of_scores(steady, joined), rules, []) if event.escalates] == [8]
+    assert not [event for event in track(of_scores(steady, errors), rules, []) if event.escalates]
+
+
+def test_an_event_whose_scores_stay_high_ends_as_the_new_normal():
+    rules = EventRules(merge_gap=3, escalate_after=9)
+    rows = of_scores([0, *[5] * 12], [[9.0, 1.0]] * 13)
+    rows.thresholds[6:] = 8.0  # the threshold has followed
+    assert [event.changed for event in track(rows, rules, [])] == [True]
+    assert [event.changed for event in track(of_scores([0, 5, 5, 0, 0, 0, 0], [[9.0, 1.0]] * 7), rules, [])] == [False]
 
 
 def test_the_memory_of_an_event_does_not_grow_with_its_rows():
@@ -138,6 +173,7 @@ def test_the_memory_of_an_event_does_not_grow_with_its_rows():
         ("direction", "up"),
         ("min_severity", 101),
         ("enter_within", True),
+        ("escalate_after", 0),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused_by_name(name, value):

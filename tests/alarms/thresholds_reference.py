@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tsae.alarms.thresholds.adaptive import Guards
+from tsae.alarms.thresholds import Target
 from tsae.alarms.thresholds.learners import fit_pareto
 
 
@@ -25,74 +25,70 @@ def peaks(scores: list[float], threshold: float, gap: int) -> list[float]:
     return out
 
 
-def adaptive_thresholds(
-    scores: list[float], calibration: list[float], rate: float, row_rate: float, episodes: bool, guards: Guards
-) -> list[float]:
-    """Row by row: the memory is a list, the quantile is taken from all of it sorted."""
-    memory: list[float] = []
-    known = calibration[-guards.memory :]
-    while len(memory) < guards.memory:
-        memory += known
-    memory = memory[: guards.memory]
-    waiting: list[float] = []
-    oldest, feedback, since, in_alarm, counted, began = 0, 0.0, guards.quiet + 1, 0, 0, math.inf
+def recent_thresholds(
+    scores: list[float], calibration: list[float], target: Target, window: int
+) -> tuple[list[float], list[float]]:
+    """Thresholds and levels row by row: all scores are kept in one list, quantiles are taken of them in order."""
+    is_rows = target.counts == "rows"
+    n_latest = 2000 if is_rows else min(max(100, 6 * max(window, 16)), 4000)
+    latest = extended(calibration, n_latest)
+    older = extended(calibration, 8000)
+    n_learned, feedback, flagged = 0, 0.0, 0
+    news, quiet, began = None, 0, math.inf  # rows since the last news of the alarm that goes on
     out: list[float] = []
-    level = math.nan
-    for row, score in enumerate(scores):
-        if row % 16 == 0:
-            level = feedback_level(memory, row_rate, feedback, episodes, guards)
-            feedback *= 1 - 16 / max(guards.forget, 32)
-        alarming, entry = since <= guards.quiet, level
-        if alarming and in_alarm <= guards.held:
-            entry = min(entry, began)
-        out.append(entry - min(guards.hysteresis, max(entry, 0) / 4) if alarming else entry)
+    levels: list[float] = []
+    level = row_level(latest, target.rate, feedback) if is_rows else news_level(latest, older[::16], target.rate)
+    for score in scores:
+        start = 0.0 if is_rows or n_learned >= 8 * n_latest else 7 * math.exp(-(n_learned // 16 * 16) / n_latest)
+        value = threshold = level + start
+        if not is_rows and news is not None:
+            threshold = min(value, began)
+            news = 0 if score > value else news + 1
+            quiet = 0 if score > threshold else quiet + 1
+            if quiet > max(window, 16) or news == 2 * max(window, 16):
+                news = None
+        elif not is_rows and score > value:
+            news, quiet, began = 0, 0, value
+        out.append(threshold)
+        levels.append(level)
         if math.isnan(score):
             continue
-        falsely = 0
-        if score > out[-1]:
-            if not alarming:
-                in_alarm, counted, began, waiting = 0, 0, entry, []
-            since = 0
-            counted += 1
-            falsely = int(not episodes and counted <= guards.counted)
-        else:
-            since += 1
-            falsely = int(episodes and since == guards.quiet + 1)
-        feedback = max(guards.lowest, min(guards.highest, feedback + guards.feedback * (falsely - rate)))
-        learned: list[float] = []
-        if since <= guards.quiet:
-            in_alarm += 1
-            if in_alarm > guards.memory:
-                learned = [score]
-            elif in_alarm <= guards.learned:
-                learned = [min(score, entry + guards.winsor)]
-        else:
-            waiting.append(score)
-            if len(waiting) > guards.delay:
-                learned, waiting = waiting[:1], waiting[1:]
-        for each in learned:
-            memory[oldest] = each
-            oldest = (oldest + 1) % guards.memory
-    return out
+        n_learned += 1
+        flagged += score > level
+        latest = [*latest[1:], score]
+        older.append(score)
+        if n_learned % 16 == 0:
+            if is_rows:
+                feedback = feedback * math.exp(-16 * target.rate / 5) + 0.8 * (flagged - 16 * target.rate)
+                feedback = min(3.0, max(-1.0, feedback))
+                level = row_level(latest, target.rate, feedback)
+            else:
+                level = news_level(latest, older[::16][-500:], target.rate)
+            flagged = 0
+    return out, levels
 
 
-def feedback_level(memory: list[float], row_rate: float, feedback: float, episodes: bool, guards: Guards) -> float:
-    if not episodes:
-        return upper_quantile(memory, min(0.5, row_rate * math.exp(-feedback)), guards)
-    falling = sorted(memory, reverse=True)
-    n_tail = max(10, int(guards.tail * len(memory)))
-    return upper_quantile(memory, min(0.5, row_rate), guards) + feedback * (mean(falling[:n_tail]) - falling[n_tail])
+def extended(scores: list[float], n: int) -> list[float]:
+    """The last `n` scores; fewer are repeated, from the first one on."""
+    kept = scores[-n:]
+    return [kept[place % len(kept)] for place in range(n)]
 
 
-def upper_quantile(memory: list[float], rate: float, guards: Guards) -> float:
+def news_level(latest: list[float], older: list[float], rate: float) -> float:
+    tighter = math.log(1e-4 / rate)
+    high = sorted(latest)[math.ceil(0.95 * len(latest)) - 1] + max(0.25, 1 + tighter)
+    older_high = sorted(older)[math.ceil(0.99 * len(older)) - 1] + max(0.0, 0.5 + tighter)
+    return max(high, older_high, 2.0, 6 + tighter)
+
+
+def row_level(latest: list[float], rate: float, feedback: float) -> float:
     """Interpolated between two scores, or from an exponential tail where fewer than eight lie above it."""
-    falling = sorted(memory, reverse=True)
-    n_tail = max(10, int(guards.tail * len(memory)))
-    if rate * len(memory) >= min(8, n_tail):
-        return float(np.quantile(memory, 1 - rate))
-    excess = sum(falling[:n_tail]) / n_tail - falling[n_tail]
-    beyond = falling[n_tail] + max(excess, 1e-9) * math.log(n_tail / len(memory) / rate)
-    return min(beyond, falling[0] + guards.reach)
+    wanted = min(0.5, rate * math.exp(-feedback))
+    if wanted * len(latest) >= 8:
+        return float(np.quantile(latest, 1 - wanted))
+    falling = sorted(latest, reverse=True)
+    excess = sum(falling[:40]) / 40 - falling[40]
+    return min(falling[40] + max(excess, 1e-9) * math.log(40 / len(latest) / wanted), falling[0] + 1)
 
 
 def spot_thresholds(

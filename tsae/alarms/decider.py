@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tsae.alarms.drift import BLOCK, DistributionWatch, Drift, Reference, drifts_of, score_reference
 from tsae.alarms.event import Event, is_reported
 from tsae.alarms.rules import EventRules, severity
-from tsae.alarms.thresholds import FollowingThreshold, StandingThreshold, ThresholdSet, adaptive_threshold
+from tsae.alarms.thresholds import FollowingThreshold, StandingThreshold, ThresholdSet, following_threshold
 from tsae.alarms.tracking import EventTracker, RowBlock, TrackedEvent
 from tsae.scoring.rings import Rings
 from tsae.scoring.tails import LogTail, fit_log_tail
@@ -40,8 +40,8 @@ class EventChange:
 class EventSource(Protocol):
     """The rows of one lane, and the names to describe its events with."""
 
-    def hold(self, peak: int) -> None:
-        """Keep the rows around this one, the peak of an open event."""
+    def hold(self, peaks: list[int]) -> None:
+        """Keep the rows around these, the peaks of an open event and of its escalation."""
 
     def describe(self, event: TrackedEvent, *, ended: bool) -> Event:
         """Return the event with its sensors and times."""
@@ -67,7 +67,7 @@ class EventWatch:
     ) -> None:
         self._rules, self._joins, self._source, self._reports_open = rules, joins, source, reports_open
         self._tracker: EventTracker | None = None
-        self._reported: tuple[int, float] | None = None  # version and score of the open event when last described
+        self._reported: dict[int, tuple[int, float]] = {}  # version and score of open events, by their first rows
 
     @property
     def is_active(self) -> bool:
@@ -82,10 +82,10 @@ class EventWatch:
             self._tracker = EventTracker(self._rules, self._joins, first_row=first_row)
         tracked = self._tracker.push(rows)
         changes = self._closed(tracked.closed)
-        if self._reports_open and self._tracker.peak is not None:
-            self._source.hold(self._tracker.peak.row)
-        if self._reports_open and tracked.open is not None:
-            changes += self._open(tracked.open)
+        if self._reports_open and self._tracker.peaks:
+            self._source.hold([peak.row for peak in self._tracker.peaks])
+        if self._reports_open:
+            changes += [change for event in tracked.open for change in self._open(event)]
         return self._rested(changes)
 
     def end_segment(self) -> list[EventChange]:
@@ -96,12 +96,13 @@ class EventWatch:
         """Return everything it remembers, JSON-able; `None` if that is nothing."""
         if self._tracker is None:
             return None
-        return {"reported": self._reported, "tracker": _plain(self._tracker.state())}
+        reported = [[row, *known] for row, known in self._reported.items()]
+        return {"reported": reported, "tracker": _plain(self._tracker.state())}
 
     def restore(self, state: Mapping[str, Any] | None) -> None:
         """Go on from a `state()`."""
         if state is not None:
-            self._reported = None if state["reported"] is None else (state["reported"][0], state["reported"][1])
+            self._reported = {row: (version, score) for row, version, score in state["reported"]}
             self._tracker = EventTracker.from_state(self._rules, self._joins, state["tracker"])
 
     def _rested(self, changes: list[EventChange]) -> list[EventChange]:
@@ -110,22 +111,22 @@ class EventWatch:
         return changes
 
     def _open(self, event: TrackedEvent) -> list[EventChange]:
-        version, score = self._reported or (0, 0.0)
+        row = event.first.row
+        version, score = self._reported.get(row, (0, 0.0))
         is_severe = severity(event.score, event.threshold) >= self._rules.min_severity
-        if not is_severe or (self._reported is not None and event.score < _GROWN * score):
+        if not is_severe or (row in self._reported and event.score < _GROWN * score):
             return []
         described = self._source.describe(event, ended=False)
         is_news = version > 0 or is_reported(described, self._rules)
-        self._reported = (version + is_news, event.score)
+        self._reported[row] = (version + is_news, event.score)
         state = "updated" if version else "opened"
-        return [EventChange(state, version + 1, event.first.row, described)] if is_news else []
+        return [EventChange(state, version + 1, row, described)] if is_news else []
 
     def _closed(self, events: tuple[TrackedEvent, ...]) -> list[EventChange]:
         """An event that was reported while open is also reported when it closes."""
         changes = []
         for event in events:
-            version, _ = self._reported or (0, 0.0)
-            self._reported = None
+            version, _ = self._reported.pop(event.first.row, (0, 0.0))
             described = self._source.describe(event, ended=True)
             if version or is_reported(described, self._rules):
                 changes.append(EventChange("closed", version + 1, event.first.row, described))
@@ -173,7 +174,9 @@ class Decider:
     joins
         Error from which a channel takes part in an event, `(n_channels,)`, in usual errors.
     rules
-        When flagged rows make an event.
+        When flagged rows make an event, for this model's windows.
+    window_size
+        Rows of the model's longest window.
     adapt
         Whether thresholds follow the rows before, unless they were stated.
     arrays
@@ -204,6 +207,7 @@ class Decider:
         channels: Sequence[str],
         joins: FloatArray,
         rules: EventRules,
+        window_size: int,
         adapt: bool,
         arrays: Rings | None = None,
         is_stream: bool = False,
@@ -219,7 +223,9 @@ class Decider:
         self.following: dict[str, FollowingThreshold] = {}
         for name, kind in kinds.items():
             scores = getattr(calibration, kind)
-            follows = adaptive_threshold(thresholds, scores, arrays=self.arrays, name=f"{name}.") if adapt else None
+            follows = None
+            if adapt:
+                follows = following_threshold(thresholds, scores, window_size, arrays=self.arrays, name=f"{name}.")
             self.following[name] = follows or StandingThreshold(getattr(thresholds, kind).value)
             self.tails[name] = fit_log_tail(scores)
         self.settled, self._static = self.following["settled"], thresholds.used.value
@@ -259,9 +265,12 @@ class Decider:
         return thresholds
 
     def settle_row(
-        self, lane: int, row: int, time: int, score: float, errors: FloatArray
+        self, lane: int, row: int, time: int, score: float, errors: FloatArray, *, is_covered: bool
     ) -> tuple[float, list[EventChange], Drift | None]:
         """Decide about one settled row of a lane: `settle_each` in plain numbers, without the label."""
+        if not is_covered:
+            blocked = _block(time, score, self._static, errors, blocked=True)
+            return self._static, self._track(lane, row, blocked) if self.events[lane].is_active else [], None
         threshold, arrays = self.settled.next(score, lane), self.arrays
         self._scores.push_rows(lane, score)
         n_settled = int(arrays["drift.n_settled"][lane]) + 1
@@ -272,7 +281,13 @@ class Decider:
         return threshold, [], drift
 
     def settle_each(
-        self, lanes: Lanes, rows: NDArray[np.int64], times: NDArray[np.int64], scores: FloatArray, errors: FloatArray
+        self,
+        lanes: Lanes,
+        rows: NDArray[np.int64],
+        times: NDArray[np.int64],
+        scores: FloatArray,
+        errors: FloatArray,
+        covered: NDArray[np.bool_],
     ) -> Decisions:
         """Decide about the next settled row of each lane, no lane twice.
 
@@ -286,16 +301,22 @@ class Decider:
             Decision scores `(m,)`.
         errors
             In usual errors, `(m, n_channels)`, NaN where missing.
+        covered
+            Whether a full window covers the row, `(m,)`; others are neither flagged nor learned.
         """
-        thresholds = self.settled.next_of(lanes, scores)
-        self._scores.push_rows(lanes, scores[:, None])
-        self.arrays["drift.n_settled"][lanes] += 1
-        labels, changes = scores > thresholds, []
+        taken = lanes[covered]
+        thresholds = np.full(len(lanes), self._static)
+        thresholds[covered] = self.settled.next_of(taken, scores[covered])
+        self._scores.push_rows(taken, scores[covered, None])
+        self.arrays["drift.n_settled"][taken] += 1
+        labels, changes = (scores > thresholds) & covered, []
         watched = labels | self.arrays["has_event"][lanes] | (self._rules.enter_within > 1)
         for place in np.flatnonzero(watched).tolist():
-            one = _block(times[place], scores[place], thresholds[place], errors[place])
+            one = _block(times[place], scores[place], thresholds[place], errors[place], blocked=not covered[place])
             changes += self._track(int(lanes[place]), int(rows[place]), one)
-        return Decisions(thresholds, labels, changes, self._new_drifts(lanes))
+        places = np.flatnonzero(covered)
+        drifts = {int(places[place]): drift for place, drift in self._new_drifts(taken).items()}
+        return Decisions(thresholds, labels, changes, drifts)
 
     def settle_run(
         self,
@@ -310,7 +331,8 @@ class Decider:
     ) -> Decisions:
         """Decide about the next n settled rows of one lane, numbered from `first_row` on; see `settle_each`.
 
-        Blocked rows `(n,)` never alarm, and are held against the threshold that was learned in training.
+        Blocked rows `(n,)`, which are excluded or covered by no full window, never alarm and are not learned; they are
+        held against the threshold that was learned in training.
         """
         blocked = np.zeros(len(scores), dtype=bool) if blocked is None else blocked
         thresholds, known = np.full(len(scores), self._static), scores[~blocked]
@@ -327,7 +349,7 @@ class Decider:
 
     def drifts(self, lanes: Lanes) -> list[Drift]:
         """Return how far the rows of each lane have moved from training."""
-        last = self.settled.values(lanes).tolist()
+        last = self.settled.levels(lanes).tolist()
         return drifts_of(self._scores, self._inputs, self._channels, lanes, first=self.settled.first, last=last)
 
     def n_drifting(self) -> int:
@@ -338,7 +360,7 @@ class Decider:
         """Return the lane whose threshold has moved furthest, and by how much; `None` if none has."""
         if not self.arrays.n_lanes:
             return None
-        moved = self.settled.values(np.arange(self.arrays.n_lanes)) - self.settled.first
+        moved = self.settled.levels(np.arange(self.arrays.n_lanes)) - self.settled.first
         lane = int(np.argmax(np.abs(moved)))
         return (lane, float(moved[lane])) if moved.any() else None
 
@@ -359,6 +381,6 @@ class Decider:
         return changes
 
 
-def _block(time: int, score: float, threshold: float, errors: FloatArray) -> RowBlock:
+def _block(time: int, score: float, threshold: float, errors: FloatArray, *, blocked: bool = False) -> RowBlock:
     """Return a block of one row."""
-    return RowBlock(np.array([time]), np.array([score]), np.array([threshold]), errors[None], np.zeros(1, dtype=bool))
+    return RowBlock(np.array([time]), np.array([score]), np.array([threshold]), errors[None], np.array([blocked]))

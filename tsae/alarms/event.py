@@ -100,6 +100,10 @@ class Event:
     """Whether the event is over; one that goes on in a stream may still change."""
     zoned: bool = False
     """Whether `numpy.datetime64` times are in UTC, because the times of the stream carry a zone."""
+    escalates: str = ""
+    """Id of the event that this one lies in and makes worse; empty for an event of its own."""
+    changed: bool = False
+    """Whether scores stayed high when the event ended: a lasting change, the new normal since `start`."""
 
     @property
     def involved(self) -> tuple[SensorShare, ...]:
@@ -147,7 +151,7 @@ def event_fields(event: Event) -> dict[str, Any]:
     """Return the fields of an event as every result names them, JSON-able.
 
     Times are in ISO 8601 (in UTC with a Z, if zoned) or row numbers. `entity` is only there if it has a name;
-    `sensors` are those with a share of at least 1 %.
+    `escalates` only for an escalation; `sensors` are those with a share of at least 1 %.
     """
 
     def time(moment: Any) -> str | int:
@@ -156,10 +160,12 @@ def event_fields(event: Event) -> dict[str, Any]:
     return {
         "event_id": event.event_id,
         **({"entity": event.entity} if event.entity else {}),
+        **({"escalates": event.escalates} if event.escalates else {}),
         "start": time(event.start),
         "stop": time(event.stop),
         "duration_s": event.duration,
         "n_rows": event.n_rows,
+        "changed": event.changed,
         "peak": time(event.peak),
         "peak_score": float(f"{event.peak_score:.7g}"),
         "p_value": float(f"{event.p_value:.3g}"),
@@ -236,6 +242,10 @@ def as_event(tracked: TrackedEvent, naming: Naming, view: PeakView, *, ended: bo
         entity=naming.entity,
         ended=ended,
         zoned=naming.zoned,
+        escalates=""
+        if tracked.escalates is None
+        else event_id(naming.entity, naming.time_of(tracked.escalates), zoned=naming.zoned),
+        changed=tracked.changed,
     )
 
 
@@ -306,12 +316,11 @@ def peak_reach(model: Ensemble) -> int:
     return max(model.longest.window_size, _REACH + _LONGEST_BLAME)
 
 
-def peak_rows(model: Ensemble, grid: GridSeries, event: TrackedEvent, *, rules: EventRules, lag: int) -> PeakRows:
+def peak_rows(model: Ensemble, grid: GridSeries, event: TrackedEvent, *, lag: int) -> PeakRows:
     """The rows of an entity around the peak of an event, as far as a stream with this lag knows them at its end."""
     start, stop, peak = (int(grid.rows[moment.row]) for moment in (event.start, event.stop, event.peak))
     begin, end = next(segment for segment in grid.segments if segment[0] <= peak < segment[1])
-    closing = event.last.row + rules.merge_gap + 1
-    known = int(grid.rows[closing]) + model.delay(lag) + 1 if closing < len(grid.rows) else end
+    known = int(grid.rows[event.closing]) + model.delay(lag) + 1 if event.closing < len(grid.rows) else end
     reach = peak_reach(model)
     first, last = max(begin, peak - reach), min(end, known, peak + reach + 1)
     return PeakRows(grid.values[first:last], peak - first, max(0, start - first), min(stop, last - 1) - first)

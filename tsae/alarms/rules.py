@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
@@ -16,7 +16,9 @@ __all__ = ["EventRules", "severities", "severity", "severity_band"]
 
 FloatArray = NDArray[np.float64]
 
-_WHOLE = {"merge_gap": 0, "min_duration": 1, "cool_down": 0, "enter_rows": 1, "enter_within": 1}
+_WHOLE = {"merge_gap": 0, "min_duration": 1, "cool_down": 0, "enter_rows": 1, "enter_within": 1, "escalate_after": 1}
+_BY_WINDOW = ("merge_gap", "escalate_after")
+_SHORTEST_WINDOW = 16  # rows; shorter windows count as this long
 _BANDS = ((85.0, "severe"), (65.0, "clear"), (0.0, "slight"))
 
 
@@ -35,8 +37,8 @@ class EventRules:
     0
     """
 
-    merge_gap: int = 8
-    """An event ends when more than this many rows in a row are quiet."""
+    merge_gap: int | None = None
+    """An event ends when more than this many rows in a row are quiet; `None` is the model's longest window."""
     min_duration: int = 1
     """Events of fewer rows, from the first alarming to the last one, are not told."""
     cool_down: int = 0
@@ -51,11 +53,14 @@ class EventRules:
     """"above" or "below" tells only events whose first sensor lies above or below what was expected."""
     min_severity: float = 0.0
     """Events of less severity are not told, 0 to 100."""
+    escalate_after: int | None = None
+    """Rows after an alarm from which on its event may alarm again, because scores rise further or another sensor
+    joins; `None` is half the model's longest window."""
 
     def __post_init__(self) -> None:
         for name, least in _WHOLE.items():
             value = getattr(self, name)
-            if not is_whole(value, least):
+            if not is_whole(value, least) and not (value is None and name in _BY_WINDOW):
                 raise ParameterError(f"`{name}` (={value!r}) must be a whole number of rows, at least {least}")
         if self.enter_rows > self.enter_within:
             raise ParameterError(
@@ -68,6 +73,19 @@ class EventRules:
             raise ParameterError(f"`direction` (={self.direction!r}) must be one of {', '.join(get_args(Direction))}")
         if not is_number(self.min_severity) or not 0 <= self.min_severity <= 100:
             raise ParameterError(f"`min_severity` (={self.min_severity!r}) must lie between 0 and 100")
+
+    def for_window(self, window_size: int) -> EventRules:
+        """Return the rules with all that depends on the model's longest window stated in rows.
+
+        >>> EventRules().for_window(64).merge_gap
+        64
+        """
+        window = max(window_size, _SHORTEST_WINDOW)
+        return replace(
+            self,
+            merge_gap=window if self.merge_gap is None else self.merge_gap,
+            escalate_after=window // 2 if self.escalate_after is None else self.escalate_after,
+        )
 
 
 def severity(score: float, threshold: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,6 +77,12 @@ class TrackedEvent:
     """Error above the usual from `start` to `stop`, summed, `(n_channels,)`."""
     joined: tuple[Moment | None, ...]
     """When each channel's error first was out of the ordinary."""
+    escalates: Moment | None = None
+    """The first alarming row of the event that it is an escalation of; `None` for an event of its own."""
+    changed: bool = False
+    """Whether it ended as the new normal: scores stayed high, but were news no more."""
+    closing: int = -1
+    """Number of the row with which it ended, unless its segment did before."""
 
 
 class Evidence:
@@ -131,6 +137,11 @@ class Evidence:
     def peak(self) -> Moment:
         """The row of the largest error so far."""
         return self._peak
+
+    @property
+    def has_joined(self) -> NDArray[np.bool_]:
+        """Whether each channel's error has been out of the ordinary, `(n_channels,)`."""
+        return np.asarray(self._joined[:, 0] >= 0)
 
     def summary(self) -> TrackedEvent:
         """What it comes to so far."""
@@ -220,15 +231,17 @@ def _clipped(joined: Moment, start: Moment) -> Moment | None:
 
 _JOINS = 10.0  # usual errors; about one in a thousand squared normal numbers is larger
 _SWITCH_JOINS = 1.0  # a switch's error counts in the largest of training
+_RISE = 1.5  # nats above what an event's scores were soon after its latest alarm; more is an escalation
 
 
 class Tracked(NamedTuple):
     """What one call brought."""
 
     closed: tuple[TrackedEvent, ...]
-    """Events that ended, in time order; none changes any more."""
-    open: TrackedEvent | None
-    """The event that goes on, as far as it is known; `None` if there is none, or it is too short to be told."""
+    """Events and escalations that ended, in the order in which they did; none changes any more."""
+    open: tuple[TrackedEvent, ...]
+    """The event that goes on and its latest escalation, as far as they are known; without those that are too short to
+    be reported."""
 
 
 def join_levels(scaler: ChannelScaler) -> FloatArray:
@@ -245,7 +258,8 @@ class EventTracker:
     rows are flagged, with the first of these; it goes on while scores exceed `exit_ratio` of the threshold, and over
     quiet stretches of at most `merge_gap` rows that the next beginning ends. It ends with its last alarming row, and at
     the end of its segment; a blocked row ends it too. Then no event begins for `cool_down` rows, if it was long enough
-    to be told.
+    to be reported. A fault that gets worse within it, or reaches a further channel, is an escalation: an event inside
+    the event, which ends with it or with the next escalation.
 
     Cutting the rows into blocks in another way changes nothing. Memory does not grow with rows or events.
 
@@ -278,6 +292,9 @@ class EventTracker:
         self._last_alarm = self._quiet_until = -1
         self._n_absorbed = 0  # rows before it are part of the evidence, or of no event
         self._evidence: Evidence | None = None
+        self._stage: Evidence | None = None  # the latest escalation
+        self._began = np.inf  # threshold of the event's first row
+        self._alarmed, self._reference = -1, -np.inf  # latest alarm of the event, and the highest score soon after it
         self._kept = self._empty()  # the last rows, as far as they may still become part of an event
 
     @property
@@ -287,9 +304,9 @@ class EventTracker:
         return not remembers and not len(self._kept.scores)
 
     @property
-    def peak(self) -> Moment | None:
-        """The row of the largest error of the event that goes on, told or not; `None` if there is none."""
-        return None if self._evidence is None else self._evidence.peak
+    def peaks(self) -> list[Moment]:
+        """The rows of the largest errors of the event that goes on and of its latest escalation, reported or not."""
+        return [evidence.peak for evidence in (self._evidence, self._stage) if evidence is not None]
 
     def push(self, block: RowBlock) -> Tracked:
         """Take the next rows of the segment."""
@@ -301,18 +318,18 @@ class EventTracker:
         signals = _Signals(rows, self.rules, first)
         signals.silence(self._quiet_until)
         while row < self._n_rows:
-            row = self._leave(signals, row) if self._active else self._enter(signals, row, closed)
+            row = (self._leave if self._active else self._enter)(signals, row, closed)
         if self._active:
             self._last_alarm = self._n_rows - 1
-            self._absorb(signals)
+            self._absorb(signals, closed)
         self._keep(signals)
-        return Tracked(tuple(closed), self._told())
+        return Tracked(tuple(closed), self._reported())
 
     def end_segment(self) -> Tracked:
         """End the segment and with it an event that was still open."""
-        event = self._close()
+        closed = self._close(self._kept.rows(len(self._kept.scores) - max(0, self._n_rows - self._last_alarm - 1)))
         self._active, self._kept = False, self._empty()
-        return Tracked(() if event is None else (event,), None)
+        return Tracked(closed, ())
 
     def state(self) -> dict[str, Any]:
         """Everything it remembers, as plain numbers, arrays and dictionaries of them."""
@@ -323,6 +340,10 @@ class EventTracker:
             "quiet_until": self._quiet_until,
             "n_absorbed": self._n_absorbed,
             "evidence": None if self._evidence is None else self._evidence.state(),
+            "stage": None if self._stage is None else self._stage.state(),
+            "began": self._began,
+            "alarmed": self._alarmed,
+            "reference": self._reference,
             "kept": self._kept._asdict(),
         }
 
@@ -334,6 +355,9 @@ class EventTracker:
         tracker._last_alarm, tracker._quiet_until = int(state["last_alarm"]), int(state["quiet_until"])
         tracker._n_absorbed = int(state["n_absorbed"])
         tracker._evidence = None if state["evidence"] is None else Evidence.from_state(state["evidence"])
+        tracker._stage = None if state["stage"] is None else Evidence.from_state(state["stage"])
+        tracker._began, tracker._alarmed = float(state["began"]), int(state["alarmed"])
+        tracker._reference = float(state["reference"])
         like = tracker._empty()._asdict()
         kept = state["kept"]
         parts: dict[str, Any] = {name: np.asarray(kept[name], dtype=empty.dtype) for name, empty in like.items()}
@@ -341,54 +365,104 @@ class EventTracker:
         tracker._kept = RowBlock(**parts)
         return tracker
 
-    def _leave(self, signals: _Signals, row: int) -> int:
+    def _leave(self, signals: _Signals, row: int, closed: list[TrackedEvent]) -> int:
         """From an alarming row to the next one that is not."""
         quiet = signals.next(signals.quiet, row)
         self._last_alarm = min(quiet, self._n_rows) - 1
         if quiet < self._n_rows:
             self._active = False
-            self._absorb(signals)
+            self._absorb(signals, closed)
         return quiet
 
     def _enter(self, signals: _Signals, row: int, closed: list[TrackedEvent]) -> int:
         """From a quiet row to the next one with which an event begins or goes on, closing what ended before it."""
         entry = signals.next(signals.entries, row)
         if self._evidence is not None:
-            end = min(self._last_alarm + self.rules.merge_gap + 1, signals.next(signals.blocked, row))
+            end = min(self._last_alarm + (self.rules.merge_gap or 0) + 1, signals.next(signals.blocked, row))
             if end < min(entry, self._n_rows):
-                event = self._close()
-                closed += [] if event is None else [event]
+                closed += self._close(signals.rows.rows(self._last_alarm + 1 - signals.first, end - signals.first))
                 signals.silence(self._quiet_until)
                 return max(row, end + 1)
         if entry < self._n_rows:
             self._active, self._last_alarm = True, entry
             if self._evidence is None:
                 begin = signals.first_of_entry(entry)
-                self._evidence = Evidence(Moment(begin, int(signals.rows.times[begin - signals.first])), self._joins)
+                place = begin - signals.first
+                self._evidence = Evidence(Moment(begin, int(signals.rows.times[place])), self._joins)
+                self._began = float(signals.rows.thresholds[place])
+                self._alarmed, self._reference = begin, -np.inf
                 self._n_absorbed = begin
             return entry + 1
         return self._n_rows
 
-    def _absorb(self, signals: _Signals) -> None:
-        if self._evidence is not None:
-            self._evidence.absorb(
-                self._n_absorbed,
-                signals.rows.rows(self._n_absorbed - signals.first, self._last_alarm + 1 - signals.first),
-            )
-            self._n_absorbed = self._last_alarm + 1
+    def _absorb(self, signals: _Signals, closed: list[TrackedEvent]) -> None:
+        """Take the rows up to the last alarming one into the event and into its escalations."""
+        if self._evidence is None:
+            return
+        first = self._n_absorbed
+        rows = signals.rows.rows(first - signals.first, self._last_alarm + 1 - signals.first)
+        self._n_absorbed = self._last_alarm + 1
+        while len(rows.scores):
+            place = self._escalation_in(first, rows)
+            before = rows.rows(0, place)
+            self._evidence.absorb(first, before)
+            if self._stage is not None:
+                self._stage.absorb(first, before)
+            first, rows = first + len(before.scores), rows.rows(len(before.scores))
+            if len(rows.scores):
+                closed += [replace(event, closing=first) for event in self._staged()]
+                self._stage = Evidence(Moment(first, int(rows.times[0])), self._joins)
+                self._alarmed = first
 
-    def _told(self) -> TrackedEvent | None:
+    def _escalation_in(self, first_row: int, rows: RowBlock) -> int | None:
+        """Return the place of the first row that alarms again within the event; `None` if there is none.
+
+        Such a row is flagged, lies some rows after the latest alarm, and either exceeds by far what scores were soon
+        after it, or has its largest error in a channel that was not out of the ordinary before.
+        """
+        if self._evidence is None:
+            return None
+        earliest = max(
+            self._alarmed + (self.rules.escalate_after or 1), self._evidence.first.row + self.rules.min_duration - 1
+        )
+        n_early = min(max(0, earliest - first_row), len(rows.scores))
+        self._reference = max(self._reference, float(rows.scores[:n_early].max(initial=-np.inf)))
+        late = rows.rows(n_early)
+        if not len(late.scores):
+            return None
+        errors = np.nan_to_num(rows.errors, nan=0.0)
+        has_joined = np.logical_or.accumulate(np.vstack([self._evidence.has_joined, errors >= self._joins]))[:-1]
+        errors, has_joined = errors[n_early:], has_joined[n_early:]
+        leading = np.argmax(errors, axis=1)[:, None]
+        joins = np.take_along_axis(errors, leading, axis=1)[:, 0] >= self._joins[leading[:, 0]]
+        joins &= ~np.take_along_axis(has_joined, leading, axis=1)[:, 0]
+        rises = late.scores > self._reference + _RISE
+        again = (rises | joins) & (late.scores > late.thresholds) & ~late.blocked
+        return n_early + int(np.argmax(again)) if again.any() else None
+
+    def _staged(self) -> list[TrackedEvent]:
+        """Return the latest escalation, if there is one."""
+        if self._stage is None or self._evidence is None:
+            return []
+        return [replace(self._stage.summary(), escalates=self._evidence.first)]
+
+    def _reported(self) -> tuple[TrackedEvent, ...]:
+        """Return the event and its latest escalation, as far as they are known; nothing if it is too short."""
         evidence = self._evidence
         if evidence is None or self._last_alarm - evidence.first.row + 1 < self.rules.min_duration:
-            return None
-        return evidence.summary()
+            return ()
+        return evidence.summary(), *self._staged()
 
-    def _close(self) -> TrackedEvent | None:
-        event, self._evidence = self._told(), None
+    def _close(self, quiet: RowBlock) -> tuple[TrackedEvent, ...]:
+        """End the event; `quiet` are the rows after its last alarming one."""
+        changed = len(quiet.scores) > 0 and bool(np.median(quiet.scores) > self._began)
+        closing = self._last_alarm + (self.rules.merge_gap or 0) + 1
+        closed = tuple(replace(event, changed=changed, closing=closing) for event in self._reported())
+        self._evidence = self._stage = None
         self._quiet_until = max(self._quiet_until, self._last_alarm)  # its rows begin no other event
-        if event is not None:
+        if closed:
             self._quiet_until += self.rules.cool_down
-        return event
+        return closed
 
     def _keep(self, signals: _Signals) -> None:
         n_pending = 0 if self._evidence is None else self._n_rows - self._last_alarm - 1

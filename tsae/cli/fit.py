@@ -86,13 +86,14 @@ def _left_out(detector: AnomalyDetector) -> dict[str, str]:
 
 def _followed(detector: AnomalyDetector) -> dict[str, str]:
     """Where the threshold of rows in time order begins, which follows their scores."""
-    from tsae.alarms.thresholds import adaptive_threshold
+    from tsae.alarms.thresholds import following_threshold
 
     learned = detector.thresholds_
-    adaptive = adaptive_threshold(learned, learned.judged_of(detector.calibration_))
-    if adaptive is None:
+    calibration = learned.judged_of(detector.calibration_)
+    following = following_threshold(learned, calibration, detector.model_.ensemble.longest.window_size)
+    if following is None:
         return {}
-    return {"in time order": f"from {adaptive.first:.3g} on, following the latest scores (never with --no-adapt)"}
+    return {"in time order": f"from {following.first:.3g} on, following the latest scores (never with --no-adapt)"}
 
 
 def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: float) -> dict[str, str]:

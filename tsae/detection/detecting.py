@@ -46,6 +46,8 @@ class Detection:
     """About the share of normal rows with a higher `judged` score, in (0, 1]."""
     drift: Drift | None = None
     """How far scores and threshold are from those of training."""
+    n_uncovered: int = 0
+    """Rows that no full window covers, as at the ends of segments; they have scores, but are never flagged."""
 
     @property
     def row_scores(self) -> pd.Series:
@@ -101,13 +103,17 @@ class DetectionRun:
         self, model: FittedModel, entity: Entity, grid: GridSeries, rules: EventRules, *, name: str, adapt: bool
     ) -> None:
         self._model, self._entity, self._grid, self._name = model, entity, grid, name
+        window = model.ensemble.longest.window_size
+        self.n_uncovered = 0
+        """Rows so far that no full window covers; they are never flagged."""
         self._decider = Decider(
             model.thresholds,
             model.calibration,
             inputs=model.inputs,
             channels=model.channels,
             joins=join_levels(model.ensemble.scaler),
-            rules=rules,
+            rules=rules.for_window(window),
+            window_size=window,
             adapt=adapt,
         )
         self._tail = self._decider.tails["settled"]
@@ -116,7 +122,7 @@ class DetectionRun:
             time_of=lambda moment: entity.index[moment.row],
             p_value_of=self._tail.p_value,
         )
-        self._decider.watch(_TableEvents(model, entity, grid, rules, naming))
+        self._decider.watch(_TableEvents(model, entity, grid, naming))
         self._events: list[Event] = []
 
     @property
@@ -130,9 +136,13 @@ class DetectionRun:
         for part in grid_parts(self._model.ensemble, self._grid, lag=self._model.lag):
             rows = slice(part.start, part.start + len(part.scores))
             judged = part.scores if is_smoothed else part.unsmoothed
+            blocked = ~part.covered
+            self.n_uncovered += int(blocked.sum())
+            if blocked_rows is not None:
+                blocked |= blocked_rows[rows]
             thresholds, labels, changes, _ = self._decider.settle_run(
                 *(0, rows.start, np.arange(rows.start, rows.stop), judged, part.errors),
-                blocked=None if blocked_rows is None else blocked_rows[rows],
+                blocked=blocked,
                 ends_segment=part.ends_segment,
             )
             self._events += [change.event for change in changes]
@@ -147,7 +157,7 @@ class DetectionRun:
     @property
     def events(self) -> tuple[Event, ...]:
         """Of the parts so far, in time order."""
-        return tuple(self._events)
+        return tuple(sorted(self._events, key=lambda event: event.start))
 
     @property
     def drift(self) -> Drift:
@@ -182,6 +192,7 @@ class DetectionRun:
             events=self.events,
             entity=self._name,
             drift=self.drift,
+            n_uncovered=self.n_uncovered,
         )
 
 
@@ -192,15 +203,14 @@ class _TableEvents:
     model: FittedModel
     entity: Entity
     grid: GridSeries
-    rules: EventRules
     naming: Naming
 
-    def hold(self, peak: int) -> None:
+    def hold(self, peaks: list[int]) -> None:
         """All rows are there."""
 
     def describe(self, event: TrackedEvent, *, ended: bool) -> Event:
         ensemble = self.model.ensemble
-        rows = peak_rows(ensemble, self.grid, event, rules=self.rules, lag=self.model.lag)
+        rows = peak_rows(ensemble, self.grid, event, lag=self.model.lag)
         view = view_peak(ensemble, rows, self.entity.values[event.peak.row])
         return as_event(event, self.naming, view, ended=ended)
 

@@ -53,6 +53,8 @@ class GridPart(NamedTuple):
     """`(n,)`."""
     errors: NDArray[np.float32]
     """`(n, n_channels)`."""
+    covered: NDArray[np.bool_]
+    """Whether a full window of known rows covers the row when its score is out, `(n,)`."""
     ends_segment: bool
     """Whether no row of the segment follows."""
 
@@ -78,7 +80,8 @@ def grid_parts(ensemble: Ensemble, grid: GridSeries, *, lag: int) -> Iterator[Gr
     for start, stop in grid.segments:
         rows = slice(*np.searchsorted(grid.rows, (start, stop)).tolist())
         errors = cast(NDArray[np.float32], found.errors)
-        yield GridPart(rows.start, found.scores[rows], found.unsmoothed[rows], errors[rows], ends_segment=True)
+        covered = _covered(ensemble, grid.rows[rows], (start, stop), lag=lag)
+        yield GridPart(rows.start, found.scores[rows], found.unsmoothed[rows], errors[rows], covered, ends_segment=True)
 
 
 def score_grid(ensemble: Ensemble, grid: GridSeries, *, lag: int, with_errors: bool = False) -> GridScores:
@@ -156,22 +159,35 @@ def _settled_parts(ensemble: Ensemble, grid: GridSeries, *, lag: int) -> Iterato
         for first in range(start, stop, most):
             step = scorer.push(_ONE, grid.values[None, first : min(stop, first + most)])
             settled = slice(int(np.count_nonzero(~step.is_settled)), None)
-            yield _part(grid, done, step.settled[settled], step.unsmoothed[settled], step.errors[settled])
+            about = (step.settled[settled], step.unsmoothed[settled], step.errors[settled])
+            yield _part(ensemble, grid, (start, stop), done, *about, lag=lag)
             done += len(step.settled[settled])
-        yield _part(grid, done, *scorer.flush(lane), ends_segment=True)
+        yield _part(ensemble, grid, (start, stop), done, *scorer.flush(lane), lag=lag, ends_segment=True)
         scorer.restart(lane)
 
 
+def _covered(ensemble: Ensemble, rows: NDArray[np.integer], segment: tuple[int, int], *, lag: int) -> NDArray[np.bool_]:
+    """Return whether a full window covers these grid rows of a segment by the time their scores are out."""
+    start, stop = segment
+    n_known = np.minimum(rows + ensemble.delay(lag) + 1, stop) - start
+    return np.asarray(n_known >= ensemble.longest.window_size)
+
+
 def _part(
+    ensemble: Ensemble,
     grid: GridSeries,
+    segment: tuple[int, int],
     start: int,
     scores: FloatArray,
     unsmoothed: FloatArray,
     errors: FloatArray,
     *,
+    lag: int,
     ends_segment: bool = False,
 ) -> GridPart:
     """Scores of consecutive grid rows from `start` on, without those that were filled in."""
     first, last = np.searchsorted(grid.rows, (start, start + len(scores))).tolist()
     taken = slice(None) if last - first == len(scores) else grid.rows[first:last] - start
-    return GridPart(first, scores[taken], unsmoothed[taken], errors[taken].astype(np.float32), ends_segment)
+    covered = _covered(ensemble, grid.rows[first:last], segment, lag=lag)
+    about = (scores[taken], unsmoothed[taken], errors[taken].astype(np.float32))
+    return GridPart(first, *about, covered, ends_segment)

@@ -122,25 +122,25 @@ class RecentRows:
 
     def __init__(self, rows: LatestRows, lane: int, *, reach: int) -> None:
         self._rows, self._lane, self._reach = rows, lane, reach
-        self._held: _Part | None = None  # once all of it is there
+        self._held: dict[int, _Part] = {}  # by their peaks, once all of them is there
 
     def clear(self) -> None:
         """The segment is over."""
-        self._held = None
+        self._held = {}
 
-    def hold(self, number: int) -> None:
-        """Keep what is around this row, the peak of an open event, before it goes."""
-        if self._held is not None and self._held.peak == number:
-            return
-        part, n_later = self._around(number)
-        if part is not None and n_later >= self._reach:
-            self._held = part._replace(values=part.values.copy(), numbers=part.numbers.copy())
+    def hold(self, numbers: list[int]) -> None:
+        """Keep what is around these rows, the peaks of an open event and of its escalation, before it goes."""
+        self._held = {number: part for number, part in self._held.items() if number in numbers}
+        for number in numbers:
+            part, n_later = (None, 0) if number in self._held else self._around(number)
+            if part is not None and n_later >= self._reach:
+                self._held[number] = part._replace(values=part.values.copy(), numbers=part.numbers.copy())
 
     def around(self, event: TrackedEvent) -> PeakRows | None:
         """The rows around an event's peak as far as they are there."""
         start, stop, peak = event.start.row, event.stop.row, event.peak.row
-        part = self._held
-        if part is None or part.peak != peak:
+        part = self._held.get(peak)
+        if part is None:
             part, _ = self._around(peak)
         if part is None:
             return None
@@ -154,14 +154,18 @@ class RecentRows:
 
     def state(self, prefix: str) -> dict[str, NDArray[Any]]:
         """What was kept, under names that begin with `prefix`; nothing if that is nothing."""
-        held = {} if self._held is None else self._held._asdict()
-        return {f"{prefix}{name}": np.asarray(each) for name, each in held.items()}
+        return {
+            f"{prefix}{place}.{name}": np.asarray(each)
+            for place, part in enumerate(self._held.values())
+            for name, each in part._asdict().items()
+        }
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], prefix: str) -> None:
         """Take up a state."""
-        if f"{prefix}peak" in arrays:
-            peak, values, numbers = (arrays[f"{prefix}{name}"] for name in _Part._fields)
-            self._held = _Part(int(peak), np.array(values), np.array(numbers))
+        for place in range(2):
+            if f"{prefix}{place}.peak" in arrays:
+                peak, values, numbers = (arrays[f"{prefix}{place}.{name}"] for name in _Part._fields)
+                self._held[int(peak)] = _Part(int(peak), np.array(values), np.array(numbers))
 
     def _around(self, number: int) -> tuple[_Part | None, int]:
         """The rows around one, if it is still there, and how many came after it."""
@@ -196,9 +200,9 @@ class Entity:
     lasting: Rings
     p_value_of: Callable[[float], float]
 
-    def hold(self, peak: int) -> None:
-        """Keep the rows around this one."""
-        self.recent.hold(peak)
+    def hold(self, peaks: list[int]) -> None:
+        """Keep the rows around these."""
+        self.recent.hold(peaks)
 
     def describe(self, event: TrackedEvent, *, ended: bool) -> Event:
         """Return the event; what the sensors looked like at its peak is unknown if those rows are gone."""

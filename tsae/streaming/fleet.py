@@ -58,11 +58,15 @@ class Fleet:
         The lanes of their names.
     warm_up : int
         Rows at the start of a segment whose immediate scores are not labelled.
+    window_size : int
+        Rows that a segment must have before settled scores are labelled.
     """
 
     def __init__(self, model: FittedModel, *, lag: int, reorder: int, rules: EventRules, adapt: bool) -> None:
         self.model, self._reorder, ensemble = model, reorder, model.ensemble
         self.warm_up = max(member.window_size for member in ensemble.members) - 1
+        self.window_size = ensemble.longest.window_size
+        rules = rules.for_window(self.window_size)
         self.counts = StreamCounts()
         self.lanes, self.lasting = Scorer(ensemble, lag=lag), Rings()
         self.decider = Decider(
@@ -72,6 +76,7 @@ class Fleet:
             channels=model.channels,
             joins=join_levels(ensemble.scaler),
             rules=rules,
+            window_size=self.window_size,
             adapt=adapt,
             arrays=self.lasting,
             is_stream=True,
@@ -81,7 +86,7 @@ class Fleet:
         self.lasting.add("zone", (), np.int8)
         self.lasting.add("name", (), np.object_, empty="")
         self._reach = peak_reach(ensemble)
-        n_pending = max(rules.merge_gap, rules.enter_within) + 1  # settled rows, each after a bridged gap
+        n_pending = max(rules.merge_gap or 0, rules.enter_within) + 1  # settled rows, each after a bridged gap
         waiting = self.lanes.delay + n_pending * (model.max_fill + 1)
         self.rows = LatestRows(
             self.lanes.rings,
@@ -112,7 +117,8 @@ class Fleet:
 
     def take_one(self, lane: int, values: FloatArray, time: int | None, stamp: Any) -> StreamScores:
         """Take the next row of one lane, `(n_channels,)`: `take` in plain numbers, several times as fast."""
-        is_warm = self.lanes.n_rows(lane) >= self.warm_up
+        n_before = self.lanes.n_rows(lane)
+        is_warm, is_covered = n_before >= self.warm_up, n_before + 1 >= self.window_size
         step, decider, name = self.lanes.push_row(lane, values), self.decider, self.entities[lane].name
         number = int(self.lasting["n_rows"][lane])
         self.lasting["n_rows"][lane] = number + 1
@@ -130,8 +136,8 @@ class Fleet:
         if number == UNNUMBERED:
             return StreamScores(now)
         number = int(number)
-        threshold, changes, drift = decider.settle_row(lane, number, int(time), own, step.errors)
-        tail, is_alarm = decider.tails["settled"], own > threshold
+        threshold, changes, drift = decider.settle_row(lane, number, int(time), own, step.errors, is_covered=is_covered)
+        tail, is_alarm = decider.tails["settled"], is_covered and own > threshold
         settled = RowScore(number, stamp, step.settled, is_alarm, own, threshold, tail, step.errors, name)
         notices = () if drift is None else (DriftNotice(number, drift, name),)
         return StreamScores(now, RowScores((settled,)), (), tuple(changes), notices)
@@ -148,7 +154,8 @@ class Fleet:
         is_all = bool(is_row.all())
         n_rows = self.lasting["n_rows"]
         numbers = n_rows[lanes] if is_all else np.where(is_row, n_rows[lanes], UNNUMBERED)
-        is_warm = self.lanes.rings["n_rows"][lanes] >= self.warm_up
+        n_before = self.lanes.rings["n_rows"][lanes]
+        is_warm, is_covered = n_before >= self.warm_up, n_before + 1 >= self.window_size
         step = self.lanes.push(lanes, rows.values[places][:, None])
         self.rows.put(lanes, rows.values[places], numbers, rows.times_of(places, numbers), rows.stamps[places])
         chosen = slice(None) if is_all else np.flatnonzero(is_row)
@@ -156,7 +163,7 @@ class Fleet:
         self.counts.n_rows += int(is_row.sum())
         judged = step.immediate if self.decider.judges_smoothed else step.immediate_unsmoothed
         self._answer(lanes[chosen], rows, places[chosen], is_warm[chosen], step.immediate[chosen], judged[chosen], out)
-        self._settle(lanes, step, out)
+        self._settle(lanes, step, is_covered, out)
 
     def take_context(self, lanes: LaneNumbers, values: FloatArray) -> None:
         """Take a row of each lane `(m, n_channels)` that only stands before those to be scored."""
@@ -166,7 +173,7 @@ class Fleet:
 
     def end(self, lane: int, out: Collector) -> None:
         """End a lane's segment: its rows that wait are settled."""
-        flushed, entity = self.lanes.flush(lane), self.entities[lane]
+        n_rows, flushed, entity = self.lanes.n_rows(lane), self.lanes.flush(lane), self.entities[lane]
         numbers, times, stamps = self.rows.waiting(lane)
         known = numbers != UNNUMBERED
         numbers, times, stamps, settled, errors = (
@@ -174,8 +181,9 @@ class Fleet:
         )
         own = settled if self.decider.judges_smoothed else flushed.unsmoothed[known]
         first = int(numbers[0]) if len(numbers) else 0
+        blocked = np.full(len(numbers), n_rows < self.window_size)
         thresholds, labels, changes, drifts = self.decider.settle_run(
-            lane, first, times, own, errors, ends_segment=True
+            lane, first, times, own, errors, blocked=blocked, ends_segment=True
         )
         names = np.full(len(numbers), entity.name, dtype=np.object_)
         about = (labels, own, thresholds, names, errors, self.decider.tails["settled"])
@@ -201,7 +209,7 @@ class Fleet:
         about = (is_warm & (judged > thresholds), judged, thresholds, names, None, self.decider.tails["immediate"])
         out.take(ScoreColumns(numbers, rows.stamps[places], scores, *about), places)
 
-    def _settle(self, lanes: LaneNumbers, step: Step, out: Collector) -> None:
+    def _settle(self, lanes: LaneNumbers, step: Step, is_covered: NDArray[np.bool_], out: Collector) -> None:
         """Settled scores of the rows of lanes that have waited long enough."""
         numbers, times, stamps = self.rows.settled(lanes)
         places = np.flatnonzero(step.is_settled & (numbers != UNNUMBERED))
@@ -210,7 +218,9 @@ class Fleet:
         lanes, numbers = lanes[places], numbers[places]
         settled, errors = step.settled[places], step.errors[places]
         own = settled if self.decider.judges_smoothed else step.unsmoothed[places]
-        thresholds, labels, changes, drifts = self.decider.settle_each(lanes, numbers, times[places], own, errors)
+        thresholds, labels, changes, drifts = self.decider.settle_each(
+            lanes, numbers, times[places], own, errors, is_covered[places]
+        )
         names = self.lasting["name"][lanes]
         about = (labels, own, thresholds, names, errors, self.decider.tails["settled"])
         out.settle(ScoreColumns(numbers, stamps[places], settled, *about), changes)

@@ -311,6 +311,9 @@ class SpotLanes:
         self._fresh, self.first = fresh, fresh.first
         self._lanes: dict[int, SpotThreshold] = {}
 
+    def levels(self, lanes: NDArray[np.intp]) -> FloatArray:
+        return self.values(lanes)
+
     def values(self, lanes: NDArray[np.intp]) -> FloatArray:
         return np.array([self._lanes.get(lane, self._fresh).value for lane in lanes.tolist()])
 

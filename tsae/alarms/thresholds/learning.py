@@ -7,9 +7,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.alarms.thresholds.adaptive import AdaptiveThreshold
 from tsae.alarms.thresholds.budget import parse_budget
 from tsae.alarms.thresholds.learners import LEARNERS
+from tsae.alarms.thresholds.recent import RecentThreshold
 from tsae.alarms.thresholds.threshold import FollowingThreshold, Target, Threshold, cluster_peaks
 from tsae.checks import is_number
 from tsae.errors import DataError, ParameterError
@@ -19,9 +19,9 @@ __all__ = [
     "LABEL_METHODS",
     "METHODS",
     "ThresholdSet",
-    "adaptive_threshold",
     "check_threshold",
     "fixed_threshold",
+    "following_threshold",
     "learn_threshold",
     "learn_thresholds",
 ]
@@ -152,21 +152,30 @@ def learn_thresholds(
     )
 
 
-def adaptive_threshold(
-    thresholds: ThresholdSet, calibration: NDArray[np.float64], *, arrays: Rings | None = None, name: str = ""
+def following_threshold(
+    thresholds: ThresholdSet,
+    calibration: NDArray[np.float64],
+    window_size: int,
+    *,
+    arrays: Rings | None = None,
+    name: str = "",
 ) -> FollowingThreshold | None:
-    """A fresh threshold for the judged score that follows it; `None` if the user stated one.
+    """Return the threshold that follows the decision scores of lanes; `None` if the user stated one.
 
-    A learner that goes on learning follows in its own way, the others with `AdaptiveThreshold`.
+    A learner that goes on learning follows in its own way, the others with `RecentThreshold`.
 
     Parameters
     ----------
+    calibration
+        Decision scores of normal rows `(n,)`, in time order.
+    window_size
+        Rows of the longest window.
     arrays
-        Where what is learned of each series stands, under names that begin with `name`; `None` for a single series.
+        Where what is learned of each lane is kept, under names that begin with `name`; `None` for a single lane.
     """
     target = thresholds.target
     if target is None:
         return None
     learner = LEARNERS.get(thresholds.settled.method)
     own = None if learner is None else learner.follow(calibration, target)
-    return AdaptiveThreshold(calibration, target, arrays=arrays, name=name) if own is None else own
+    return RecentThreshold(calibration, target, window_size, arrays=arrays, name=name) if own is None else own

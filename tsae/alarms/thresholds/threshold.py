@@ -82,6 +82,10 @@ class FollowingThreshold(Protocol):
     def values(self, lanes: NDArray[np.intp]) -> NDArray[np.float64]:
         """The threshold of the next row of each lane, `(m,)`."""
 
+    def levels(self, lanes: NDArray[np.intp]) -> NDArray[np.float64]:
+        """The same without what is added at the start of a lane."""
+        return self.values(lanes)
+
     def next(self, score: float, lane: int = 0) -> float:
         """The threshold of the next row, whose score is learned afterwards."""
 
@@ -113,7 +117,7 @@ class ThresholdLearner(Protocol):
     def follow(self, calibration: NDArray[np.float64], target: Target) -> FollowingThreshold | None:  # noqa: ARG002
         """Return the threshold of the rows after these scores `(n,)`, which may hold NaN.
 
-        `None` if the learner does not go on learning; `AdaptiveThreshold` then follows the rows.
+        `None` if the learner does not go on learning; `RecentThreshold` then follows the rows.
         """
         return None
 

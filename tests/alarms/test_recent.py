@@ -6,9 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import genpareto
 
-from tests.alarms.thresholds_reference import adaptive_thresholds, peaks
-from tsae.alarms.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold
-from tsae.alarms.thresholds.adaptive import Guards, guards_for
+from tests.alarms.thresholds_reference import peaks, recent_thresholds
+from tsae.alarms.thresholds import METHODS, RecentThreshold, Target, learn_threshold
 from tsae.alarms.thresholds.learners import fit_pareto
 from tsae.alarms.thresholds.threshold import MERGE_GAP, cluster_peaks, lowest_threshold
 from tsae.errors import DataError
@@ -16,6 +15,7 @@ from tsae.scoring.rings import Rings
 
 EXPONENTIAL = np.random.default_rng(0).exponential(size=12_000)
 RARE = Target(1e-4, "episodes")
+ONE = np.zeros(1, dtype=int)
 TARGETS = [Target(0.01), Target(0.001), Target(5e-4, "episodes"), RARE]
 
 
@@ -27,29 +27,29 @@ def with_trouble(seed: int, n_rows: int = 900) -> np.ndarray:
     return scores
 
 
+@pytest.mark.parametrize("window", [8, 24])
 @pytest.mark.parametrize("target", TARGETS, ids=str)
-def test_adaptive_thresholds_equal_those_put_together_row_by_row(target):
-    guards = Guards(120, 0.1, 0.4, 300.0, -1.0, 2.0, 0.5, held=20, learned=9, delay=5, counted=4, quiet=6)
+def test_thresholds_equal_those_put_together_row_by_row(target, window):
     calibration, scores = with_trouble(1, 250), with_trouble(2)
     scores[700:705] = np.nan
-    adaptive = AdaptiveThreshold(calibration, target, guards)
-    twin = adaptive_thresholds(
-        scores.tolist(), calibration.tolist(), target.rate, adaptive.row_rate, target.counts == "episodes", guards
-    )
-    np.testing.assert_allclose(adaptive.thresholds(scores), twin, rtol=1e-9)
+    recent = RecentThreshold(calibration, target, window)
+    twin, levels = recent_thresholds(scores.tolist(), calibration.tolist(), target, window)
+    assert recent.first == pytest.approx(levels[0])
+    np.testing.assert_allclose(recent.thresholds(scores), twin, rtol=1e-9)
+    assert recent.levels(ONE)[0] != recent.first
 
 
 @settings(max_examples=20, deadline=None)
 @given(cuts=st.lists(st.integers(0, 900), max_size=6), target=st.sampled_from(TARGETS))
 def test_blocks_and_a_restored_state_change_nothing(cuts, target):
     scores = with_trouble(3)
-    whole = AdaptiveThreshold(EXPONENTIAL[:500], target).thresholds(scores)
-    adaptive, parts = AdaptiveThreshold(EXPONENTIAL[:500], target), []
+    whole = RecentThreshold(EXPONENTIAL[:500], target, 16).thresholds(scores)
+    recent, parts = RecentThreshold(EXPONENTIAL[:500], target, 16), []
     for part in np.split(scores, sorted(cuts)):
-        parts.append(adaptive.thresholds(part))
-        state = adaptive.arrays.state()
-        adaptive = AdaptiveThreshold(EXPONENTIAL[:500], target)
-        adaptive.arrays.restore(state)
+        parts.append(recent.thresholds(part))
+        state = recent.arrays.state()
+        recent = RecentThreshold(EXPONENTIAL[:500], target, 16)
+        recent.arrays.restore(state)
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
@@ -58,7 +58,7 @@ def test_lanes_side_by_side_are_what_each_is_alone(target):
     scores = np.stack([with_trouble(seed) for seed in range(5)])
     scores[1, 40:60] = scores[2, 650:] = np.nan
     arrays = Rings()
-    together = AdaptiveThreshold(EXPONENTIAL[:500], target, arrays=arrays, name="settled.")
+    together = RecentThreshold(EXPONENTIAL[:500], target, 16, arrays=arrays, name="settled.")
     lanes = np.array([arrays.open() for _ in scores])
     rng, rows, found = np.random.default_rng(0), np.zeros(5, dtype=int), [[] for _ in scores]
     while (rows < scores.shape[1]).any():  # some lanes are ahead of others
@@ -70,77 +70,70 @@ def test_lanes_side_by_side_are_what_each_is_alone(target):
         for lane, answer in zip(now.tolist(), answers, strict=True):
             found[lane].append(answer)
         rows[now] += 1
-    alone = [AdaptiveThreshold(EXPONENTIAL[:500], target).thresholds(each) for each in scores]
+    alone = [RecentThreshold(EXPONENTIAL[:500], target, 16).thresholds(each) for each in scores]
     np.testing.assert_array_equal(found, alone)
 
 
-def test_no_threshold_depends_on_its_own_row_or_later_ones():
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+def test_no_threshold_depends_on_its_own_row_or_later_ones(target):
     scores = with_trouble(4)
     changed = scores.copy()
     changed[640:] = 99
-    one, other = (AdaptiveThreshold(EXPONENTIAL[:500], TARGETS[0]).thresholds(each) for each in (scores, changed))
+    one, other = (RecentThreshold(EXPONENTIAL[:500], target, 16).thresholds(each) for each in (scores, changed))
     np.testing.assert_array_equal(one[:641], other[:641])
     assert (one[641:] != other[641:]).any()
 
 
 @pytest.mark.parametrize("target", TARGETS[:2], ids=str)
-def test_a_new_normal_is_followed_and_a_short_anomaly_is_not(target):
+def test_a_share_of_rows_is_kept_while_scores_drift(target):
     calibration, later = EXPONENTIAL[:2000], EXPONENTIAL[2000:] + np.linspace(0, 6, 10_000)
-    rate = (later > AdaptiveThreshold(calibration, target).thresholds(later)).mean()
+    rate = (later > RecentThreshold(calibration, target, 16).thresholds(later)).mean()
     static = (later > learn_threshold(calibration, method="pot", false_alarm_rate=target.rate).value).mean()
     assert rate < 3 * target.rate < static
-    anomaly = EXPONENTIAL[2000:4000].copy()
-    anomaly[1000:1200] += 20
-    adaptive = AdaptiveThreshold(calibration, target)
-    assert (anomaly > adaptive.thresholds(anomaly))[1000:1200].mean() > 0.5
 
 
-def test_a_level_that_stays_becomes_the_new_normal():
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+def test_a_level_that_stays_becomes_the_new_normal(target):
     scores = EXPONENTIAL[2000:].copy() + 30
-    flagged = scores > AdaptiveThreshold(EXPONENTIAL[:2000], Target(0.01)).thresholds(scores)
-    assert flagged[:100].all()
+    flagged = scores > RecentThreshold(EXPONENTIAL[:2000], target, 16).thresholds(scores)
+    assert flagged[:16].all()
     assert flagged[-3000:].mean() < 0.05
 
 
-def test_a_score_that_hovers_about_the_threshold_is_one_alarm():
-    adaptive = AdaptiveThreshold(EXPONENTIAL[:2000], Target(5e-4, "episodes"))
-    hovering = adaptive.first + np.where(np.arange(40) % 12 < 2, 0.1, -0.5)
-    scores = np.concatenate([EXPONENTIAL[2000:2100].clip(max=3), hovering])
-    begun = len(cluster_peaks(scores, adaptive.first))
-    flagged = scores > adaptive.thresholds(scores)
-    assert begun == 4
-    assert flagged[100:].all()
+def test_an_alarm_goes_on_over_rows_that_the_level_has_caught_up_with():
+    scores = EXPONENTIAL[2000:4000].clip(max=3)
+    scores[1000:1200] = 20
+    scores[1200:1300] = 3
+    recent = RecentThreshold(EXPONENTIAL[:2000], RARE, 64)
+    flagged = scores > recent.thresholds(scores)
+    begun, ended = np.flatnonzero(np.diff(flagged.astype(int)))
+    assert begun == 999
+    assert 1000 + 128 <= ended < 1200  # two windows after the last news, it is the new normal
+    again = np.append(scores, np.full(10, 40.0))
+    assert (again > RecentThreshold(EXPONENTIAL[:2000], RARE, 64).thresholds(again))[-10:].all()
 
 
-@pytest.mark.parametrize("target", [RARE, Target(1e-4)], ids=str)
-def test_a_budget_that_is_spent_at_once_does_not_blind_it(target):
-    scores = EXPONENTIAL[2000:6000].copy()
-    begins = np.arange(100, 4000, 300)
-    for row in begins:
-        scores[row : row + 20] = 14
-    adaptive = AdaptiveThreshold(EXPONENTIAL[:2000], target)
-    flagged = scores > adaptive.thresholds(scores)
-    assert flagged[begins].all()
-    assert adaptive.values(np.zeros(1, dtype=int))[0] < adaptive.first + 2
+def test_a_lane_begins_with_a_higher_threshold():
+    recent = RecentThreshold(EXPONENTIAL[:2000], RARE, 16)
+    thresholds = recent.thresholds(EXPONENTIAL[2000:4000].clip(max=3))
+    assert thresholds[0] == pytest.approx(recent.first + 7)
+    assert recent.values(ONE)[0] == recent.levels(ONE)[0]
 
 
-def test_a_stretch_that_leads_up_to_an_alarm_is_not_learned():
-    ramp = np.linspace(0, 30, 300)
-    guards = Guards(500, 0.05, 0.0, 1e9, 0.0, 0.0, 1.0, learned=0, delay=300)
-    adaptive = AdaptiveThreshold(EXPONENTIAL[:500], Target(0.01), guards)
-    adaptive.thresholds(ramp)
-    np.testing.assert_array_equal(adaptive.arrays["memory"][0], EXPONENTIAL[:500])
+def test_a_tighter_budget_has_higher_thresholds():
+    firsts = [RecentThreshold(EXPONENTIAL[:2000], Target(rate, "episodes"), 16).first for rate in (1e-3, 1e-4, 1e-5)]
+    assert firsts[0] < firsts[1] < firsts[2]
 
 
 def test_rows_without_a_score_are_not_learned():
-    one, other = (AdaptiveThreshold(EXPONENTIAL[:500], TARGETS[0]) for _ in range(2))
+    one, other = (RecentThreshold(EXPONENTIAL[:500], TARGETS[0], 16) for _ in range(2))
     one.thresholds(np.full(160, np.nan))
-    assert one.arrays["memory"][0].tolist() == other.arrays["memory"][0].tolist()
+    assert one.arrays["latest"][0].tolist() == other.arrays["latest"][0].tolist()
 
 
 def test_without_scores_there_is_nothing_to_begin_with():
     with pytest.raises(DataError, match="no calibration row has a score"):
-        AdaptiveThreshold(np.full(3, np.nan), Target(0.01))
+        RecentThreshold(np.full(3, np.nan), Target(0.01), 16)
 
 
 @given(st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]), max_size=60), st.sampled_from([0.0, 1.0, 2.5]))
@@ -214,8 +207,3 @@ def test_conformal_says_when_there_is_no_guarantee():
     learned = learn_threshold(EXPONENTIAL[:500], method="conformal", false_alarm_rate=0.001)
     assert "no conformal guarantee" in learned.note
     assert np.isfinite(learned.value)
-
-
-def test_guards_depend_on_what_the_budget_counts_and_allows():
-    assert guards_for(Target(0.01)).memory != guards_for(Target(1e-3, "episodes")).memory
-    assert guards_for(RARE).learned == guards_for(Target(1e-4)).learned == 0 < guards_for(Target(0.01)).learned
