@@ -185,9 +185,9 @@ _HEADERS = ("Id", "Kind", "Event or entity", "When", "Said", "Note")
 
 
 def _cells(annotation: Annotation) -> list[str]:
-    from tsae.report.wording import moment
+    from tsae.report.wording import span
 
-    when = f"{moment(annotation.start)} to {moment(annotation.stop)}"
+    when = span(annotation.start, annotation.stop)
     subject = annotation.event_id or annotation.entity or "all"
     return [annotation.id, annotation.kind, subject, when, _author_and_time(annotation), annotation.note]
 

@@ -124,7 +124,7 @@ def _scores(detector: AnomalyDetector, rows: SensorTable) -> list[NDArray[np.flo
 
 def _print_annotations(found: AnnotatedRows, scores: list[NDArray[np.float64]], before: float, after: float) -> None:
     """Print the largest score of each annotated interval, and whether it alarms at the old and the new threshold."""
-    from tsae.report.wording import moment
+    from tsae.report.wording import span
 
     def verdict(largest: float, threshold: float) -> str:
         return "alarm" if largest > threshold else "quiet"
@@ -132,7 +132,7 @@ def _print_annotations(found: AnnotatedRows, scores: list[NDArray[np.float64]], 
     rows = []
     for annotation, table, places in found.matched:
         largest = float(max(scores[table][places], default=0.0))
-        when = f"{moment(annotation.start)} to {moment(annotation.stop)}"
+        when = span(annotation.start, annotation.stop)
         subject = annotation.event_id or annotation.entity or "all"
         verdicts = [verdict(largest, before), verdict(largest, after)]
         rows.append([annotation.id, annotation.kind, subject, when, f"{len(places):,}", f"{largest:.3g}", *verdicts])

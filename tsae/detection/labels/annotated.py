@@ -23,6 +23,7 @@ __all__ = ["AnnotatedRows", "annotated_rows", "with_annotations"]
 
 FloatArray = NDArray[np.float64]
 _KINDS: tuple[AnnotationKind, ...] = get_args(AnnotationKind)
+_MOST_NAMED = 3
 _CODES = {kind: code for code, kind in enumerate(_KINDS, start=1)}
 _REAL, _FALSE = _CODES["real"], _CODES["false alarm"]
 _NORMAL = (_FALSE, _CODES["new normal"])
@@ -123,8 +124,8 @@ def with_annotations(
     if not isinstance(given, Annotations):
         return list(entities), labels_of_parts(given, [len(each.values) for each in entities], is_fleet=is_fleet)
     found = annotated_rows(given, [each.index for each in entities], names)
-    for annotation in found.unmatched:
-        warnings.warn(_unmatched(annotation, names), UserWarning, stacklevel=4)
+    if found.unmatched:
+        warnings.warn(_unmatched(found.unmatched, names), UserWarning, stacklevel=4)
     known, out = found.labels, found.excluded
     if not labels_real:
         out = [mask | (labels == 1) for mask, labels in zip(out, known, strict=True)]
@@ -154,10 +155,16 @@ def _named(annotation: Annotation) -> str:
     return f"annotation {annotation.id!r} ({annotation.kind}{of}, {annotation.start} to {annotation.stop})"
 
 
-def _unmatched(annotation: Annotation, names: Sequence[str]) -> str:
-    listed = ", ".join(map(repr, names[:5])) + (", …" if len(names) > 5 else "")
-    where = f" (entity {listed})" if any(names) or annotation.entity else ""
-    return f"{_named(annotation)} matches no row of the table{'s' if len(names) > 1 else ''}{where}"
+def _unmatched(annotations: Sequence[Annotation], names: Sequence[str]) -> str:
+    some = "; ".join(map(_named, annotations[:_MOST_NAMED]))
+    if len(annotations) > _MOST_NAMED:
+        some = f"{len(annotations)} annotations, such as {some},"
+    tables = "the table" if len(names) == 1 else "the tables"
+    if any(names):
+        tables += " of entity " + ", ".join(map(repr, names[:_MOST_NAMED])) + (", …" if names[_MOST_NAMED:] else "")
+    elif any(annotation.entity for annotation in annotations):
+        tables += ", which has no entity"
+    return f"{some} {'match' if len(annotations) > 1 else 'matches'} no row of {tables}"
 
 
 def _refuse_mismatch(annotation: Annotation, index: pd.Index) -> None:
