@@ -106,6 +106,7 @@ def test_what_is_neither_a_time_nor_a_row_is_refused(value: Any) -> None:
         ({"stop": "2026-03-01"}, "must both be times"),
         ({"start": "2026-03-01", "stop": "2026-03-02T00:00Z"}, "with or without a time zone"),
         ({"at": datetime(2026, 3, 1)}, "`at` .* must be a datetime with a time zone"),
+        ({"id": ""}, r"`id` \(=''\) must not be empty"),
         ({"author": 3}, r"`author` \(=3\) must be a text"),
         ({"note": "\ud800"}, "`note` .* that UTF-8 can hold"),
         ({"sensors": ("flow",), "shares": (0.5, 0.5)}, "`shares` has 2 values for 1 sensors"),
@@ -282,4 +283,4 @@ def test_annotations_are_values() -> None:
     said = words()
     assert replace(said, note="more").id == said.id
     assert words().id != words().id
-    assert datetime.now(UTC) - Annotation("real", 1, 2).at < timedelta(minutes=1)  # type: ignore[operator]
+    assert datetime.now(UTC) - Annotation("real", 1, 2).at < timedelta(minutes=1)

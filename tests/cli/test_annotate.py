@@ -209,16 +209,23 @@ def test_records_of_a_watch_are_events_too(here: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-def test_strange_names_survive_the_events_file(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize("entity", ["", "007"])
+def test_strange_names_survive_the_events_file(tmp_path: Path, entity: str, suffix: str) -> None:
     names = ('flow "main"; 2', "a\nb", "level 0.50", "Pümpe")
     shares = tuple(
         SensorShare(name, share, expected=1.0, actual=actual)
         for name, share, actual in zip(names, (0.4, 0.3, 0.2, 0.1), (2.0, 0.5, 1.0, 3.0), strict=True)
     )
-    event = Event("p;1:7", *(7, 9, 3, None, 8), **{"peak_score": 9.5, "p_value": 0.1, "severity": 80.0}, sensors=shares)
+    event = Event(
+        "p;1:7",
+        *(7, 9, 3, None, 8),
+        **{"peak_score": 9.5, "p_value": 0.1, "severity": 80.0},
+        sensors=shares,
+        entity=entity,
+    )
     path = tmp_path / f"e.{suffix}"
-    write_events([event], None, path)
+    write_events([event], "machine" if entity else None, path)
     said = package.Annotation.of_event(read_events(path)["p;1:7"], "real")
     assert (said.sensors, said.shares) == (names, (0.4, 0.3, 0.2, 0.1))
     assert said.directions == ("above", "below", "", "above")
-    assert (said.start, said.stop, said.entity) == (7, 9, "")
+    assert (said.start, said.stop, said.entity) == (7, 9, entity)

@@ -262,7 +262,11 @@ def _locked(path: Path) -> Iterator[None]:
     import fcntl  # not on every system, and only writers of CSV need it
 
     while True:
-        with path.open("ab") as file:
+        try:
+            file = path.open("ab")
+        except OSError as error:
+            raise OutputError(f"cannot write {str(path)!r}: {error.strerror}; choose another path") from error
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             try:
                 is_in_place = os.path.samestat(os.fstat(file.fileno()), path.stat())

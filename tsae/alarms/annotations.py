@@ -7,7 +7,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -87,10 +87,10 @@ class Annotation:
     kind: AnnotationKind
     """"real": it was a fault; "false alarm": the rows were normal; "new normal": they were normal, and models should
     learn them; "maintenance" and "ignore": they say nothing about normal operation."""
-    start: Moment
-    """First time or row of the interval; a time in UTC if it carries a zone."""
-    stop: Moment
-    """Last time or row, inclusive."""
+    start: Any
+    """First row of the interval: a `pandas.Timestamp`, in UTC if it carries a zone, or the number of the row."""
+    stop: Any
+    """Last row of the interval, inclusive."""
     entity: str = ""
     """Entity that the annotation speaks of; empty for all entities."""
     event_id: str = ""
@@ -104,11 +104,11 @@ class Annotation:
     peak_score: float | None = None
     """The largest score of the event."""
     author: str = ""
-    at: datetime | None = None
-    """When this was said, in UTC; `None` is now."""
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When this was said, in UTC; now unless stated."""
     note: str = ""
-    id: str = ""
-    """Name of the annotation in its file; empty for a new one."""
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    """Name of the annotation in its file; a new one unless stated."""
 
     def __post_init__(self) -> None:
         settled = {
@@ -118,7 +118,6 @@ class Annotation:
             "shares": tuple(map(float, self.shares)),
             "directions": tuple(self.directions),
             "at": _in_utc(self.at),
-            "id": self.id or uuid.uuid4().hex[:12],
         }
         for name, value in settled.items():
             object.__setattr__(self, name, value)
@@ -127,13 +126,15 @@ class Annotation:
         self._check_sensors()
         for name in ("entity", "event_id", "author", "note", "id"):
             _check_text(name, getattr(self, name))
+        if not self.id:
+            raise ParameterError("`id` (='') must not be empty; leave it out to get a new one")
 
     def _check_interval(self) -> None:
         kinds = {(isinstance(each, pd.Timestamp), getattr(each, "tzinfo", None)) for each in (self.start, self.stop)}
         both = f"`start` (={self.start}) and `stop` (={self.stop})"
         if len(kinds) > 1:
             raise ParameterError(f"{both} must both be times, with or without a time zone, or both be row numbers")
-        if self.start > self.stop:  # type: ignore[operator]
+        if self.start > self.stop:
             raise ParameterError(f"{both}: the interval must not end before it starts; swap them")
 
     def _check_sensors(self) -> None:
@@ -209,10 +210,8 @@ class Annotation:
 
 
 def _in_utc(at: Any) -> datetime:
-    if at is None:
-        return datetime.now(UTC)
     if not isinstance(at, datetime) or at.tzinfo is None:
-        raise ParameterError(f"`at` (={at!r}) must be a datetime with a time zone, or None for now")
+        raise ParameterError(f"`at` (={at!r}) must be a datetime with a time zone; leave it out for now")
     plain = at.to_pydatetime(warn=False) if isinstance(at, pd.Timestamp) else at
     return plain.astimezone(UTC)
 
@@ -226,8 +225,8 @@ def _check_text(name: str, value: object) -> None:
         raise ParameterError(f"`{name}` (={value!r}) must be a text that UTF-8 can hold ({error.reason})") from error
 
 
-def _as_written(value: datetime | int | None) -> str | int:
-    return value.isoformat() if isinstance(value, datetime) else int(value or 0)
+def _as_written(value: datetime | int) -> str | int:
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _as_record(annotation: Annotation) -> Record:
@@ -425,17 +424,13 @@ class Annotations:
             raise DataError(
                 f"annotation file {str(self.path)!r} is damaged (action {unknown.pop()!r}); restore it from a copy"
             )
-        said.sort(key=_time_of_saying)  # stable: at one time the later record counts
+        said.sort(key=lambda each: each.at)  # stable: at one time the later record counts
         last = {_subject(each): each.id for each in said if each.id not in removals}
         return [
             Said(each, "removed" if gone else "current" if last[_subject(each)] == each.id else "superseded", gone)
             for each in said
             for gone in [removals.get(each.id)]
         ]
-
-
-def _time_of_saying(annotation: Annotation) -> datetime:
-    return _in_utc(annotation.at)
 
 
 def _subject(annotation: Annotation) -> tuple[object, ...]:

@@ -82,13 +82,13 @@ def annotated_rows(
     """
     codes = tuple(np.zeros(len(index), dtype=np.int8) for index in indexes)
     was_out = [np.zeros(len(index), dtype=bool) for index in indexes]
-    numbers = [_numbers(index) for index in indexes]
+    numbers = [(_numbers(index), index.is_monotonic_increasing) for index in indexes]
     matched, unmatched = [], []
     for annotation in annotations:
         code, is_matched = _CODES[annotation.kind], False
         for table in [place for place, name in enumerate(names) if annotation.speaks_of(name)]:
             _refuse_mismatch(annotation, indexes[table])
-            rows = _rows(annotation, numbers[table])
+            rows = _rows(annotation, *numbers[table])
             if not len(rows):
                 continue
             is_matched = True
@@ -143,10 +143,11 @@ def _numbers(index: pd.Index) -> NDArray[Any]:
     return timestamps_ns(index) if isinstance(index, pd.DatetimeIndex) else index.to_numpy()
 
 
-def _rows(annotation: Annotation, numbers: NDArray[Any]) -> NDArray[np.intp]:
-    start, stop = (
-        each.value if isinstance(each, pd.Timestamp) else each for each in (annotation.start, annotation.stop)
-    )
+def _rows(annotation: Annotation, numbers: NDArray[Any], is_rising: bool) -> NDArray[np.intp]:
+    bounds = (annotation.start, annotation.stop)
+    start, stop = (bound.value if isinstance(bound, pd.Timestamp) else bound for bound in bounds)
+    if is_rising:
+        return np.arange(np.searchsorted(numbers, start), np.searchsorted(numbers, stop, side="right"))
     return np.flatnonzero((numbers >= start) & (numbers <= stop))
 
 
