@@ -103,7 +103,7 @@ def recalibrate(
         label_cost=label_cost,
     )
     if scores is not None and found is not None:
-        _print_annotations(found, scores, before, detector.threshold_)
+        _print_annotations(found, list(rows.frames), scores, (before, detector.threshold_))
     print_facts(_facts(model, detector.learned_threshold_, before, scores, notes, dry_run=dry_run))
     if detector.learned_threshold_.note:
         notice(detector.learned_threshold_.note)
@@ -122,19 +122,18 @@ def _scores(detector: AnomalyDetector, rows: SensorTable) -> list[NDArray[np.flo
     return [-detector.score_samples(frame) for frame in rows.frames.values()]
 
 
-def _print_annotations(found: AnnotatedRows, scores: list[NDArray[np.float64]], before: float, after: float) -> None:
+def _print_annotations(
+    found: AnnotatedRows, names: list[str], scores: list[NDArray[np.float64]], thresholds: tuple[float, float]
+) -> None:
     """Print the largest score of each annotated interval, and whether it alarms at the old and the new threshold."""
     from tsae.report.wording import span
-
-    def verdict(largest: float, threshold: float) -> str:
-        return "alarm" if largest > threshold else "quiet"
 
     rows = []
     for annotation, table, places in found.matched:
         largest = float(max(scores[table][places], default=0.0))
         when = span(annotation.start, annotation.stop)
-        subject = annotation.event_id or annotation.entity or "all"
-        verdicts = [verdict(largest, before), verdict(largest, after)]
+        subject = annotation.event_id or names[table] or "all"
+        verdicts = ["alarm" if largest > threshold else "quiet" for threshold in thresholds]
         rows.append([annotation.id, annotation.kind, subject, when, f"{len(places):,}", f"{largest:.3g}", *verdicts])
     if rows:
         headers = ["Id", "Kind", "Event or entity", "When", "Rows", "Largest score", "Before", "After"]
