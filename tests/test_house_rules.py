@@ -112,7 +112,7 @@ def test_public_names_can_be_imported_and_others_are_refused() -> None:
     assert dir(tsae) == sorted(tsae.__all__)
     assert tsae.metrics.vus_pr is tsae.evaluation.vus_pr
     assert set(errors.__all__) <= set(tsae.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'; it exports AnomalyDetector"):
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'; it exports Annotation"):
         _ = tsae.nonsense
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import tsae.evaluation as metrics
+    from tsae.alarms.annotations import Annotation, Annotations
     from tsae.alarms.drift import Drift
     from tsae.alarms.event import Event
     from tsae.alarms.rules import EventRules
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Annotation",
+    "Annotations",
     "AnomalyDetector",
     "DataError",
     "Detection",
@@ -77,6 +80,8 @@ __all__ = [
 ]
 
 _HOME = {
+    "Annotation": "tsae.alarms.annotations",
+    "Annotations": "tsae.alarms.annotations",
     "AnomalyDetector": "tsae.detection.detector",
     "DataError": "tsae.errors",
     "Detection": "tsae.detection.detecting",

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.reference import tsae
 
-COMMANDS = ["demo", "check", "fit", "score", "watch", "export", "inspect"]
+COMMANDS = ["demo", "check", "fit", "score", "annotate", "recalibrate", "watch", "export", "inspect"]
 
 
 def test_help_loads_nothing_but_typer_and_rich() -> None:

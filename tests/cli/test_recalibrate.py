@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 import tsae as package
-from tests.cli.reference import plant, refused, tsae, write
+from tests.cli.reference import CHANNELS, plant, refused, tsae, write
 
 
 def test_the_threshold_is_learned_anew_and_nothing_else_changes(workshop: Path, here: Path) -> None:
@@ -41,6 +41,23 @@ def test_labelled_faults_choose_the_threshold(workshop: Path, here: Path) -> Non
         assert f"{learned.value:.3g}, was 8 (chosen by the labels)" in result.stdout
         values[" ".join(how)] = learned.value
     assert values[""] == values["--threshold label_beta"] < values["--threshold label_cost --label-cost 0.01"]
+
+
+def test_a_dry_run_shows_what_would_change_and_writes_nothing(workshop: Path, here: Path) -> None:
+    shutil.copy(workshop / "plant.tsae", "m.tsae")
+    before = (here / "m.tsae").read_bytes()
+    arguments = ("recalibrate", "m.tsae", workshop / "train.csv", "--threshold", "0.5")
+    result = tsae(*arguments, "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    assert (here / "m.tsae").read_bytes() == before
+    frame = pd.read_csv(workshop / "train.csv", index_col=0, parse_dates=True).set_axis(CHANNELS, axis=1)
+    scores = -package.load(here / "m.tsae").score_samples(frame)
+    words = " ".join(result.stdout.split())
+    assert "m.tsae (unchanged) threshold 0.5, was 8 (as stated)" in words
+    assert f"flagged rows {int((scores > 0.5).sum())}, was 0 (of 600)" in words
+    assert "m.tsae is unchanged; leave --dry-run out" in result.stderr
+    assert tsae(*arguments).exit_code == 0
+    assert package.load(here / "m.tsae").threshold_ == 0.5
 
 
 def test_that_the_model_can_be_written_is_found_out_first(workshop: Path, here: Path) -> None:

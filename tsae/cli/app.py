@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperCommand
 from typer.models import OptionInfo
 
+from tsae.cli.annotate import annotate
 from tsae.cli.bench import bench
 from tsae.cli.check import check
 from tsae.cli.console import ExitCode, error, exit_code_of, notice
@@ -158,7 +159,7 @@ def _notices() -> Iterator[None]:
         yield
 
 
-for function in (demo, check, fit, score, recalibrate, watch, export, inspect, bench):
+for function in (demo, check, fit, score, annotate, recalibrate, watch, export, inspect, bench):
     app.command(cls=_Command)(_command(function))
 
 

@@ -8,18 +8,44 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tsae.alarms import AnnotationKind
 from tsae.cli.console import notice, print_facts, progress
-from tsae.cli.inputs import check_outputs, exclusion_masks, folder_name, is_folder, read_input, refuse_options
-from tsae.cli.options import Exclude, Reading, Settings, Size, Table, option_name, parse_size, stated_options
+from tsae.cli.inputs import (
+    annotated,
+    check_outputs,
+    exclusion_masks,
+    folder_name,
+    is_folder,
+    open_annotations,
+    read_input,
+    refuse_options,
+)
+from tsae.cli.options import (
+    AnnotationFile,
+    Exclude,
+    Reading,
+    Settings,
+    Size,
+    Table,
+    option_name,
+    parse_size,
+    stated_options,
+)
 from tsae.errors import ParameterError
 from tsae.series.formats.registry import stem_of
 
 if TYPE_CHECKING:
+    from tsae.alarms.annotations import Annotations
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.images.detector import ImageAnomalyDetector
     from tsae.series.reading import SensorTable
 
 __all__ = ["fit", "fit_detector"]
+
+_EFFECTS: dict[str, tuple[AnnotationKind, ...]] = {
+    "leave training": ("real", "maintenance", "ignore"),
+    "are training rows": ("new normal", "false alarm"),
+}
 
 
 def fit(
@@ -30,16 +56,25 @@ def fit(
         typer.Option("--output", "-o", help="Model file; TABLE's name with .tsae unless stated.", show_default=False),
     ] = None,
     exclude: Exclude = None,
+    annotations: AnnotationFile = None,
     size: Size = None,
     settings: Settings,
     reading: Reading,
 ) -> None:
     """Learn what is normal from a table of normal operation, and write a model file.
 
-    TABLE may also be a folder of normal pictures.
+    TABLE may also be a folder of normal pictures. With --annotations, real faults, maintenance and rows to ignore leave
+    training, and rows of a new normal state join it.
     """
     if is_folder(table):
-        refuse_options(table, [*(["--exclude"] if exclude else []), *stated_options(reading)])
+        refuse_options(
+            table,
+            [
+                *(["--exclude"] if exclude else []),
+                *(["--annotations"] if annotations else []),
+                *stated_options(reading),
+            ],
+        )
         _fit_pictures(table, output, parse_size(size), settings)
         return
     if size:
@@ -47,29 +82,36 @@ def fit(
     if output is None and table == "-":
         raise ParameterError("standard input has no name to call the model after; state `--output`")
     path = output or Path(f"{stem_of(table)}.tsae")
-    check_outputs([path], [table, exclude])
+    check_outputs([path], [table, exclude, annotations])
+    notes = open_annotations(annotations)
     started = time.monotonic()
     rows = read_input(table, reading)
-    detector = fit_detector(rows, exclude, settings, reading)
+    detector = fit_detector(rows, exclude, settings, reading, notes)
     detector.save(path)
     print_facts(_facts(detector, rows, path, time.monotonic() - started))
     if detector.learned_threshold_.note:
         notice(detector.learned_threshold_.note)
 
 
-def fit_detector(table: SensorTable, exclude: Path | None, settings: Settings, reading: Reading) -> AnomalyDetector:
+def fit_detector(
+    table: SensorTable, exclude: Path | None, settings: Settings, reading: Reading, notes: Annotations | None = None
+) -> AnomalyDetector:
     """Fit on a table, of one machine or of a fleet."""
     from tsae.detection.detector import AnomalyDetector
 
     masks = None if exclude is None else list(exclusion_masks(exclude, table, reading).values())
     frames = list(table.frames.values())
     is_fleet = len(frames) > 1
+    if notes is not None:
+        annotated(notes, table, _EFFECTS)
     detector = AnomalyDetector(**settings.parameters())
     progress(f"training on {table.n_rows:,} rows of {len(table.channels)} sensors …")
     detector.fit(
         frames if is_fleet else frames[0],
         excluded=masks[0] if masks and not is_fleet else masks,
         units=table.units,
+        annotations=notes,
+        entity=list(table.frames) if is_fleet else next(iter(table.frames)),
     )
     return detector
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,17 +14,22 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tsae.alarms import AnnotationKind
+    from tsae.alarms.annotations import Annotations
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.images.detector import ImageAnomalyDetector
+    from tsae.detection.labels.annotated import AnnotatedRows
     from tsae.series.reading import SensorTable
 
 __all__ = [
+    "annotated",
     "check_apart",
     "check_outputs",
     "exclusion_masks",
     "folder_name",
     "image_detector",
     "is_folder",
+    "open_annotations",
     "read_input",
     "refuse_options",
     "table_detector",
@@ -52,6 +57,32 @@ def exclusion_masks(path: Path, table: SensorTable, reading: Reading) -> dict[st
     n_excluded = sum(int(mask.sum()) for mask in masks.values())
     progress(f"{n_excluded:,} of {table.n_rows:,} rows are excluded by {path}")
     return masks
+
+
+def open_annotations(path: Path | None) -> Annotations | None:
+    """Open a file of annotations, which must be there; `None` without a path."""
+    from tsae.alarms.annotations import Annotations
+
+    return None if path is None else Annotations.existing(path)
+
+
+def annotated(notes: Annotations, table: SensorTable, effects: Mapping[str, Sequence[AnnotationKind]]) -> AnnotatedRows:
+    """Find the rows that annotations speak of, and say for each effect how many rows and intervals have it.
+
+    `effects` names what becomes of rows, such as "leave training", and the kinds of annotations that do it.
+    """
+    from tsae.detection.labels.annotated import annotated_rows
+
+    found = annotated_rows(notes, [frame.index for frame in table.frames.values()], list(table.frames))
+    for effect, kinds in effects.items():
+        counts = {kind: found.counts(kind) for kind in kinds}
+        parts = [f"{kind} {rows:,} in {n} interval{'s' if n > 1 else ''}" for kind, (rows, n) in counts.items() if n]
+        n_rows = sum(rows for rows, _ in counts.values())
+        listed = f": {', '.join(parts)}" if parts else ""
+        progress(f"{n_rows:,} of {table.n_rows:,} rows {effect} by {notes.path}{listed}")
+    if found.n_returned:
+        progress(f"{found.n_returned:,} of the normal rows had been left out by an earlier annotation")
+    return found
 
 
 def table_detector(path: Path) -> AnomalyDetector:

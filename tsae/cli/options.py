@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tsae.series.options import ReadOptions
 
 __all__ = [
+    "AnnotationFile",
     "EventOptions",
     "Exclude",
     "Json",
@@ -65,6 +66,12 @@ Exclude = Annotated[
         help="CSV of intervals to leave out, such as maintenance, with columns start,end,reason.", show_default=False
     ),
     "excluded",
+]
+AnnotationFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--annotations", help="What people say of rows, a file written by [bold]tsae annotate[/].", show_default=False
+    ),
 ]
 Size = Annotated[
     str | None,

@@ -121,7 +121,10 @@ _FIRST = ("sensor", "expected", "actual", "unit", "direction")
 
 
 def events_frame(events: Iterable[Event], entity_column: str | None) -> pd.DataFrame:
-    """One line per event; `expected`, `actual`, `unit` and `direction` are those of its first sensor, at the peak."""
+    """One line per event; `expected`, `actual`, `unit` and `direction` are those of its first sensor, at the peak.
+
+    `directions` are those of `sensors`, in the same order.
+    """
     named = [] if entity_column is None else [entity_column]
     lines = []
     for event in events:
@@ -131,8 +134,9 @@ def events_frame(events: Iterable[Event], entity_column: str | None) -> pd.DataF
         line |= {name: fields["sensors"][0][name] for name in _FIRST}
         line["sensors"] = "; ".join(f"{each['sensor']} {each['share']:.2f}" for each in fields["sensors"])
         line["joined"] = "; ".join(f"{each['sensor']} {each['joined']}" for each in fields["pattern"])
+        line["directions"] = "; ".join(each["direction"] for each in fields["sensors"])
         lines.append(line | dict.fromkeys(named, event.entity))
-    return pd.DataFrame(lines, columns=[*named, *_LINE, *_FIRST, "sensors", "joined"])
+    return pd.DataFrame(lines, columns=[*named, *_LINE, *_FIRST, "sensors", "joined", "directions"])
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:

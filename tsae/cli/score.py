@@ -76,7 +76,8 @@ def score(
         _path("--output", "-o", help="Scores, .csv or .parquet; TABLE's name with .scores.csv unless stated."),
     ] = None,
     events: Annotated[
-        Path | None, _path("--events", help="Events; TABLE's name with .events.csv unless stated.")
+        Path | None,
+        _path("--events", help="Events, .csv, .jsonl or .parquet; TABLE's name with .events.csv unless stated."),
     ] = None,
     report: Annotated[Path | None, _path("--report", help="A page for the browser, in one .html file.")] = None,
     heatmaps: Annotated[
@@ -170,11 +171,11 @@ def write_results(
     title: str,
 ) -> None:
     """Write the files that are wanted besides the scores."""
-    from tsae.cli.outputs import events_frame, write_frame
+    from tsae.cli.events_file import write_events
 
     if targets.events is not None:
         events = [event for each in found.values() for event in each.events]
-        write_frame(events_frame(events, entity_column), targets.events)
+        write_events(events, entity_column, targets.events)
     if targets.report is not None:
         _write_report(targets.report, detector, table, found, title)
 

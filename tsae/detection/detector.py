@@ -32,7 +32,8 @@ from tsae.detection.inputs import (
     lay_out,
     like,
 )
-from tsae.detection.labels.checks import annotations_of, check_label_parameters, labels_of_parts
+from tsae.detection.labels.annotated import with_annotations
+from tsae.detection.labels.checks import annotations_of, check_label_parameters
 from tsae.detection.learning import learn, recalibrated
 from tsae.detection.parameters.groups import GroupedParameters
 from tsae.detection.parameters.resolved import series_options
@@ -200,6 +201,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         units: Mapping[str, str] | None = None,
         annotations: Any = None,
         labels: Any = None,
+        entity: Any = None,
     ) -> Self:
         """Learn from normal rows.
 
@@ -214,20 +216,23 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         annotations
             What is known of some rows, `(n_timesteps,)`: 1 anomalous, 0 normal, -1 or NaN unknown; a list for a fleet.
             Rows labelled anomalous are kept out of training and calibration, and if there are any, the threshold is the
-            one that does best on labelled and held-out rows, unless `threshold` states a number.
+            one that does best on labelled and held-out rows, unless `threshold` states a number. Or `Annotations`, or
+            their file: "real" rows (labels for a `label_classifier`), "maintenance" and "ignore" are left out, unless a
+            later word is "new normal"; `entity` names the tables, as in `detect`.
         """
         learner = copy.copy(self)  # so that a failed fit leaves this one as it was
-        learner._learn(X, excluded, dict(units or {}), annotations_of(annotations, labels))
+        learner._learn(X, excluded, dict(units or {}), annotations_of(annotations, labels), entity)
         self.__dict__ = learner.__dict__
         return self
 
-    def _learn(self, X: Any, excluded: Any, units: dict[str, str], annotations: Any) -> None:
+    def _learn(self, X: Any, excluded: Any, units: dict[str, str], annotations: Any, entity: Any) -> None:
         parameters = self.get_params(deep=False)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = series_options(parameters, seed=seed)
         tuning = check_label_parameters(self.label_classifier, self.label_beta, self.label_cost)
         entities, is_fleet = checked_entities(self, X, excluded, reset=True)
-        known = labels_of_parts(annotations, [len(entity.values) for entity in entities], is_fleet=is_fleet)
+        about_fleet = {"is_fleet": is_fleet, "labels_real": bool(self.label_classifier)}
+        entities, known = with_annotations(entities, annotations, entity, **about_fleet)
         about = (entities, known, options, parameters, channel_names(self), units)
         learned = learn(*about, tuning=tuning, random_state=seed)
         self.model_, self.codes_, self.fit_reports_, self.rejected_ = learned
@@ -247,8 +252,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         Raises
         ------
         ParameterError
-            If either is not what it should be, the budget speaks of time and the rows had no clock, or the learner is
-            one of labels, which `recalibrate` takes.
+            If either is invalid, the budget needs a clock and the rows had none, or the learner needs labels.
         """
         check_is_fitted(self, "model_")
         rate = plain(self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate)
@@ -263,6 +267,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         excluded: Any = None,
         annotations: Any = None,
         labels: Any = None,
+        entity: Any = None,
         threshold: str | float | None = None,
         false_alarm_rate: float | str | None = None,
         label_beta: float | None = None,
@@ -275,11 +280,8 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         X
             Table `(n_timesteps, n_channels)` of normal operation in time order, but for rows that `annotations` mark;
             or a list of tables.
-        excluded
-            Boolean mask `(n_timesteps,)` of rows to leave out; a list of masks for a fleet.
-        annotations
-            What is known of some rows, `(n_timesteps,)`: 1 anomalous, 0 normal, -1 or NaN unknown; a list for a fleet.
-            Every learner leaves rows labelled anomalous out of the normal ones.
+        excluded, annotations, entity
+            As in `fit`, but "real" rows are labelled anomalous; every learner leaves these out of the normal ones.
         threshold
             Name of a learner as in the constructor, or the score above which rows are flagged, or what labelled
             anomalies choose: "label_beta" the best F-beta, "label_cost" the least cost. `None` is what `fit` does:
@@ -292,14 +294,13 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         Raises
         ------
         ParameterError
-            If a parameter is not what it should be, clashes with another, or annotations are to choose and mark no
-            anomaly.
+            If a parameter is invalid or clashes with another, or annotations are to choose and mark no anomaly.
         DataError
             As `detect`, or if annotations hold other numbers.
         """
         entities, is_fleet = self._checked(X, excluded)
         given = annotations_of(annotations, labels)
-        known = labels_of_parts(given, [len(entity.values) for entity in entities], is_fleet=is_fleet)
+        entities, known = with_annotations(entities, given, entity, is_fleet=is_fleet, labels_real=True)
         self.model_ = recalibrated(
             *(self.model_, entities, known),
             *(plain(threshold), label_beta, label_cost),

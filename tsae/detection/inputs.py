@@ -219,14 +219,18 @@ def data_hash(entities: Sequence[Entity]) -> str:
 
 
 def without_suspicious_rows(
-    entities: Sequence[Entity], lay_out: Callable[[Entity], GridSeries]
+    entities: Sequence[Entity], lay_out: Callable[[Entity], GridSeries], known: Sequence[NDArray[np.float64]]
 ) -> tuple[list[Entity], list[list[list[int]]]]:
-    """The entities with their suspicious rows excluded too, and the first and last row of what was added."""
+    """The entities with their suspicious rows excluded too, and the first and last row of what was added.
+
+    Rows that are `known` to be normal (0, one array `(n_timesteps,)` an entity) stay.
+    """
     from tsae.fitting.screening import suspicious_rows  # loads torch, which scoring does without
 
     suspicious = suspicious_rows([lay_out(entity) for entity in entities], [entity.excluded for entity in entities])
     cleaned, rejected = [], []
-    for entity, rows in zip(entities, suspicious, strict=True):
+    for entity, found, labels in zip(entities, suspicious, known, strict=True):
+        rows = found & (labels != 0)
         mask = rows if entity.excluded is None else rows | entity.excluded
         cleaned.append(replace(entity, excluded=mask if mask.any() else None))
         edges = np.flatnonzero(np.diff(rows.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)

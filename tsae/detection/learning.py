@@ -60,7 +60,8 @@ def learn(
     ----------
     known
         Labels of each series `(n_timesteps,)`: 1 anomalous, 0 normal, NaN unknown. Rows labelled anomalous are kept
-        out of training and calibration, and choose the threshold unless it is a number.
+        out of training and calibration, and choose the threshold unless it is a number. Those labelled normal stay,
+        also if a robust fit finds them suspicious.
     options, parameters
         The checked options of networks and training, and all parameters of `AnomalyDetector`.
     names
@@ -79,7 +80,7 @@ def learn(
     normal = [without_anomalies(entity, part) for entity, part in zip(entities, known, strict=True)]
     rejected: list[list[list[int]]] = [[] for _ in entities]
     if parameters["robust"]:
-        normal, rejected = without_suspicious_rows(normal, laid_out)
+        normal, rejected = without_suspicious_rows(normal, laid_out, known)
     spans = used_spans([laid_out(part) for part in normal], [part.excluded for part in normal], parameters["held_out"])
     ensemble, reports = fit_model(spans, options, random_state=random_state)
     codes = study_windows(ensemble, spans, random_state=random_state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 from numbers import Integral
 from typing import Any
 
@@ -19,6 +19,7 @@ __all__ = [
     "moment",
     "percent",
     "rows",
+    "span",
     "threshold_sentence",
 ]
 
@@ -53,20 +54,20 @@ def duration(seconds: float | None, n_rows: int) -> str:
     return " ".join(part for part in parts[first : first + 2] if part)
 
 
-def moment(time: object) -> str:
+def moment(at: object) -> str:
     """Say a point in time: the date and clock with their offset, or a row number.
 
     >>> moment(datetime(2024, 3, 5, 14, 30)), moment(1234)
     ('2024-03-05 14:30', 'row 1,234')
     """
-    if isinstance(time, datetime):  # pandas timestamps are datetimes
-        clock = "%H:%M" if not time.second and not time.microsecond else "%H:%M:%S"
-        text = f"{time:%Y-%m-%d} {time.strftime(clock)}"
-        if time.microsecond:
-            text += f".{time.microsecond:06d}".rstrip("0")
-        offset = f"{time:%z}"
+    if isinstance(at, datetime):  # pandas timestamps are datetimes
+        clock = "%H:%M" if not at.second and not at.microsecond else "%H:%M:%S"
+        text = f"{at:%Y-%m-%d} {at.strftime(clock)}"
+        if at.microsecond:
+            text += f".{at.microsecond:06d}".rstrip("0")
+        offset = f"{at:%z}"
         return f"{text} {offset[:3]}:{offset[3:5]}" if offset else text
-    return f"row {time:,}" if isinstance(time, Integral) else f"row {time}"
+    return f"row {at:,}" if isinstance(at, Integral) else f"row {at}"
 
 
 def interval(event: Event) -> str:
@@ -76,12 +77,23 @@ def interval(event: Event) -> str:
     >>> interval(Event("1", one, three, 3, 7200.0, one, peak_score=9.0, p_value=1e-4, severity=80.0, sensors=()))
     '2024-03-05 01:00 to 03:00'
     """
-    start, stop = moment(event.start), moment(event.stop)
+    return span(event.start, event.stop)
+
+
+def span(first: object, last: object) -> str:
+    """Say from when to when; a date that does not change is said once, and whole days are said without the clock.
+
+    >>> span(datetime(2024, 3, 5), datetime(2024, 3, 6, 23, 59, 59, 999999)), span(110, 120)
+    ('2024-03-05 to 2024-03-06', 'row 110 to row 120')
+    """
+    start, stop = moment(first), moment(last)
     if start == stop:
         return start
-    if isinstance(event.start, datetime) and start[:10] == stop[:10]:
-        return f"{start} to {stop[11:]}"
-    return f"{start} to {stop}"
+    if not isinstance(first, datetime) or not isinstance(last, datetime):
+        return f"{start} to {stop}"
+    if first.time() == time.min and last.time() == time.max:
+        return start[:10] if start[:10] == stop[:10] else f"{start[:10]} to {stop[:10]}"
+    return f"{start} to {stop[11:]}" if start[:10] == stop[:10] else f"{start} to {stop}"
 
 
 def amount(value: float | None, unit: str = "") -> str:
