@@ -1,4 +1,6 @@
-"""A model file of the first format keeps giving the scores, labels and events that the code of its day gave.
+"""A model file of the first format keeps giving the scores and errors that the code of its day gave.
+
+Labels and events come from the decision, which is not in the file and has changed since.
 
 `first_format.tsae` was fitted by commit d511727 on 500 rows, `first_format_rows.csv` are the rows behind them, and
 `first_format_scores.json` is what that code made of them. None of the three is ever to be written again.
@@ -29,19 +31,20 @@ def expected() -> dict:
     return json.loads((HERE / "first_format_scores.json").read_text("utf-8"))
 
 
-def test_a_table_gets_the_same_scores_labels_and_events(rows: pd.DataFrame, expected: dict) -> None:
+def test_a_table_gets_the_same_scores(rows: pd.DataFrame, expected: dict) -> None:
     found = load(MODEL).detect(rows)
-    for name in ("score", "judged", "threshold"):
-        series = {"score": found.scores, "judged": found.judged, "threshold": found.thresholds}[name]
+    for name, series in (("score", found.scores), ("judged", found.judged)):
         np.testing.assert_allclose(series, expected[name], rtol=1e-6, err_msg=name)
-    assert found.labels.astype(int).tolist() == expected["label"]
     np.testing.assert_allclose(found.errors, np.array(expected["errors"], dtype=float), rtol=1e-4, atol=1e-6)
-    events = [
-        [str(event.start), str(event.stop), str(event.peak), event.severity, event.sensors[0].sensor]
-        for event in found.events
+
+
+def test_the_strongest_event_is_still_found_with_its_sensor(rows: pd.DataFrame, expected: dict) -> None:
+    start, stop, _, _, sensor, *_ = max(expected["events"], key=lambda event: event[3])
+    found = [
+        event for event in load(MODEL).detect(rows).events if str(event.start) <= stop and str(event.stop) >= start
     ]
-    assert [event[:3] + event[4:] for event in events] == [event[:3] + event[4:5] for event in expected["events"]]
-    np.testing.assert_allclose([event[3] for event in events], [event[3] for event in expected["events"]], rtol=1e-6)
+    assert found
+    assert sensor in {event.sensors[0].sensor for event in found}
 
 
 def test_a_stream_gets_the_same_immediate_scores(rows: pd.DataFrame, expected: dict) -> None:

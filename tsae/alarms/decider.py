@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tsae.alarms.drift import BLOCK, DistributionWatch, Drift, Reference, drifts_of, score_reference
 from tsae.alarms.event import Event, is_reported
+from tsae.alarms.lessons import Lessons
 from tsae.alarms.rules import EventRules, severity
 from tsae.alarms.thresholds import FollowingThreshold, StandingThreshold, ThresholdSet, following_threshold
 from tsae.alarms.tracking import EventTracker, RowBlock, TrackedEvent
@@ -60,12 +61,23 @@ class EventWatch:
         Describes the events.
     reports_open
         Whether events are also reported while they go on.
+    lessons
+        What people said of earlier events.
     """
 
     def __init__(
-        self, rules: EventRules, joins: NDArray[np.float64], source: EventSource, *, reports_open: bool
+        self,
+        rules: EventRules,
+        joins: NDArray[np.float64],
+        source: EventSource,
+        *,
+        reports_open: bool,
+        lessons: Lessons | None = None,
     ) -> None:
         self._rules, self._joins, self._source, self._reports_open = rules, joins, source, reports_open
+        self._lessons = lessons or Lessons()
+        self.n_held_back = 0
+        """Events so far that were not reported because they look like false alarms."""
         self._tracker: EventTracker | None = None
         self._reported: dict[int, tuple[int, float]] = {}  # version and score of open events, by their first rows
 
@@ -117,7 +129,7 @@ class EventWatch:
         if not is_severe or (row in self._reported and event.score < _GROWN * score):
             return []
         described = self._source.describe(event, ended=False)
-        is_news = version > 0 or is_reported(described, self._rules)
+        is_news = version > 0 or self._is_reported(described)
         self._reported[row] = (version + is_news, event.score)
         state = "updated" if version else "opened"
         return [EventChange(state, version + 1, row, described)] if is_news else []
@@ -128,9 +140,14 @@ class EventWatch:
         for event in events:
             version, _ = self._reported.pop(event.first.row, (0, 0.0))
             described = self._source.describe(event, ended=True)
-            if version or is_reported(described, self._rules):
+            if version or self._is_reported(described):
                 changes.append(EventChange("closed", version + 1, event.first.row, described))
+            elif self._lessons.holds_back(described):
+                self.n_held_back += 1
         return changes
+
+    def _is_reported(self, event: Event) -> bool:
+        return is_reported(event, self._rules) and not self._lessons.holds_back(event)
 
 
 def _plain(value: Any) -> Any:
@@ -185,6 +202,8 @@ class Decider:
         Whether rows have immediate scores too, and events are reported while they go on.
     full_lag
         Whether settled scores wait as long as the model's; otherwise they are immediate ones of a few rows later.
+    lessons
+        What people said of earlier events.
 
     Attributes
     ----------
@@ -212,8 +231,10 @@ class Decider:
         arrays: Rings | None = None,
         is_stream: bool = False,
         full_lag: bool = True,
+        lessons: Lessons | None = None,
     ) -> None:
         self._channels, self._joins, self._rules, self._is_stream = channels, joins, rules, is_stream
+        self._lessons = lessons
         self.judges_smoothed = thresholds.judged == "smoothed"
         immediate = "immediate" if self.judges_smoothed else "immediate_unsmoothed"
         settled = "settled" if self.judges_smoothed else "unsmoothed"
@@ -241,7 +262,8 @@ class Decider:
 
     def watch(self, source: EventSource) -> EventWatch:
         """Add the events of the next lane."""
-        self.events.append(EventWatch(self._rules, self._joins, source, reports_open=self._is_stream))
+        watch = EventWatch(self._rules, self._joins, source, reports_open=self._is_stream, lessons=self._lessons)
+        self.events.append(watch)
         return self.events[-1]
 
     def observe(self, lanes: Lanes | int, values: FloatArray) -> None:

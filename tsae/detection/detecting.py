@@ -48,6 +48,8 @@ class Detection:
     """How far scores and threshold are from those of training."""
     n_uncovered: int = 0
     """Rows that no full window covers, as at the ends of segments; they have scores, but are never flagged."""
+    n_held_back: int = 0
+    """Events that were not reported because they look like what people called false alarms."""
 
     @property
     def row_scores(self) -> pd.Series:
@@ -115,6 +117,7 @@ class DetectionRun:
             rules=rules.for_window(window),
             window_size=window,
             adapt=adapt,
+            lessons=model.lessons,
         )
         self._tail = self._decider.tails["settled"]
         naming = Naming(
@@ -160,6 +163,11 @@ class DetectionRun:
         return tuple(sorted(self._events, key=lambda event: event.start))
 
     @property
+    def n_held_back(self) -> int:
+        """Events so far that were not reported because they look like false alarms."""
+        return self._decider.events[0].n_held_back
+
+    @property
     def drift(self) -> Drift:
         """How far the rows are from training, once all parts are there."""
         (drift,) = self._decider.drifts(np.zeros(1, dtype=np.intp))
@@ -193,6 +201,7 @@ class DetectionRun:
             entity=self._name,
             drift=self.drift,
             n_uncovered=self.n_uncovered,
+            n_held_back=self.n_held_back,
         )
 
 

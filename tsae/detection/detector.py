@@ -16,6 +16,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, OutlierMixin, Transfor
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from tsae.alarms.annotations import Annotations
 from tsae.alarms.rules import EventRules
 from tsae.alarms.thresholds import Threshold, ThresholdSet, learn_thresholds
 from tsae.checks import plain
@@ -32,7 +33,7 @@ from tsae.detection.inputs import (
     lay_out,
     like,
 )
-from tsae.detection.labels.annotated import with_annotations
+from tsae.detection.labels.annotated import opened, with_annotations
 from tsae.detection.labels.checks import annotations_of, check_label_parameters
 from tsae.detection.learning import learn, recalibrated
 from tsae.detection.parameters.groups import GroupedParameters
@@ -278,14 +279,12 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         Parameters
         ----------
         X
-            Table `(n_timesteps, n_channels)` of normal operation in time order, but for rows that `annotations` mark;
-            or a list of tables.
+            Table `(n_timesteps, n_channels)` of normal rows, but for what `annotations` mark; or a list of tables.
         excluded, annotations, entity
-            As in `fit`, but "real" rows are labelled anomalous; every learner leaves these out of the normal ones.
+            As in `fit`. Events that an `Annotations` file calls false alarms raise the bar for events like them.
         threshold
             Name of a learner as in the constructor, or the score above which rows are flagged, or what labelled
-            anomalies choose: "label_beta" the best F-beta, "label_cost" the least cost. `None` is what `fit` does:
-            annotations choose if any row is anomalous (by `label_cost` if the constructor states one), else "pot".
+            anomalies choose: "label_beta" or "label_cost". `None` lets row labels choose, if any, else "pot".
         false_alarm_rate
             The budget, as in the constructor; `None` keeps the present one.
         label_beta, label_cost
@@ -294,12 +293,12 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         Raises
         ------
         ParameterError
-            If a parameter is invalid or clashes with another, or annotations are to choose and mark no anomaly.
+            If a parameter is invalid or clashes with another, or labels are to choose and mark no anomaly.
         DataError
             As `detect`, or if annotations hold other numbers.
         """
         entities, is_fleet = self._checked(X, excluded)
-        given = annotations_of(annotations, labels)
+        given = opened(annotations_of(annotations, labels))
         entities, known = with_annotations(entities, given, entity, is_fleet=is_fleet, labels_real=True)
         self.model_ = recalibrated(
             *(self.model_, entities, known),
@@ -307,6 +306,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             own=(self.label_beta, self.label_cost),
             false_alarm_rate=plain(false_alarm_rate),
             fallback_rate=self.false_alarm_rate,
+            said=given if isinstance(given, Annotations) else None,
         )
         return self
 

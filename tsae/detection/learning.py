@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsae.alarms.annotations import Annotations
 from tsae.alarms.drift import fit_reference
+from tsae.alarms.lessons import lessons_of
 from tsae.alarms.thresholds import check_threshold, known_scores, learn_thresholds
 from tsae.checks import plain
 from tsae.detection.codes.cloud import CodeFacts
@@ -118,6 +121,7 @@ def recalibrated(
     own: tuple[float, float | None],
     false_alarm_rate: Any,
     fallback_rate: Any,
+    said: Annotations | None = None,
 ) -> FittedModel:
     """Return the model with thresholds learned from these rows.
 
@@ -133,10 +137,17 @@ def recalibrated(
         The budget; `None` keeps the model's.
     fallback_rate
         The budget of a model that has none.
+    said
+        Where the labels come from, if they are annotations: events among them become the model's lessons, and only a
+        stated learner chooses the threshold by labels.
     """
     known = [_anomalies(*each) for each in zip(entities, labels, strict=True)]
     anomalies = np.concatenate(known)
     has_anomalies = bool((anomalies == 1).any())
+    if said is not None:
+        model = replace(model, lessons=lessons_of(said))
+        if threshold is None and label_beta is None and label_cost is None:
+            threshold = "pot"
     learner = chosen_learner(threshold, label_beta, label_cost, own=own, has_anomalies=has_anomalies)
     present = model.thresholds.settled.budget or fallback_rate
     rate = present if false_alarm_rate is None else false_alarm_rate

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from tsae.alarms.drift import Reference
+from tsae.alarms.lessons import Lessons
 from tsae.alarms.thresholds import ThresholdSet
 from tsae.errors import ParameterError
 from tsae.model.packing import Arrays, pack_parts, reading_parts, unpack_parts
@@ -52,6 +53,8 @@ class FittedModel:
     """Distributions of the channels in training."""
     data_hash: str
     """SHA-256 of the training data."""
+    lessons: Lessons = Lessons()  # noqa: RUF009
+    """What people said of earlier events: those that look like false alarms are held back."""
     file: bytes = field(default=b"", repr=False, compare=False)
     """The model file; empty if it was not loaded from one."""
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.drift import Reference
+from tsae.alarms.lessons import Lessons
 from tsae.alarms.thresholds import Threshold, ThresholdSet
 from tsae.errors import ModelFileError
 from tsae.networks.criterion import Criterion
@@ -56,6 +57,7 @@ def pack_parts(parts: Mapping[str, Any], tensors: Arrays) -> dict[str, Any]:
         "thresholds": [asdict(threshold) for threshold in parts["thresholds"]],
         "members": _pack_ensemble(parts["ensemble"], tensors),
         "formula": asdict(parts["ensemble"].formula),
+        "lessons": parts["lessons"].pack(),
     }
 
 
@@ -69,6 +71,7 @@ def unpack_parts(tensors: Arrays, manifest: Mapping[str, Any]) -> dict[str, Any]
         "calibration": CalibrationScores(*(tensors[f"calibration.{name}"] for name in CalibrationScores._fields)),
         "channels": manifest["channels"],
         "inputs": Reference(**{part.name: tensors[f"inputs.{part.name}"] for part in fields(Reference)}),
+        "lessons": Lessons.unpack(manifest.get("lessons", [])),
         **{name: fitted[f"{name}_"] for name in _PLAIN},
     }
 

@@ -81,6 +81,7 @@ class Fleet:
             arrays=self.lasting,
             is_stream=True,
             full_lag=lag in (model.lag, ensemble.full_lag),
+            lessons=model.lessons,
         )
         self.lasting.add("n_rows", (), np.int64)
         self.lasting.add("zone", (), np.int8)

@@ -19,7 +19,7 @@ from tsae.detection.labels.checks import labels_of_parts
 from tsae.errors import DataError
 from tsae.series.grid import timestamps_ns
 
-__all__ = ["AnnotatedRows", "annotated_rows", "with_annotations"]
+__all__ = ["AnnotatedRows", "annotated_rows", "opened", "with_annotations"]
 
 FloatArray = NDArray[np.float64]
 _KINDS: tuple[AnnotationKind, ...] = get_args(AnnotationKind)
@@ -119,8 +119,7 @@ def with_annotations(
         Whether rows of real events become labels of 1; otherwise they are left out.
     """
     names = entity_names(entity, len(entities), is_fleet=is_fleet)
-    if isinstance(given, str | os.PathLike):
-        given = Annotations.existing(given)
+    given = opened(given)
     if not isinstance(given, Annotations):
         return list(entities), labels_of_parts(given, [len(each.values) for each in entities], is_fleet=is_fleet)
     found = annotated_rows(given, [each.index for each in entities], names)
@@ -131,6 +130,11 @@ def with_annotations(
         out = [mask | (labels == 1) for mask, labels in zip(out, known, strict=True)]
         known = [np.where(labels == 1, np.nan, labels) for labels in known]
     return [_without(each, mask) for each, mask in zip(entities, out, strict=True)], known
+
+
+def opened(given: Any) -> Any:
+    """Return the `Annotations` of a path; anything else unchanged."""
+    return Annotations.existing(given) if isinstance(given, str | os.PathLike) else given
 
 
 def _without(entity: Entity, rows: NDArray[np.bool_]) -> Entity:
