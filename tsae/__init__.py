@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tsae.model.fitted import FittedModel
     from tsae.nn.options import NetworkOptions
     from tsae.series.bundled import bundled_dataset
-    from tsae.series.exclusions import read_exclusions
+    from tsae.series.exclusions import Exclusions, read_exclusions
     from tsae.series.options import ReadOptions
     from tsae.series.reading import SensorTable, read_table
     from tsae.streaming.scorer import StreamScorer
@@ -49,6 +49,7 @@ __all__ = [
     "Drift",
     "Event",
     "EventRules",
+    "Exclusions",
     "FittedModel",
     "ImageAnomalyDetector",
     "ImageDetection",
@@ -83,6 +84,7 @@ _HOME = {
     "Drift": "tsae.alarms.drift",
     "Event": "tsae.alarms.event",
     "EventRules": "tsae.alarms.rules",
+    "Exclusions": "tsae.series.exclusions",
     "FittedModel": "tsae.model.fitted",
     "ImageAnomalyDetector": "tsae.detection.images.detector",
     "ImageDetection": "tsae.detection.detecting",

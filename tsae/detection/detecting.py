@@ -32,7 +32,7 @@ class Detection:
     threshold: float
     """The static threshold that was learned in fitting."""
     labels: pd.Series
-    """Whether a row is flagged, boolean; rows in exclusion intervals never are."""
+    """Whether a row is flagged, boolean; rows that are excluded, or in which the plant is off, never are."""
     errors: pd.DataFrame
     """Error per row and sensor, `(n_timesteps, n_channels)`, divided by the sensor's normal error: 1 is usual."""
     events: tuple[Event, ...]
@@ -46,6 +46,8 @@ class Detection:
     """About the share of normal rows with a higher `judged` score, in (0, 1]."""
     drift: Drift | None = None
     """How far scores and threshold are from those of training."""
+    n_off: int = 0
+    """Rows in which the plant was off, by the condition that `fit` was given; they are scored, and never alarm."""
 
     @property
     def row_scores(self) -> pd.Series:
@@ -150,6 +152,11 @@ class DetectionRun:
         return tuple(self._events)
 
     @property
+    def n_off(self) -> int:
+        """Rows in which the plant is off, which never alarm."""
+        return 0 if self._entity.off is None else int(self._entity.off.sum())
+
+    @property
     def drift(self) -> Drift:
         """How far the rows are from training, once all parts are there."""
         (drift,) = self._decider.drifts(np.zeros(1, dtype=np.intp))
@@ -182,6 +189,7 @@ class DetectionRun:
             events=self.events,
             entity=self._name,
             drift=self.drift,
+            n_off=self.n_off,
         )
 
 

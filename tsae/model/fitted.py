@@ -52,6 +52,8 @@ class FittedModel:
     """Distributions of the channels in training."""
     data_hash: str
     """SHA-256 of the training data."""
+    running: str | None = None
+    """Condition under which the plant runs, such as "speed > 10"; `None` if it always does."""
     file: bytes = field(default=b"", repr=False, compare=False)
     """The model file; empty if it was not loaded from one."""
 

@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.alarms.decider import Decider
+from tsae.alarms.decider import Decider, Decisions, EventChange
+from tsae.alarms.drift import Drift
 from tsae.alarms.event import peak_reach
 from tsae.alarms.rules import EventRules
 from tsae.alarms.tracking import join_levels
 from tsae.model.fitted import FittedModel
 from tsae.scoring.rings import Rings
 from tsae.scoring.scorer import Scorer, Step
-from tsae.streaming.clock import EntityClock, StreamCounts
-from tsae.streaming.entity import UNNUMBERED, Entity, LatestRows, RecentRows
+from tsae.streaming.blocking import Blocking
+from tsae.streaming.clock import Arrival, EntityClock, StreamCounts
+from tsae.streaming.entity import UNNUMBERED, Entity, LatestRows, RecentRows, Zone
 from tsae.streaming.row_scores import Collector, DriftNotice, RowScore, RowScores, ScoreColumns, StreamScores
 from tsae.streaming.rows import FILLED, Rows
 
@@ -43,6 +45,8 @@ class Fleet:
         When flagged rows make an event.
     adapt
         Whether thresholds follow each entity's rows.
+    blocking
+        Which rows never alarm; `None` if all may.
 
     Attributes
     ----------
@@ -60,7 +64,17 @@ class Fleet:
         Rows at the start of a segment whose immediate scores are not labelled.
     """
 
-    def __init__(self, model: FittedModel, *, lag: int, reorder: int, rules: EventRules, adapt: bool) -> None:
+    def __init__(
+        self,
+        model: FittedModel,
+        *,
+        lag: int,
+        reorder: int,
+        rules: EventRules,
+        adapt: bool,
+        blocking: Blocking | None = None,
+    ) -> None:
+        self.blocking = blocking
         self.model, self._reorder, ensemble = model, reorder, model.ensemble
         self.warm_up = max(member.window_size for member in ensemble.members) - 1
         self.counts = StreamCounts()
@@ -79,6 +93,7 @@ class Fleet:
         )
         self.lasting.add("n_rows", (), np.int64)
         self.lasting.add("zone", (), np.int8)
+        self.lasting.add("blocked", (), np.bool_)
         self.lasting.add("name", (), np.object_, empty="")
         self._reach = peak_reach(ensemble)
         n_pending = max(rules.merge_gap, rules.enter_within) + 1  # settled rows, each after a bridged gap
@@ -110,15 +125,27 @@ class Fleet:
         self.lane_of[name] = lane
         return entity
 
+    def is_blocked(self, lane: int, arrival: Arrival) -> bool:
+        """Return whether a row that arrives never alarms."""
+        if self.blocking is None:
+            return False
+        times = None if arrival.time is None else [arrival.time]
+        zoned = self.lasting["zone"][lane] == Zone.ZONED
+        return bool(self.blocking.mask(arrival.row[0][None], times, [zoned])[0])
+
     def take_one(self, lane: int, values: FloatArray, time: int | None, stamp: Any) -> StreamScores:
         """Take the next row of one lane, `(n_channels,)`: `take` in plain numbers, several times as fast."""
-        is_warm = self.lanes.n_rows(lane) >= self.warm_up
+        blocked = self.blocking is not None and bool(self.lasting["blocked"][lane])
+        is_warm = self.lanes.n_rows(lane) >= self.warm_up and not blocked
         step, decider, name = self.lanes.push_row(lane, values), self.decider, self.entities[lane].name
         number = int(self.lasting["n_rows"][lane])
         self.lasting["n_rows"][lane] = number + 1
         self.counts.n_rows += 1
         self.rows.put(lane, values, number, number if time is None else time, stamp)
-        decider.observe(lane, values)
+        if blocked:
+            self.counts.n_blocked += 1
+        else:
+            decider.observe(lane, values)
         judged, own = step.immediate, step.settled
         if not decider.judges_smoothed:
             judged, own = step.immediate_unsmoothed, step.unsmoothed
@@ -130,8 +157,9 @@ class Fleet:
         if number == UNNUMBERED:
             return StreamScores(now)
         number = int(number)
-        threshold, changes, drift = decider.settle_row(lane, number, int(time), own, step.errors)
-        tail, is_alarm = decider.tails["settled"], own > threshold
+        settle = self._settle_blocked if blocked else decider.settle_row
+        threshold, changes, drift = settle(lane, number, int(time), own, step.errors)
+        tail, is_alarm = decider.tails["settled"], own > threshold and not blocked
         settled = RowScore(number, stamp, step.settled, is_alarm, own, threshold, tail, step.errors, name)
         notices = () if drift is None else (DriftNotice(number, drift, name),)
         return StreamScores(now, RowScores((settled,)), (), tuple(changes), notices)
@@ -148,7 +176,7 @@ class Fleet:
         is_all = bool(is_row.all())
         n_rows = self.lasting["n_rows"]
         numbers = n_rows[lanes] if is_all else np.where(is_row, n_rows[lanes], UNNUMBERED)
-        is_warm = self.lanes.rings["n_rows"][lanes] >= self.warm_up
+        is_warm = (self.lanes.rings["n_rows"][lanes] >= self.warm_up) & ~self._blocked(lanes)
         step = self.lanes.push(lanes, rows.values[places][:, None])
         self.rows.put(lanes, rows.values[places], numbers, rows.times_of(places, numbers), rows.stamps[places])
         chosen = slice(None) if is_all else np.flatnonzero(is_row)
@@ -174,8 +202,9 @@ class Fleet:
         )
         own = settled if self.decider.judges_smoothed else flushed.unsmoothed[known]
         first = int(numbers[0]) if len(numbers) else 0
+        blocked = np.full(len(numbers), self._blocked(np.array([lane]))[0])
         thresholds, labels, changes, drifts = self.decider.settle_run(
-            lane, first, times, own, errors, ends_segment=True
+            lane, first, times, own, errors, blocked=blocked, ends_segment=True
         )
         names = np.full(len(numbers), entity.name, dtype=np.object_)
         about = (labels, own, thresholds, names, errors, self.decider.tails["settled"])
@@ -195,7 +224,10 @@ class Fleet:
         out: Collector,
     ) -> None:
         """Immediate scores of the rows just taken."""
-        self.decider.observe(lanes, rows.values[places])
+        free = ~self._blocked(lanes)
+        self.counts.n_blocked += int((~free).sum())
+        if free.any():
+            self.decider.observe(lanes[free], rows.values[places[free]])
         thresholds = self.decider.immediate_thresholds(lanes, judged, is_warm)
         numbers, names = self.lasting["n_rows"][lanes] - 1, self.lasting["name"][lanes]
         about = (is_warm & (judged > thresholds), judged, thresholds, names, None, self.decider.tails["immediate"])
@@ -210,8 +242,47 @@ class Fleet:
         lanes, numbers = lanes[places], numbers[places]
         settled, errors = step.settled[places], step.errors[places]
         own = settled if self.decider.judges_smoothed else step.unsmoothed[places]
-        thresholds, labels, changes, drifts = self.decider.settle_each(lanes, numbers, times[places], own, errors)
+        thresholds, labels, changes, drifts = self._decisions(lanes, numbers, times[places], own, errors)
         names = self.lasting["name"][lanes]
         about = (labels, own, thresholds, names, errors, self.decider.tails["settled"])
         out.settle(ScoreColumns(numbers, stamps[places], settled, *about), changes)
         out.notice([DriftNotice(int(numbers[place]), drift, names[place]) for place, drift in drifts.items()])
+
+    def _decisions(
+        self,
+        lanes: LaneNumbers,
+        numbers: NDArray[np.int64],
+        times: NDArray[np.int64],
+        scores: FloatArray,
+        errors: FloatArray,
+    ) -> Decisions:
+        """Decide about a settled row of each lane, some of which may be rows that never alarm."""
+        blocked = self._blocked(lanes)
+        if not blocked.any():
+            return self.decider.settle_each(lanes, numbers, times, scores, errors)
+        thresholds, labels, changes = np.empty(len(lanes)), np.zeros(len(lanes), dtype=bool), list[EventChange]()
+        drifts: dict[int, Drift] = {}
+        free = np.flatnonzero(~blocked)
+        if len(free):
+            found = self.decider.settle_each(lanes[free], numbers[free], times[free], scores[free], errors[free])
+            thresholds[free], labels[free], changes = found.thresholds, found.labels, found.changes
+            drifts = {int(free[place]): drift for place, drift in found.drifts.items()}
+        for place in np.flatnonzero(blocked).tolist():
+            about = (int(numbers[place]), int(times[place]), float(scores[place]), errors[place])
+            thresholds[place], ended, _ = self._settle_blocked(int(lanes[place]), *about)
+            changes += ended
+        return Decisions(thresholds, labels, changes, drifts)
+
+    def _settle_blocked(
+        self, lane: int, row: int, time: int, score: float, errors: FloatArray
+    ) -> tuple[float, list[EventChange], None]:
+        """Settle a row that never alarms; return its threshold, and what happened to events."""
+        decisions = self.decider.settle_run(
+            *(lane, row, np.array([time]), np.array([score]), errors[None]), blocked=np.ones(1, dtype=bool)
+        )
+        return float(decisions.thresholds[0]), decisions.changes, None
+
+    def _blocked(self, lanes: LaneNumbers) -> NDArray[np.bool_]:
+        """Return the lanes whose segment never alarms, `(m,)`."""
+        blocked: NDArray[np.bool_] = self.lasting["blocked"][lanes]
+        return blocked
