@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tsae.cli.console import notice, print_facts, progress
-from tsae.cli.inputs import check_outputs, exclusion_masks, folder_name, is_folder, read_input, refuse_options
-from tsae.cli.options import Exclude, Reading, Settings, Size, Table, option_name, parse_size, stated_options
+from tsae.cli.inputs import (
+    check_outputs,
+    exclusion_files,
+    exclusion_masks,
+    folder_name,
+    is_folder,
+    read_input,
+    refuse_options,
+)
+from tsae.cli.options import Exclude, Reading, Running, Settings, Size, Table, option_name, parse_size, stated_options
 from tsae.errors import ParameterError
 from tsae.series.formats.registry import stem_of
 
@@ -30,6 +39,7 @@ def fit(
         typer.Option("--output", "-o", help="Model file; TABLE's name with .tsae unless stated.", show_default=False),
     ] = None,
     exclude: Exclude = None,
+    running: Running = None,
     size: Size = None,
     settings: Settings,
     reading: Reading,
@@ -39,7 +49,8 @@ def fit(
     TABLE may also be a folder of normal pictures.
     """
     if is_folder(table):
-        refuse_options(table, [*(["--exclude"] if exclude else []), *stated_options(reading)])
+        of_tables = [name for name, value in (("--exclude", exclude), ("--running", running)) if value]
+        refuse_options(table, [*of_tables, *stated_options(reading)])
         _fit_pictures(table, output, parse_size(size), settings)
         return
     if size:
@@ -47,21 +58,28 @@ def fit(
     if output is None and table == "-":
         raise ParameterError("standard input has no name to call the model after; state `--output`")
     path = output or Path(f"{stem_of(table)}.tsae")
-    check_outputs([path], [table, exclude])
+    check_outputs([path], [table, *exclusion_files(exclude)])
     started = time.monotonic()
     rows = read_input(table, reading)
-    detector = fit_detector(rows, exclude, settings, reading)
+    detector = fit_detector(rows, exclude, settings, reading, running=running)
     detector.save(path)
     print_facts(_facts(detector, rows, path, time.monotonic() - started))
     if detector.learned_threshold_.note:
         notice(detector.learned_threshold_.note)
 
 
-def fit_detector(table: SensorTable, exclude: Path | None, settings: Settings, reading: Reading) -> AnomalyDetector:
+def fit_detector(
+    table: SensorTable,
+    exclude: Sequence[str] | None,
+    settings: Settings,
+    reading: Reading,
+    *,
+    running: str | None = None,
+) -> AnomalyDetector:
     """Fit on a table, of one machine or of a fleet."""
     from tsae.detection.detector import AnomalyDetector
 
-    masks = None if exclude is None else list(exclusion_masks(exclude, table, reading).values())
+    masks = None if not exclude else list(exclusion_masks(exclude, table, reading).values())
     frames = list(table.frames.values())
     is_fleet = len(frames) > 1
     detector = AnomalyDetector(**settings.parameters())
@@ -69,6 +87,7 @@ def fit_detector(table: SensorTable, exclude: Path | None, settings: Settings, r
     detector.fit(
         frames if is_fleet else frames[0],
         excluded=masks[0] if masks and not is_fleet else masks,
+        running=running,
         units=table.units,
     )
     return detector
@@ -82,6 +101,19 @@ def _left_out(detector: AnomalyDetector) -> dict[str, str]:
     n_rows = sum(last - first + 1 for first, last in runs)
     stretches = f"{len(runs)} stretches that are" if runs[1:] else "one stretch that is"
     return {"left out": f"{n_rows:,} rows in {stretches} likely faulty" if runs else "nothing"}
+
+
+def _not_running(detector: AnomalyDetector, table: SensorTable) -> dict[str, str]:
+    """Return how many rows the condition of a running plant leaves out, if there is one."""
+    from tsae.series.running import Running
+
+    running = detector.model_.running
+    if running is None:
+        return {}
+    condition, channels = Running.parse(running), detector.channels_
+    frames = (frame[channels].to_numpy() for frame in table.frames.values())
+    n_off = sum(int(condition.off(values, channels).sum()) for values in frames)
+    return {"runs if": f"{running}; {n_off:,} other rows are not trained on, and such rows never alarm"}
 
 
 def _followed(detector: AnomalyDetector) -> dict[str, str]:
@@ -112,6 +144,7 @@ def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: f
         "rows": f"{table.n_rows:,} of {len(table.channels)} sensors"
         + (f", {len(table.frames)} machines" if len(table.frames) > 1 else ""),
         **_left_out(detector),
+        **_not_running(detector, table),
         "clock": clocks.pop() if len(clocks) == 1 else f"{detector.period_ or 'no'} s, differing by machine",
         "windows": ", ".join(
             f"{size} rows" + (f" ({duration(size * period, size)})" if period else "") for size in sizes

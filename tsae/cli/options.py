@@ -30,6 +30,7 @@ __all__ = [
     "Json",
     "Model",
     "Reading",
+    "Running",
     "Settings",
     "Size",
     "StreamReading",
@@ -60,11 +61,25 @@ Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Model file, written by [bold]tsae fit[/].", show_default=False)
 ]
 Exclude = Annotated[
-    Path | None,
+    list[str] | None,
     typer.Option(
-        help="CSV of intervals to leave out, such as maintenance, with columns start,end,reason.", show_default=False
+        "--exclude",
+        metavar="FILE|TIMES",
+        help="Times to leave out: a CSV with columns start,end,reason, or recurring times such as 'Sat 02:00-06:00', "
+        "'daily 00:00-00:20' or 'Mon-Fri 22:00-06:00 Europe/Berlin'; repeatable.",
+        show_default=False,
     ),
     "excluded",
+]
+Running = Annotated[
+    str | None,
+    typer.Option(
+        "--running",
+        metavar="CONDITION",
+        help="When the plant runs, such as 'speed > 10' or 'speed > 10 and valve == 1'; other rows neither train nor "
+        "alarm, also in [bold]score[/] and [bold]watch[/].",
+        show_default=False,
+    ),
 ]
 Size = Annotated[
     str | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tsae.cli.console import notice, print_facts
-from tsae.cli.inputs import check_outputs, exclusion_masks, read_input, table_detector
+from tsae.cli.inputs import check_outputs, exclusion_files, exclusion_masks, read_input, table_detector
 from tsae.cli.options import Exclude, Model, Reading, Table, check_budget, parsed
 
 __all__ = ["recalibrate"]
@@ -56,12 +56,12 @@ def recalibrate(
     if threshold not in LABEL_METHODS:
         check_budget(threshold, false_alarm_rate)
     detector = table_detector(model)
-    check_outputs([model], [table, exclude])
+    check_outputs([model], [table, *exclusion_files(exclude)])
     rows = read_input(table, reading)
     before = detector.threshold_
     detector.recalibrate(
         list(rows.frames.values()),
-        excluded=None if exclude is None else list(exclusion_masks(exclude, rows, reading).values()),
+        excluded=None if not exclude else list(exclusion_masks(exclude, rows, reading).values()),
         labels=None if rows.labels is None else [rows.labels[entity] for entity in rows.frames],
         threshold=None if threshold is None else parsed(threshold),
         false_alarm_rate=false_alarm_rate,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import typer
 from tsae.cli.console import ExitCode, notice, print_events, print_table, progress, results, severity_cell
 from tsae.cli.inputs import (
     check_outputs,
+    exclusion_files,
     exclusion_masks,
     folder_name,
     image_detector,
@@ -61,6 +62,8 @@ class Found:
 
     n_rows: int
     n_flagged: int
+    n_off: int
+    """Rows in which the plant is off."""
     events: tuple[Event, ...]
     drift: Drift
     whole: Detection | None
@@ -112,7 +115,7 @@ def score(
     else:
         if heatmaps:
             refuse_options(table, ["--heatmaps"])
-        targets.check(table, model, exclude)
+        targets.check(table, model, *exclusion_files(exclude))
         detector = table_detector(model)
         rows = read_input(table, reading)
         found = detect(detector, rows, targets, exclude, reading, events_as.rules(detector.period_), adapt=adapt)
@@ -131,7 +134,7 @@ def detect(
     detector: AnomalyDetector,
     table: SensorTable,
     targets: Targets,
-    exclude: Path | None,
+    exclude: Sequence[str] | None,
     reading: Reading,
     rules: EventRules | None = None,
     *,
@@ -143,7 +146,7 @@ def detect(
     """
     from tsae.cli.outputs import scores_file
 
-    masks = {} if exclude is None else exclusion_masks(exclude, table, reading)
+    masks = {} if not exclude else exclusion_masks(exclude, table, reading)
     found: dict[str, Found] = {}
     with scores_file(targets.scores, detector.channels_, reading.entity) as take:
         for entity, frame in table.frames.items():
@@ -156,7 +159,7 @@ def detect(
                 if targets.report is not None:
                     kept.append(part)
             whole = run.detection(kept) if targets.report is not None else None
-            found[entity] = Found(len(run.index), n_flagged, run.events, run.drift, whole)
+            found[entity] = Found(len(run.index), n_flagged, run.n_off, run.events, run.drift, whole)
     return found
 
 
@@ -210,6 +213,9 @@ def _print(found: Mapping[str, Found], events: list[Event], targets: Targets) ->
         results().print(f"No events in {n_rows:,} rows.")
     written = ", ".join(str(path) for path in (targets.scores, targets.events, targets.report) if path)
     progress(f"{n_flagged:,} rows exceed the threshold; written: {written}")
+    n_off = sum(each.n_off for each in found.values())
+    if n_off:
+        progress(f"{n_off:,} rows with the plant off: they are scored, but never alarm")
     for each in found.values():
         if each.drift.moved:
             progress(threshold_sentence(each.drift))
@@ -223,6 +229,7 @@ def _print_json(detector: AnomalyDetector, found: Mapping[str, Found], events: l
     answer = {
         "n_rows": sum(each.n_rows for each in found.values()),
         "n_flagged": sum(each.n_flagged for each in found.values()),
+        "n_off": sum(each.n_off for each in found.values()),
         "threshold": detector.thresholds_.used.value,
         "thresholds": {
             entity: {"first": each.drift.first_threshold, "last": each.drift.last_threshold}
