@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import tsae.evaluation as metrics
     from tsae.alarms.drift import Drift
     from tsae.alarms.event import Event
-    from tsae.alarms.rules import EventRules
+    from tsae.alarms.rules import EventRules, Snooze
     from tsae.alarms.thresholds import Threshold
     from tsae.detection.detecting import Detection
     from tsae.detection.detector import AnomalyDetector
@@ -61,6 +61,7 @@ __all__ = [
     "ParameterError",
     "ReadOptions",
     "SensorTable",
+    "Snooze",
     "StreamScorer",
     "Threshold",
     "TrainingError",
@@ -96,6 +97,7 @@ _HOME = {
     "ParameterError": "tsae.errors",
     "ReadOptions": "tsae.series.options",
     "SensorTable": "tsae.series.reading",
+    "Snooze": "tsae.alarms.rules",
     "StreamScorer": "tsae.streaming.scorer",
     "Threshold": "tsae.alarms.thresholds",
     "TrainingError": "tsae.errors",

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.drift import BLOCK, DistributionWatch, Drift, Reference, drifts_of, score_reference
-from tsae.alarms.event import Event, is_reported
+from tsae.alarms.event import Event
+from tsae.alarms.reporting import is_reported
 from tsae.alarms.rules import EventRules, severity
 from tsae.alarms.thresholds import FollowingThreshold, StandingThreshold, ThresholdSet, adaptive_threshold
 from tsae.alarms.tracking import EventTracker, RowBlock, TrackedEvent
@@ -112,7 +113,8 @@ class EventWatch:
     def _open(self, event: TrackedEvent) -> list[EventChange]:
         version, score = self._reported or (0, 0.0)
         is_severe = severity(event.score, event.threshold) >= self._rules.min_severity
-        if not is_severe or (self._reported is not None and event.score < _GROWN * score):
+        has_woken = version == 0 and self._rules.has_woken(event.stop.time)
+        if not is_severe or (self._reported is not None and event.score < _GROWN * score and not has_woken):
             return []
         described = self._source.describe(event, ended=False)
         is_news = version > 0 or is_reported(described, self._rules)

@@ -32,7 +32,6 @@ __all__ = [
     "as_event",
     "event_fields",
     "event_id",
-    "is_reported",
     "peak_reach",
     "peak_rows",
     "time_text",
@@ -237,11 +236,6 @@ def as_event(tracked: TrackedEvent, naming: Naming, view: PeakView, *, ended: bo
         ended=ended,
         zoned=naming.zoned,
     )
-
-
-def is_reported(event: Event, rules: EventRules) -> bool:
-    """Return whether the rules report an event with this severity and direction."""
-    return event.severity >= rules.min_severity and rules.direction in ("either", event.direction)
 
 
 def _shares(excess: FloatArray, blame: FloatArray | None) -> FloatArray:

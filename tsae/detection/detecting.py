@@ -103,6 +103,8 @@ class DetectionRun:
         self, model: FittedModel, entity: Entity, grid: GridSeries, rules: EventRules, *, name: str, adapt: bool
     ) -> None:
         self._model, self._entity, self._grid, self._name = model, entity, grid, name
+        rules.check_sensors(model.channels)
+        rules.check_times(entity.index.tz is not None if isinstance(entity.index, pd.DatetimeIndex) else None)
         self._decider = Decider(
             model.thresholds,
             model.calibration,

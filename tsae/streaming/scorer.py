@@ -98,6 +98,7 @@ class StreamScorer:
             raise ParameterError(f"`reorder` (={reorder}) must be 0 or more rows")
         self.adapt, self.exclude = adapt, exclude
         self.model, self.reorder, self.max_entities, self.rules = model, reorder, max_entities, rules or EventRules()
+        self.rules.check_sensors(model.channels)
         self.lag = model.lag if lag is None else min(lag, model.ensemble.full_lag)
         blocking = Blocking.of(model, exclude)
         self.fleet = Fleet(model, lag=self.lag, reorder=reorder, rules=self.rules, adapt=adapt, blocking=blocking)
@@ -302,13 +303,18 @@ class StreamScorer:
                     "some `timestamp` carry a time zone and some do not; pass all of them with a zone, or none"
                 )
             times.append(time)
-        if fleet.blocking is not None:
-            for each in set(fresh.values()):
-                fleet.blocking.check_times(has_times=True, zoned=each == Zone.ZONED)
+        for each in set(fresh.values()):
+            self._check_zone(zoned=each == Zone.ZONED)
         for name, known in fresh.items():
             lane = self._lane(name, has_times=True)
             fleet.lasting["zone"][lane] = known
         return times
+
+    def _check_zone(self, *, zoned: bool | None) -> None:
+        """Raise a `DataError` if exclusions and snoozes cannot be held against such times; `None` for rows without."""
+        self.rules.check_times(zoned)
+        if self.fleet.blocking is not None:
+            self.fleet.blocking.check_times(has_times=zoned is not None, zoned=bool(zoned))
 
     def _lanes(self, names: Sequence[str], *, has_times: bool) -> NDArray[np.intp]:
         """The lanes of entities, `(n,)`; see `_lane`."""
@@ -324,8 +330,8 @@ class StreamScorer:
         """The lane of an entity, which may be new."""
         fleet = self.fleet
         lane = fleet.lane_of.get(name)
-        if not has_times and fleet.blocking is not None:
-            fleet.blocking.check_times(has_times=False)
+        if not has_times:
+            self._check_zone(zoned=None)
         if lane is not None:
             if not has_times and fleet.lasting["zone"][lane]:
                 raise _no_time()
