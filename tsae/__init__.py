@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import tsae.evaluation as metrics
     from tsae.alarms.drift import Drift
     from tsae.alarms.event import Event
+    from tsae.alarms.incidents import Incident, incidents
     from tsae.alarms.rules import EventRules, Snooze
     from tsae.alarms.thresholds import Threshold
     from tsae.detection.detecting import Detection
@@ -54,6 +55,7 @@ __all__ = [
     "ImageAnomalyDetector",
     "ImageDetection",
     "ImageSet",
+    "Incident",
     "MissingDependencyError",
     "ModelFileError",
     "NetworkOptions",
@@ -71,6 +73,7 @@ __all__ = [
     "bundled_dataset",
     "export_onnx",
     "image_dataset",
+    "incidents",
     "load",
     "metrics",
     "read_exclusions",
@@ -89,6 +92,7 @@ _HOME = {
     "FittedModel": "tsae.model.fitted",
     "ImageAnomalyDetector": "tsae.detection.images.detector",
     "ImageDetection": "tsae.detection.detecting",
+    "Incident": "tsae.alarms.incidents",
     "ImageSet": "tsae.evaluation.image_sets",
     "MissingDependencyError": "tsae.errors",
     "ModelFileError": "tsae.errors",
@@ -106,6 +110,7 @@ _HOME = {
     "bundled_dataset": "tsae.series.bundled",
     "export_onnx": "tsae.export.export",
     "image_dataset": "tsae.evaluation.image_sets",
+    "incidents": "tsae.alarms.incidents",
     "load": "tsae.detection.loading",
     "read_exclusions": "tsae.series.exclusions",
     "read_table": "tsae.series.reading",

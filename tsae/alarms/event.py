@@ -34,6 +34,7 @@ __all__ = [
     "event_id",
     "peak_reach",
     "peak_rows",
+    "time_number",
     "time_text",
     "view_peak",
 ]
@@ -130,6 +131,17 @@ def time_text(time: Any, *, zoned: bool = False) -> str | int:
     else:
         return int(time) if isinstance(time, Integral) else str(time)
     return (text.rstrip("0").rstrip(".") if "." in text else text) + ("Z" if zoned else "")
+
+
+def time_number(time: Any) -> int:
+    """Return a time in nanoseconds since 1970, in UTC if it carries a zone; a row number stays one.
+
+    >>> time_number(np.datetime64("1970-01-01T00:00:01")), time_number(7)
+    (1000000000, 7)
+    """
+    if isinstance(time, datetime):  # pandas timestamps are datetimes
+        time = np.datetime64(time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo is not None else time)
+    return int(time.astype("datetime64[ns]").astype(np.int64)) if isinstance(time, np.datetime64) else int(time)
 
 
 def event_id(entity: str, first: Any, *, zoned: bool = False) -> str:

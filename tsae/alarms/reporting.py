@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-import numpy as np
-
-from tsae.alarms.event import Event, SensorShare
+from tsae.alarms.event import Event, SensorShare, time_number
 from tsae.alarms.rules import EventRules, Snooze
 
 __all__ = ["is_reported"]
@@ -45,12 +41,5 @@ def _is_snoozed(event: Event, snooze: Snooze) -> bool:
     return (
         snooze.entity in (None, event.entity)
         and snooze.sensor in (None, leads)
-        and _nanoseconds(event.stop) < snooze.until_ns
+        and time_number(event.stop) < snooze.until_ns
     )
-
-
-def _nanoseconds(time: datetime | np.datetime64) -> int:
-    """Return a time in nanoseconds since 1970, in UTC if it carries a zone."""
-    if isinstance(time, datetime):  # pandas timestamps are datetimes
-        time = np.datetime64(time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo is not None else time)
-    return int(time.astype("datetime64[ns]").astype(np.int64))

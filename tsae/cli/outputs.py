@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tsae.alarms.event import Event, event_fields
+from tsae.alarms.incidents import incident_fields, incidents
 from tsae.alarms.rules import severities
 from tsae.detection.detecting import DetectedRows, ImageDetection
 from tsae.store import open_atomically
 
-__all__ = ["TakeRows", "events_frame", "pictures_frame", "scores_file", "write_frame"]
+__all__ = ["TakeRows", "events_frame", "incidents_frame", "pictures_frame", "scores_file", "write_frame"]
 
 _CELLS_OF_CSV = 100_000  # written together by pandas, which chooses one spelling for the times among them
 _ROWS_OF_GROUP = 131_072
@@ -133,6 +134,16 @@ def events_frame(events: Iterable[Event], entity_column: str | None) -> pd.DataF
         line["joined"] = "; ".join(f"{each['sensor']} {each['joined']}" for each in fields["pattern"])
         lines.append(line | dict.fromkeys(named, event.entity))
     return pd.DataFrame(lines, columns=[*named, *_LINE, *_FIRST, "sensors", "joined"])
+
+
+def incidents_frame(events: Iterable[Event]) -> pd.DataFrame:
+    """Return one line per incident among the events; `entities` and `event_ids` are in the order of their starts."""
+    names = ("incident_id", "start", "stop", "first_entity", "entities", "severity", "band", "event_ids")
+    lines = []
+    for incident in incidents(events):
+        line = incident_fields(incident) | {"start": incident.start, "stop": incident.stop}  # times, and no texts
+        lines.append(line | {name: "; ".join(line[name]) for name in ("entities", "event_ids")})
+    return pd.DataFrame(lines, columns=list(names))
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
