@@ -108,7 +108,7 @@ def test_rules_can_be_hashed_and_survive_json() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"direction": "up"}, r"`direction` \(='up'\) must be one of either, above, below"),
+        ({"direction": "up"}, r"`direction` \(='up'\) must be one of 'either', 'above', 'below'"),
         ({"direction": {"flow": "up"}}, r"`direction` \(='up'\)"),
         ({"direction": 5}, "or a mapping from sensor to value; use '\\*'"),
         ({"least_deviation": -1}, "must be a number of at least 0 in the sensor's unit"),

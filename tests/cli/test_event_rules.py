@@ -52,7 +52,7 @@ def test_an_entity_is_snoozed_by_its_name(here: Path, model: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--direction", "up"], "`--direction` (='up') must be one of either, above, below"),
+        (["--direction", "up"], "`--direction` (='up') must be one of 'either', 'above', 'below'"),
         (["--direction", "sped=up"], "`--direction` (='up')"),
         (["--least-deviation", "pressure=a bit"], "`--least-deviation` (='a bit') must be a number of at least 0"),
         (["--least-deviation", "sped=1"], "`--least-deviation` names 'sped', which is not a channel"),

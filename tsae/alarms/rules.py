@@ -140,7 +140,9 @@ class EventRules:
             object.__setattr__(self, "direction", _pairs("direction", self.direction))
         for side in [self.direction] if isinstance(self.direction, str) else dict(self.direction).values():
             if side not in get_args(Direction):
-                raise ParameterError(f"`direction` (={side!r}) must be one of {', '.join(get_args(Direction))}")
+                raise ParameterError(
+                    f"`direction` (={side!r}) must be one of {', '.join(map(repr, get_args(Direction)))}"
+                )
         self._keep_least_deviation()
         self._keep_snoozes()
 

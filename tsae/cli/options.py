@@ -267,6 +267,11 @@ class EventOptions:
         "snoozes",
     ] = None
 
+    def __post_init__(self) -> None:
+        from tsae.alarms.rules import EventRules  # loads NumPy, which help does without
+
+        EventRules(**self._reported())
+
     def rules(self, period: float | None) -> EventRules:
         """Return the rules for rows that are `period` seconds apart; `None` if the rows have no clock.
 
@@ -277,18 +282,20 @@ class EventOptions:
         """
         from tsae.alarms.rules import EventRules
 
-        stated = {name: value for name, value in vars(self).items() if value not in (None, [])}
-        for name in ("direction", "least_deviation"):
-            if name in stated:
-                stated[name] = _by_sensor(stated[name])
-        if "snooze" in stated:
-            stated["snoozes"] = tuple(map(_snooze, stated.pop("snooze")))
+        others = ("direction", "least_deviation", "snooze")
+        stated = {name: value for name, value in vars(self).items() if value is not None and name not in others}
         for name in ("merge_gap", "min_duration", "cool_down"):
             if name in stated:
                 stated[name] = _n_rows(name, stated[name], period)
         if "enter" in stated:
             stated["enter_rows"], stated["enter_within"] = _k_of_n(stated.pop("enter"))
-        return EventRules(**stated)
+        return EventRules(**stated, **self._reported())
+
+    def _reported(self) -> dict[str, Any]:
+        """Return the rules that are stated by sensor or entity."""
+        by_sensor = {"direction": self.direction, "least_deviation": self.least_deviation}
+        stated: dict[str, Any] = {name: _by_sensor(texts) for name, texts in by_sensor.items() if texts}
+        return stated | ({"snoozes": tuple(map(_snooze, self.snooze))} if self.snooze else {})
 
 
 def _n_rows(name: str, text: str, period: float | None) -> int:
