@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from tsae.alarms.event import Event, time_number, time_text
@@ -101,7 +102,10 @@ def incidents_of(parts: Sequence[IncidentPart], spans: Mapping[str, tuple[int, i
         First and last time by event id, in the numbers of `time_number`, in place of those of the parts.
     """
     _check_times(parts)
-    known = {part.event_id: (time_number(part.start), time_number(part.stop)) for part in parts} | dict(spans or {})
+    known = dict(spans or {})
+    for part in parts:
+        if part.event_id not in known:
+            known[part.event_id] = time_number(part.start), time_number(part.stop)
     groups = list[list[IncidentPart]]()
     reached = None
     for part in sorted(parts, key=lambda each: (*known[each.event_id], each.event_id)):
@@ -153,7 +157,7 @@ def _check_times(parts: Sequence[IncidentPart]) -> None:
 
 
 def _kind(part: IncidentPart) -> str:
-    if isinstance(time_text(part.start), int):
+    if isinstance(part.start, Integral):
         return "row numbers"
     is_zoned = part.zoned or getattr(part.start, "tzinfo", None) is not None
     return "times with a zone" if is_zoned else "times without a zone"
