@@ -26,7 +26,7 @@ def test_an_event_that_outlasts_its_snooze_is_opened_when_it_ends(detector: Anom
     for time, row in zip(frame.index, frame.to_numpy(), strict=True):
         opened += [(time, each) for each in scorer.update(row, time).events if each.state == "opened"]
     event = max(detector.detect(frame, rules=rules).events, key=lambda event: event.severity)
-    ((time, change),) = [(time, each) for time, each in opened if each.event.event_id == event.event_id]
+    (time,) = [time for time, each in opened if each.event.event_id == event.event_id]
     assert until <= time <= until + pd.Timedelta(minutes=scorer.fleet.lanes.delay + 2)
     quiet = EventRules(snoozes=(Snooze(frame.index[250]),))
     assert event.event_id not in {each.event_id for each in detector.detect(frame, rules=quiet).events}
