@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from tsae.alarms.annotations import Annotation, Annotations
     from tsae.alarms.drift import Drift
     from tsae.alarms.event import Event
-    from tsae.alarms.rules import EventRules
+    from tsae.alarms.incidents import Incident, incidents
+    from tsae.alarms.rules import EventRules, Snooze
     from tsae.alarms.thresholds import Threshold
     from tsae.detection.detecting import Detection
     from tsae.detection.detector import AnomalyDetector
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from tsae.model.fitted import FittedModel
     from tsae.nn.options import NetworkOptions
     from tsae.series.bundled import bundled_dataset
-    from tsae.series.exclusions import read_exclusions
+    from tsae.series.exclusions import Exclusions, read_exclusions
     from tsae.series.options import ReadOptions
     from tsae.series.reading import SensorTable, read_table
     from tsae.streaming.scorer import StreamScorer
@@ -52,10 +53,12 @@ __all__ = [
     "Drift",
     "Event",
     "EventRules",
+    "Exclusions",
     "FittedModel",
     "ImageAnomalyDetector",
     "ImageDetection",
     "ImageSet",
+    "Incident",
     "MissingDependencyError",
     "ModelFileError",
     "NetworkOptions",
@@ -63,6 +66,7 @@ __all__ = [
     "ParameterError",
     "ReadOptions",
     "SensorTable",
+    "Snooze",
     "StreamScorer",
     "Threshold",
     "TrainingError",
@@ -72,6 +76,7 @@ __all__ = [
     "bundled_dataset",
     "export_onnx",
     "image_dataset",
+    "incidents",
     "load",
     "metrics",
     "read_exclusions",
@@ -88,9 +93,11 @@ _HOME = {
     "Drift": "tsae.alarms.drift",
     "Event": "tsae.alarms.event",
     "EventRules": "tsae.alarms.rules",
+    "Exclusions": "tsae.series.exclusions",
     "FittedModel": "tsae.model.fitted",
     "ImageAnomalyDetector": "tsae.detection.images.detector",
     "ImageDetection": "tsae.detection.detecting",
+    "Incident": "tsae.alarms.incidents",
     "ImageSet": "tsae.evaluation.image_sets",
     "MissingDependencyError": "tsae.errors",
     "ModelFileError": "tsae.errors",
@@ -99,6 +106,7 @@ _HOME = {
     "ParameterError": "tsae.errors",
     "ReadOptions": "tsae.series.options",
     "SensorTable": "tsae.series.reading",
+    "Snooze": "tsae.alarms.rules",
     "StreamScorer": "tsae.streaming.scorer",
     "Threshold": "tsae.alarms.thresholds",
     "TrainingError": "tsae.errors",
@@ -107,6 +115,7 @@ _HOME = {
     "bundled_dataset": "tsae.series.bundled",
     "export_onnx": "tsae.export.export",
     "image_dataset": "tsae.evaluation.image_sets",
+    "incidents": "tsae.alarms.incidents",
     "load": "tsae.detection.loading",
     "read_exclusions": "tsae.series.exclusions",
     "read_table": "tsae.series.reading",

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.drift import BLOCK, DistributionWatch, Drift, Reference, drifts_of, score_reference
-from tsae.alarms.event import Event, is_reported
+from tsae.alarms.event import Event
 from tsae.alarms.lessons import Lessons
+from tsae.alarms.reporting import is_reported
 from tsae.alarms.rules import EventRules, severity
 from tsae.alarms.thresholds import FollowingThreshold, StandingThreshold, ThresholdSet, following_threshold
 from tsae.alarms.tracking import EventTracker, RowBlock, TrackedEvent
@@ -126,7 +127,8 @@ class EventWatch:
         row = event.first.row
         version, score = self._reported.get(row, (0, 0.0))
         is_severe = severity(event.score, event.threshold) >= self._rules.min_severity
-        if not is_severe or (row in self._reported and event.score < _GROWN * score):
+        has_woken = version == 0 and self._rules.has_woken(event.stop.time)
+        if not is_severe or (row in self._reported and event.score < _GROWN * score and not has_woken):
             return []
         described = self._source.describe(event, ended=False)
         is_news = version > 0 or self._is_reported(described)
@@ -328,16 +330,17 @@ class Decider:
         """
         taken = lanes[covered]
         thresholds = np.full(len(lanes), self._static)
-        thresholds[covered] = self.settled.next_of(taken, scores[covered])
-        self._scores.push_rows(taken, scores[covered, None])
-        self.arrays["drift.n_settled"][taken] += 1
+        if len(taken):
+            thresholds[covered] = self.settled.next_of(taken, scores[covered])
+            self._scores.push_rows(taken, scores[covered, None])
+            self.arrays["drift.n_settled"][taken] += 1
         labels, changes = (scores > thresholds) & covered, []
         watched = labels | self.arrays["has_event"][lanes] | (self._rules.enter_within > 1)
         for place in np.flatnonzero(watched).tolist():
             one = _block(times[place], scores[place], thresholds[place], errors[place], blocked=not covered[place])
             changes += self._track(int(lanes[place]), int(rows[place]), one)
         places = np.flatnonzero(covered)
-        drifts = {int(places[place]): drift for place, drift in self._new_drifts(taken).items()}
+        drifts = {int(places[place]): drift for place, drift in self._new_drifts(taken).items()} if len(taken) else {}
         return Decisions(thresholds, labels, changes, drifts)
 
     def settle_run(

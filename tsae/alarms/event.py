@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsae.alarms.rules import EventRules, severity, severity_band
+from tsae.alarms.rules import severity, severity_band
 from tsae.alarms.tracking import Moment, TrackedEvent
 from tsae.scoring.blame import BlameModel
 from tsae.scoring.ensemble import Ensemble
@@ -32,9 +32,9 @@ __all__ = [
     "as_event",
     "event_fields",
     "event_id",
-    "is_reported",
     "peak_reach",
     "peak_rows",
+    "time_number",
     "time_text",
     "view_peak",
 ]
@@ -135,6 +135,17 @@ def time_text(time: Any, *, zoned: bool = False) -> str | int:
     else:
         return int(time) if isinstance(time, Integral) else str(time)
     return (text.rstrip("0").rstrip(".") if "." in text else text) + ("Z" if zoned else "")
+
+
+def time_number(time: Any) -> int:
+    """Return a time in nanoseconds since 1970, in UTC if it carries a zone; a row number stays one.
+
+    >>> time_number(np.datetime64("1970-01-01T00:00:01")), time_number(7)
+    (1000000000, 7)
+    """
+    if isinstance(time, datetime):  # pandas timestamps are datetimes
+        time = np.datetime64(time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo is not None else time)
+    return int(time.astype("datetime64[ns]").astype(np.int64)) if isinstance(time, np.datetime64) else int(time)
 
 
 def event_id(entity: str, first: Any, *, zoned: bool = False) -> str:
@@ -247,11 +258,6 @@ def as_event(tracked: TrackedEvent, naming: Naming, view: PeakView, *, ended: bo
         else event_id(naming.entity, naming.time_of(tracked.escalates), zoned=naming.zoned),
         changed=tracked.changed,
     )
-
-
-def is_reported(event: Event, rules: EventRules) -> bool:
-    """Return whether the rules report an event with this severity and direction."""
-    return event.severity >= rules.min_severity and rules.direction in ("either", event.direction)
 
 
 def _shares(excess: FloatArray, blame: FloatArray | None) -> FloatArray:

@@ -58,7 +58,7 @@ def demo(
     detector.save(folder / "pump.tsae")
     reading = Reading(label="label")
     later = read_input(str(data.later), reading)
-    results_by_entity = detect(detector, later, targets, data.maintenance, reading)
+    results_by_entity = detect(detector, later, targets, [str(data.maintenance)], reading)
     write_results(targets, detector, later, results_by_entity, None, title="Pump station")
     found = results_by_entity[""].events
     faults = _read_faults(data.faults)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from tsae.cli.console import notice, print_facts, progress
 from tsae.cli.inputs import (
     annotated,
     check_outputs,
+    exclusion_files,
     exclusion_masks,
     folder_name,
     is_folder,
@@ -24,6 +26,7 @@ from tsae.cli.options import (
     AnnotationFile,
     Exclude,
     Reading,
+    Running,
     Settings,
     Size,
     Table,
@@ -57,6 +60,7 @@ def fit(
     ] = None,
     exclude: Exclude = None,
     annotations: AnnotationFile = None,
+    running: Running = None,
     size: Size = None,
     settings: Settings,
     reading: Reading,
@@ -67,14 +71,8 @@ def fit(
     training, and rows of a new normal state join it.
     """
     if is_folder(table):
-        refuse_options(
-            table,
-            [
-                *(["--exclude"] if exclude else []),
-                *(["--annotations"] if annotations else []),
-                *stated_options(reading),
-            ],
-        )
+        of_tables = {"--exclude": exclude, "--annotations": annotations, "--running": running}
+        refuse_options(table, [*(name for name, value in of_tables.items() if value), *stated_options(reading)])
         _fit_pictures(table, output, parse_size(size), settings)
         return
     if size:
@@ -82,11 +80,11 @@ def fit(
     if output is None and table == "-":
         raise ParameterError("standard input has no name to call the model after; state `--output`")
     path = output or Path(f"{stem_of(table)}.tsae")
-    check_outputs([path], [table, exclude, annotations])
+    check_outputs([path], [table, annotations, *exclusion_files(exclude)])
     notes = open_annotations(annotations)
     started = time.monotonic()
     rows = read_input(table, reading)
-    detector = fit_detector(rows, exclude, settings, reading, notes)
+    detector = fit_detector(rows, exclude, settings, reading, notes, running=running)
     detector.save(path)
     print_facts(_facts(detector, rows, path, time.monotonic() - started))
     if detector.learned_threshold_.note:
@@ -94,12 +92,18 @@ def fit(
 
 
 def fit_detector(
-    table: SensorTable, exclude: Path | None, settings: Settings, reading: Reading, notes: Annotations | None = None
+    table: SensorTable,
+    exclude: Sequence[str] | None,
+    settings: Settings,
+    reading: Reading,
+    notes: Annotations | None = None,
+    *,
+    running: str | None = None,
 ) -> AnomalyDetector:
     """Fit on a table, of one machine or of a fleet."""
     from tsae.detection.detector import AnomalyDetector
 
-    masks = None if exclude is None else list(exclusion_masks(exclude, table, reading).values())
+    masks = None if not exclude else list(exclusion_masks(exclude, table, reading).values())
     frames = list(table.frames.values())
     is_fleet = len(frames) > 1
     if notes is not None:
@@ -109,6 +113,7 @@ def fit_detector(
     detector.fit(
         frames if is_fleet else frames[0],
         excluded=masks[0] if masks and not is_fleet else masks,
+        running=running,
         units=table.units,
         annotations=notes,
         entity=list(table.frames) if is_fleet else next(iter(table.frames)),
@@ -124,6 +129,19 @@ def _left_out(detector: AnomalyDetector) -> dict[str, str]:
     n_rows = sum(last - first + 1 for first, last in runs)
     stretches = f"{len(runs)} stretches that are" if runs[1:] else "one stretch that is"
     return {"left out": f"{n_rows:,} rows in {stretches} likely faulty" if runs else "nothing"}
+
+
+def _not_running(detector: AnomalyDetector, table: SensorTable) -> dict[str, str]:
+    """Return how many rows the condition of a running plant leaves out, if there is one."""
+    from tsae.series.running import Running
+
+    running = detector.model_.running
+    if running is None:
+        return {}
+    condition, channels = Running.parse(running), detector.channels_
+    frames = (frame[channels].to_numpy() for frame in table.frames.values())
+    n_off = sum(int(condition.off(values, channels).sum()) for values in frames)
+    return {"runs if": f"{running}; {n_off:,} other rows are not trained on, and such rows never alarm"}
 
 
 def _followed(detector: AnomalyDetector) -> dict[str, str]:
@@ -155,6 +173,7 @@ def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: f
         "rows": f"{table.n_rows:,} of {len(table.channels)} sensors"
         + (f", {len(table.frames)} machines" if len(table.frames) > 1 else ""),
         **_left_out(detector),
+        **_not_running(detector, table),
         "clock": clocks.pop() if len(clocks) == 1 else f"{detector.period_ or 'no'} s, differing by machine",
         "windows": ", ".join(
             f"{size} rows" + (f" ({duration(size * period, size)})" if period else "") for size in sizes

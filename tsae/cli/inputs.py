@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.images.detector import ImageAnomalyDetector
     from tsae.detection.labels.annotated import AnnotatedRows
+    from tsae.series.exclusions import Exclusions
     from tsae.series.reading import SensorTable
 
 __all__ = [
     "annotated",
     "check_apart",
     "check_outputs",
+    "exclusion_files",
     "exclusion_masks",
+    "exclusions_of",
     "folder_name",
     "image_detector",
     "is_folder",
@@ -48,14 +51,32 @@ def read_input(source: str, reading: Reading) -> SensorTable:
     return table
 
 
-def exclusion_masks(path: Path, table: SensorTable, reading: Reading) -> dict[str, NDArray[np.bool_]]:
-    """Return which rows a file of exclusions leaves out, by entity."""
-    from tsae.series.exclusions import read_exclusions
+def exclusion_files(exclude: Iterable[str] | None) -> list[str]:
+    """Return the files among the values of `--exclude`; the others are recurring times."""
+    if not exclude:
+        return []
+    from tsae.series.schedules import looks_like_schedule  # loads pandas, which a stream does without
 
-    exclusions = read_exclusions(path, time_zone=reading.time_zone)
+    return [value for value in exclude if not looks_like_schedule(value)]
+
+
+def exclusions_of(exclude: Sequence[str], *, time_zone: str | None = None) -> Exclusions:
+    """Return what the values of `--exclude` leave out; `time_zone` is that of times without one."""
+    from tsae.series.exclusions import Exclusions, read_exclusions
+
+    files = exclusion_files(exclude)
+    found = Exclusions.recurring(*(value for value in exclude if value not in files), time_zone=time_zone)
+    for file in files:
+        found |= read_exclusions(file, time_zone=time_zone)
+    return found
+
+
+def exclusion_masks(exclude: Sequence[str], table: SensorTable, reading: Reading) -> dict[str, NDArray[np.bool_]]:
+    """Return which rows the values of `--exclude` leave out, by entity."""
+    exclusions = exclusions_of(exclude, time_zone=reading.time_zone)
     masks = {entity: exclusions.mask(frame.index) for entity, frame in table.frames.items()}
     n_excluded = sum(int(mask.sum()) for mask in masks.values())
-    progress(f"{n_excluded:,} of {table.n_rows:,} rows are excluded by {path}")
+    progress(f"{n_excluded:,} of {table.n_rows:,} rows are excluded by {', '.join(exclude)}")
     return masks
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -20,7 +21,7 @@ from tsae.series.formats.registry import format_names
 from tsae.series.options import Decimal, OnText
 
 if TYPE_CHECKING:
-    from tsae.alarms.rules import EventRules
+    from tsae.alarms.rules import EventRules, Snooze
     from tsae.detection.parameters.recipes import DataKind
     from tsae.series.options import ReadOptions
 
@@ -31,6 +32,7 @@ __all__ = [
     "Json",
     "Model",
     "Reading",
+    "Running",
     "Settings",
     "Size",
     "StreamReading",
@@ -61,9 +63,13 @@ Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Model file, written by [bold]tsae fit[/].", show_default=False)
 ]
 Exclude = Annotated[
-    Path | None,
+    list[str] | None,
     typer.Option(
-        help="CSV of intervals to leave out, such as maintenance, with columns start,end,reason.", show_default=False
+        "--exclude",
+        metavar="FILE|TIMES",
+        help="Times to leave out: a CSV with columns start,end,reason, or recurring times such as 'Sat 02:00-06:00', "
+        "'daily 00:00-00:20' or 'Mon-Fri 22:00-06:00 Europe/Berlin'; repeatable.",
+        show_default=False,
     ),
     "excluded",
 ]
@@ -71,6 +77,16 @@ AnnotationFile = Annotated[
     Path | None,
     typer.Option(
         "--annotations", help="What people say of rows, a file written by [bold]tsae annotate[/].", show_default=False
+    ),
+]
+Running = Annotated[
+    str | None,
+    typer.Option(
+        "--running",
+        metavar="CONDITION",
+        help="When the plant runs, such as 'speed > 10' or 'speed > 10 and valve == 1'; other rows neither train nor "
+        "alarm, also in [bold]score[/] and [bold]watch[/].",
+        show_default=False,
     ),
 ]
 Size = Annotated[
@@ -227,11 +243,41 @@ class EventOptions:
         float | None, _event("--exit-ratio", help="Share of the threshold that keeps an event open, such as 0.8.")
     ] = None
     direction: Annotated[
-        Direction | None, _event("--direction", help="Report only events above, or below, the expected value.")
+        list[str] | None,
+        _event(
+            "--direction",
+            metavar="[SENSOR=]SIDE",
+            help=f"Report only events above, or below, the expected value: {'|'.join(get_args(Direction))} for all "
+            "sensors, or flow=below for events that one sensor leads; repeatable.",
+        ),
     ] = None
     min_severity: Annotated[
         float | None, _event("--min-severity", help="Report only events of at least this severity, 50 to 100.")
     ] = None
+    least_deviation: Annotated[
+        list[str] | None,
+        _event(
+            "--least-deviation",
+            metavar="SENSOR=SIZE",
+            help="Report only events with a sensor at least this far from its expected value, in its unit "
+            "(temperature=0.5) or as a part of that value ('*=2%' for all other sensors); repeatable.",
+        ),
+    ] = None
+    snooze: Annotated[
+        list[str] | None,
+        _event(
+            "--snooze",
+            metavar="WHO until TIME",
+            help="Do not report events that end before a time, by the time of the rows: 'entity pump 3 until "
+            "2026-12-01T08:00', or 'sensor flow until ...' for events that this sensor leads; repeatable.",
+        ),
+        "snoozes",
+    ] = None
+
+    def __post_init__(self) -> None:
+        from tsae.alarms.rules import EventRules  # loads NumPy, which help does without
+
+        EventRules(**self._reported())
 
     def rules(self, period: float | None) -> EventRules:
         """Return the rules for rows that are `period` seconds apart; `None` if the rows have no clock.
@@ -243,13 +289,20 @@ class EventOptions:
         """
         from tsae.alarms.rules import EventRules
 
-        stated = {name: value for name, value in vars(self).items() if value is not None}
+        others = ("direction", "least_deviation", "snooze")
+        stated = {name: value for name, value in vars(self).items() if value is not None and name not in others}
         for name in ("merge_gap", "min_duration", "cool_down"):
             if name in stated:
                 stated[name] = _n_rows(name, stated[name], period)
         if "enter" in stated:
             stated["enter_rows"], stated["enter_within"] = _k_of_n(stated.pop("enter"))
-        return EventRules(**stated)
+        return EventRules(**stated, **self._reported())
+
+    def _reported(self) -> dict[str, Any]:
+        """Return the rules that are stated by sensor or entity."""
+        by_sensor = {"direction": self.direction, "least_deviation": self.least_deviation}
+        stated: dict[str, Any] = {name: _by_sensor(texts) for name, texts in by_sensor.items() if texts}
+        return stated | ({"snoozes": tuple(map(_snooze, self.snooze))} if self.snooze else {})
 
 
 def _n_rows(name: str, text: str, period: float | None) -> int:
@@ -268,6 +321,28 @@ def _n_rows(name: str, text: str, period: float | None) -> int:
     if not period:
         raise ParameterError(f"{option} is a time, but the model was fitted on rows without one; state it in rows")
     return math.ceil(seconds / period - 1e-9)
+
+
+def _by_sensor(texts: Iterable[str]) -> dict[str, str]:
+    """Read values by sensor; a text without a sensor is for all others.
+
+    >>> _by_sensor(["above", "flow=below"])
+    {'*': 'above', 'flow': 'below'}
+    """
+    parts = (text.rpartition("=") for text in texts)
+    return {sensor.strip() or "*": value.strip() for sensor, _, value in parts}
+
+
+def _snooze(text: str) -> Snooze:
+    from tsae.alarms.rules import Snooze
+
+    match = re.fullmatch(r"\s*(entity|sensor)\s+(.+?)\s+until\s+(\S+(?: \S+)?)\s*", text)
+    if match is None:
+        raise ParameterError(
+            f"`--snooze` (={text!r}) must name an entity or a sensor, and a time; write 'entity pump 3 until "
+            "2026-12-01T08:00' or 'sensor flow until 2026-12-01T08:00'"
+        )
+    return Snooze(match[3], **{match[1]: match[2]})
 
 
 def _k_of_n(text: str) -> tuple[int, int]:

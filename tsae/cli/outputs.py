@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tsae.alarms.event import Event, event_fields
+from tsae.alarms.incidents import incident_fields, incidents
 from tsae.alarms.rules import severities
 from tsae.detection.detecting import DetectedRows, ImageDetection
 from tsae.store import open_atomically
 
-__all__ = ["TakeRows", "events_frame", "pictures_frame", "scores_file", "write_frame"]
+__all__ = ["TakeRows", "events_frame", "incidents_frame", "pictures_frame", "scores_file", "write_frame"]
 
 _CELLS_OF_CSV = 100_000  # written together by pandas, which chooses one spelling for the times among them
 _ROWS_OF_GROUP = 131_072
@@ -118,12 +119,13 @@ def pictures_frame(found: ImageDetection) -> pd.DataFrame:
 
 _LINE = ("event_id", "start", "stop", "duration_s", "n_rows", "peak", "peak_score", "p_value", "severity", "band")
 _FIRST = ("sensor", "expected", "actual", "unit", "direction")
+_LAST = ("sensors", "joined", "directions", "escalates", "changed")
 
 
 def events_frame(events: Iterable[Event], entity_column: str | None) -> pd.DataFrame:
     """One line per event; `expected`, `actual`, `unit` and `direction` are those of its first sensor, at the peak.
 
-    `directions` are those of `sensors`, in the same order.
+    `directions` are those of `sensors`, in the same order. `escalates` is empty for events of their own.
     """
     named = [] if entity_column is None else [entity_column]
     lines = []
@@ -135,8 +137,19 @@ def events_frame(events: Iterable[Event], entity_column: str | None) -> pd.DataF
         line["sensors"] = "; ".join(f"{each['sensor']} {each['share']:.2f}" for each in fields["sensors"])
         line["joined"] = "; ".join(f"{each['sensor']} {each['joined']}" for each in fields["pattern"])
         line["directions"] = "; ".join(each["direction"] for each in fields["sensors"])
+        line |= {"escalates": event.escalates, "changed": event.changed}
         lines.append(line | dict.fromkeys(named, event.entity))
-    return pd.DataFrame(lines, columns=[*named, *_LINE, *_FIRST, "sensors", "joined", "directions"])
+    return pd.DataFrame(lines, columns=[*named, *_LINE, *_FIRST, *_LAST])
+
+
+def incidents_frame(events: Iterable[Event]) -> pd.DataFrame:
+    """Return one line per incident among the events; `entities` and `event_ids` are in the order of their starts."""
+    names = ("incident_id", "start", "stop", "first_entity", "entities", "severity", "band", "event_ids")
+    lines = []
+    for incident in incidents(events):
+        line = incident_fields(incident) | {"start": incident.start, "stop": incident.stop}  # times, and no texts
+        lines.append(line | {name: "; ".join(line[name]) for name in ("entities", "event_ids")})
+    return pd.DataFrame(lines, columns=list(names))
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:

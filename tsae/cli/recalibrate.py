@@ -9,7 +9,15 @@ import typer
 
 from tsae.alarms import AnnotationKind
 from tsae.cli.console import notice, print_facts, print_table
-from tsae.cli.inputs import annotated, check_outputs, exclusion_masks, open_annotations, read_input, table_detector
+from tsae.cli.inputs import (
+    annotated,
+    check_outputs,
+    exclusion_files,
+    exclusion_masks,
+    open_annotations,
+    read_input,
+    table_detector,
+)
 from tsae.cli.options import AnnotationFile, Exclude, Model, Reading, Table, check_budget, parsed
 from tsae.errors import ParameterError
 
@@ -86,7 +94,7 @@ def recalibrate(
         )
     detector = table_detector(model)
     if not dry_run:
-        check_outputs([model], [table, exclude, annotations])
+        check_outputs([model], [table, annotations, *exclusion_files(exclude)])
     notes = open_annotations(annotations)
     rows = read_input(table, reading)
     found = None if notes is None else annotated(notes, rows, _EFFECTS)
@@ -94,7 +102,7 @@ def recalibrate(
     before = detector.threshold_
     detector.recalibrate(
         list(rows.frames.values()),
-        excluded=None if exclude is None else list(exclusion_masks(exclude, rows, reading).values()),
+        excluded=None if not exclude else list(exclusion_masks(exclude, rows, reading).values()),
         annotations=_labels(rows) if notes is None else notes,
         entity=list(rows.frames),
         threshold=None if threshold is None else parsed(threshold),

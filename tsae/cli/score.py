@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import typer
 from tsae.cli.console import ExitCode, notice, print_events, print_table, progress, results, severity_cell
 from tsae.cli.inputs import (
     check_outputs,
+    exclusion_files,
     exclusion_masks,
     folder_name,
     image_detector,
@@ -27,8 +28,11 @@ from tsae.errors import OutputError, ParameterError
 from tsae.series.formats.registry import stem_of
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from tsae.alarms.drift import Drift
     from tsae.alarms.event import Event
+    from tsae.alarms.incidents import Incident
     from tsae.alarms.rules import EventRules
     from tsae.detection.detecting import DetectedRows, Detection, ImageDetection
     from tsae.detection.detector import AnomalyDetector
@@ -47,10 +51,11 @@ class Targets:
     scores: Path | None = None
     events: Path | None = None
     report: Path | None = None
+    incidents: Path | None = None
 
     def check(self, *inputs: str | Path | None) -> None:
         """Find out before the work starts whether all of them can be written."""
-        check_outputs((self.scores, self.events, self.report), inputs)
+        check_outputs((self.scores, self.events, self.report, self.incidents), inputs)
         if self.scores is not None and self.scores.suffix.lower() not in (".csv", ".parquet"):
             raise ParameterError(f"`--output` (={str(self.scores)!r}) must end in .csv or .parquet")
 
@@ -61,6 +66,8 @@ class Found:
 
     n_rows: int
     n_flagged: int
+    n_off: int
+    """Rows in which the plant is off."""
     events: tuple[Event, ...]
     drift: Drift
     whole: Detection | None
@@ -78,6 +85,14 @@ def score(
     events: Annotated[
         Path | None,
         _path("--events", help="Events, .csv, .jsonl or .parquet; TABLE's name with .events.csv unless stated."),
+    ] = None,
+    incidents: Annotated[
+        Path | None,
+        _path(
+            "--incidents",
+            help="Events of several entities that overlap in time; with --entity, TABLE's name with .incidents.csv "
+            "unless stated.",
+        ),
     ] = None,
     report: Annotated[Path | None, _path("--report", help="A page for the browser, in one .html file.")] = None,
     heatmaps: Annotated[
@@ -104,16 +119,17 @@ def score(
         output or (None if as_json else Path(f"{stem}.scores.csv")),
         events or (None if as_json or of_pictures else Path(f"{stem}.events.csv")),
         report,
+        incidents or (Path(f"{stem}.incidents.csv") if reading.entity and not as_json and not of_pictures else None),
     )
     if of_pictures:
-        stated = {"--events": events, "--exclude": exclude, "--no-adapt": not adapt}
+        stated = {"--events": events, "--incidents": incidents, "--exclude": exclude, "--no-adapt": not adapt}
         unused = [name for name, value in stated.items() if value]
         refuse_options(table, [*unused, *stated_options(events_as, reading)])
         is_found = _score_pictures(model, table, targets, heatmaps, as_json=as_json)
     else:
         if heatmaps:
             refuse_options(table, ["--heatmaps"])
-        targets.check(table, model, exclude)
+        targets.check(table, model, *exclusion_files(exclude))
         detector = table_detector(model)
         rows = read_input(table, reading)
         found = detect(detector, rows, targets, exclude, reading, events_as.rules(detector.period_), adapt=adapt)
@@ -132,7 +148,7 @@ def detect(
     detector: AnomalyDetector,
     table: SensorTable,
     targets: Targets,
-    exclude: Path | None,
+    exclude: Sequence[str] | None,
     reading: Reading,
     rules: EventRules | None = None,
     *,
@@ -144,7 +160,7 @@ def detect(
     """
     from tsae.cli.outputs import scores_file
 
-    masks = {} if exclude is None else exclusion_masks(exclude, table, reading)
+    masks = {} if not exclude else exclusion_masks(exclude, table, reading)
     found: dict[str, Found] = {}
     with scores_file(targets.scores, detector.channels_, reading.entity) as take:
         for entity, frame in table.frames.items():
@@ -157,7 +173,7 @@ def detect(
                 if targets.report is not None:
                     kept.append(part)
             whole = run.detection(kept) if targets.report is not None else None
-            found[entity] = Found(len(run.index), n_flagged, run.events, run.drift, whole)
+            found[entity] = Found(len(run.index), n_flagged, run.n_off, run.events, run.drift, whole)
     return found
 
 
@@ -172,10 +188,13 @@ def write_results(
 ) -> None:
     """Write the files that are wanted besides the scores."""
     from tsae.cli.events_file import write_events
+    from tsae.cli.outputs import incidents_frame, write_frame
 
+    events = [event for each in found.values() for event in each.events]
     if targets.events is not None:
-        events = [event for each in found.values() for event in each.events]
         write_events(events, entity_column, targets.events)
+    if targets.incidents is not None:
+        write_frame(incidents_frame(events), targets.incidents)
     if targets.report is not None:
         _write_report(targets.report, detector, table, found, title)
 
@@ -202,6 +221,7 @@ def _write_report(
 
 
 def _print(found: Mapping[str, Found], events: list[Event], targets: Targets) -> None:
+    from tsae.alarms.incidents import incidents
     from tsae.report.wording import threshold_sentence
 
     n_rows, n_flagged = sum(each.n_rows for each in found.values()), sum(each.n_flagged for each in found.values())
@@ -209,8 +229,19 @@ def _print(found: Mapping[str, Found], events: list[Event], targets: Targets) ->
         print_events(events, title=f"{len(events)} event{'s' if events[1:] else ''} in {n_rows:,} rows")
     else:
         results().print(f"No events in {n_rows:,} rows.")
-    written = ", ".join(str(path) for path in (targets.scores, targets.events, targets.report) if path)
+    together = incidents(events)
+    if together:
+        rows: list[list[str | Text]] = [
+            [*_when(each), ", ".join(each.entities), severity_cell(each.severity)] for each in together
+        ]
+        title = f"{len(together)} incident{'s' if together[1:] else ''} of several entities"
+        print_table(title, ["From", "To", "Entities", "Severity"], rows)
+    paths = (targets.scores, targets.events, targets.incidents, targets.report)
+    written = ", ".join(str(path) for path in paths if path)
     progress(f"{n_flagged:,} rows exceed the threshold; written: {written}")
+    n_off = sum(each.n_off for each in found.values())
+    if n_off:
+        progress(f"{n_off:,} rows with the plant off: they are scored, but never alarm")
     for each in found.values():
         if each.drift.moved:
             progress(threshold_sentence(each.drift))
@@ -218,12 +249,22 @@ def _print(found: Mapping[str, Found], events: list[Event], targets: Targets) ->
             notice(each.drift.verdict)
 
 
+def _when(incident: Incident) -> tuple[str, str]:
+    """Return when an incident starts and stops, in words."""
+    from tsae.alarms.event import time_text
+
+    start, stop = (str(time_text(time, zoned=incident.zoned)) for time in (incident.start, incident.stop))
+    return start, stop
+
+
 def _print_json(detector: AnomalyDetector, found: Mapping[str, Found], events: list[Event]) -> None:
     from tsae.alarms.event import event_fields
+    from tsae.alarms.incidents import incident_fields, incidents
 
     answer = {
         "n_rows": sum(each.n_rows for each in found.values()),
         "n_flagged": sum(each.n_flagged for each in found.values()),
+        "n_off": sum(each.n_off for each in found.values()),
         "threshold": detector.thresholds_.used.value,
         "thresholds": {
             entity: {"first": each.drift.first_threshold, "last": each.drift.last_threshold}
@@ -233,6 +274,8 @@ def _print_json(detector: AnomalyDetector, found: Mapping[str, Found], events: l
         "retrain": {entity: each.drift.verdict for entity, each in found.items() if each.drift.verdict},
         "events": [event_fields(event) for event in events],
     }
+    if len(found) > 1:
+        answer["incidents"] = [incident_fields(incident) for incident in incidents(events)]
     _print_as_json(answer)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsae.cli.console import progress
-from tsae.cli.options import EventOptions, Model, StreamReading
+from tsae.cli.options import EventOptions, Exclude, Model, StreamReading
 from tsae.errors import DataError, OutputError
 from tsae.streaming.transports.registry import SINK_ADDRESSES, SOURCE_ADDRESSES, TRANSPORTS
 
@@ -67,6 +67,7 @@ def watch(
     max_entities: Annotated[
         int, typer.Option(help="Maximum number of entities; rows of others are refused.", min=1)
     ] = 10_000,
+    exclude: Exclude = None,
     reading: StreamReading,
     events: EventOptions,
 ) -> None:
@@ -91,6 +92,7 @@ def watch(
         follow=follow,
         reorder=reorder,
         max_entities=max_entities,
+        exclude=exclude or (),
         report=_report,
     )
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -134,6 +136,7 @@ def _conclude(service: Service) -> None:
         "{} repeated row{} dropped": counts.n_duplicates,
         "{} clock step{}": counts.n_clock_steps,
         "{} gap{}": counts.n_gaps,
+        "{} row{} excluded or with the plant off": counts.n_blocked,
         "{} missing row{} bridged": counts.n_filled,
         "{} value{} absent": counts.n_absent,
         "{} bad line{}": runner.n_bad,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tsae.cli.inputs import check_apart
+from tsae.cli.inputs import check_apart, exclusion_files, exclusions_of
 from tsae.cli.options import EventOptions
 from tsae.errors import TsaeError
 from tsae.model.fitted import FittedModel
@@ -45,16 +45,23 @@ class Service:
         follow: bool,
         reorder: int,
         max_entities: int,
+        exclude: Sequence[str] = (),
         report: Callable[[str, str], None],
     ) -> None:
         self._model, self._state = model, options.state
         states = [] if options.state is None else [Path(f"{options.state}{ending}") for ending in ("", *BESIDE)]
         files = [file for file in map(file_of, sinks) if file is not None]
-        check_apart([*files, *states], [model, file_of(source)])
+        check_apart([*files, *states], [model, file_of(source), *exclusion_files(exclude)])
         self._model_stamp = self._stamp()
         opened = source_of(source, follow=follow), [sink_of(address) for address in sinks]
         fitted = FittedModel.load(model)
-        scorer = StreamScorer(fitted, reorder=reorder, max_entities=max_entities, rules=events.rules(fitted.period))
+        scorer = StreamScorer(
+            fitted,
+            reorder=reorder,
+            max_entities=max_entities,
+            rules=events.rules(fitted.period),
+            exclude=exclusions_of(exclude) if exclude else None,
+        )
         if options.state is not None:
             check_writable(options.state)
         reader = MessageReader(fitted.channels, reading)
@@ -95,6 +102,7 @@ class Service:
             "dropped_rows": counts.n_late + counts.n_duplicates,
             "bad_messages": runner.n_bad,
             "gaps": counts.n_gaps,
+            "blocked_rows": counts.n_blocked,
             "clock_steps": counts.n_clock_steps,
             "alarms": runner.n_alarms,
             "delivery_retries": runner.n_retries,

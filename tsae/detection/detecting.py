@@ -32,7 +32,7 @@ class Detection:
     threshold: float
     """The static threshold that was learned in fitting."""
     labels: pd.Series
-    """Whether a row is flagged, boolean; rows in exclusion intervals never are."""
+    """Whether a row is flagged, boolean; rows that are excluded, or in which the plant is off, never are."""
     errors: pd.DataFrame
     """Error per row and sensor, `(n_timesteps, n_channels)`, divided by the sensor's normal error: 1 is usual."""
     events: tuple[Event, ...]
@@ -50,6 +50,8 @@ class Detection:
     """Rows that no full window covers, as at the ends of segments; they have scores, but are never flagged."""
     n_held_back: int = 0
     """Events that were not reported because they look like what people called false alarms."""
+    n_off: int = 0
+    """Rows in which the plant was off, by the condition that `fit` was given; they are scored, and never alarm."""
 
     @property
     def row_scores(self) -> pd.Series:
@@ -108,6 +110,8 @@ class DetectionRun:
         window = model.ensemble.longest.window_size
         self.n_uncovered = 0
         """Rows so far that no full window covers; they are never flagged."""
+        rules.check_sensors(model.channels)
+        rules.check_times(entity.index.tz is not None if isinstance(entity.index, pd.DatetimeIndex) else None)
         self._decider = Decider(
             model.thresholds,
             model.calibration,
@@ -168,6 +172,11 @@ class DetectionRun:
         return self._decider.events[0].n_held_back
 
     @property
+    def n_off(self) -> int:
+        """Rows in which the plant is off, which never alarm."""
+        return 0 if self._entity.off is None else int(self._entity.off.sum())
+
+    @property
     def drift(self) -> Drift:
         """How far the rows are from training, once all parts are there."""
         (drift,) = self._decider.drifts(np.zeros(1, dtype=np.intp))
@@ -202,6 +211,7 @@ class DetectionRun:
             drift=self.drift,
             n_uncovered=self.n_uncovered,
             n_held_back=self.n_held_back,
+            n_off=self.n_off,
         )
 
 

@@ -32,6 +32,8 @@ from tsae.detection.inputs import (
     entity_names,
     lay_out,
     like,
+    off_rows,
+    with_off_rows,
 )
 from tsae.detection.labels.annotated import opened, with_annotations
 from tsae.detection.labels.checks import annotations_of, check_label_parameters
@@ -94,10 +96,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         Most training steps per member; early stopping may end before.
     {network}
     {training}
-    score_by : {"auto", "error", "probability", "elbo", "masked"}
-        What is anomalous in a window that is rebuilt as a whole: the squared error; the negative log-likelihood under
-        the loss; the negative evidence lower bound; the error of entries that the masks of `corruption` hide. "auto"
-        takes "elbo" for a variational network, else "error".
+    {score_by_of_windows}
     held_out : float
         Share of the training rows, the last in time, that no network is trained on. They choose the weights, the scale
         of the score and the threshold.
@@ -107,9 +106,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     false_alarm_rate : float or str
         The budget of false alarms. A count, such as "1/week" or "2 per 10000 rows", is one of alarms: runs of flagged
         rows. A share, such as 0.001 or "0.1%", is one of flagged rows; `detect` keeps it on the unsmoothed score.
-    label_classifier : bool
-        Whether `annotations` given to `fit` also train a small classifier on codes and errors, whose evidence
-        −log(1 − p) joins the score. Such a detector scores tables, not streams.
+    {label_classifier}
     {label_beta}
     {label_cost}
     lag : "auto" or int
@@ -199,6 +196,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         y: Any = None,  # noqa: ARG002
         *,
         excluded: Any = None,
+        running: str | None = None,
         units: Mapping[str, str] | None = None,
         annotations: Any = None,
         labels: Any = None,
@@ -211,31 +209,35 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         X
             Table, or list of tables with the same channels (a fleet); `y` is ignored.
         excluded
-            Boolean mask `(n_timesteps,)` of rows to leave out, such as maintenance; a list of masks for a fleet.
+            Boolean mask `(n_timesteps,)` of rows to leave out, or a list of masks for a fleet; or `Exclusions`.
+        running
+            Condition under which the plant runs, such as "speed > 10 and valve == 1". Other rows, and rows without
+            the sensor, neither train nor alarm. The model keeps it.
         units
             Unit by channel, kept for events and the model file.
         annotations
             What is known of some rows, `(n_timesteps,)`: 1 anomalous, 0 normal, -1 or NaN unknown; a list for a fleet.
-            Rows labelled anomalous are kept out of training and calibration, and if there are any, the threshold is the
-            one that does best on labelled and held-out rows, unless `threshold` states a number. Or `Annotations`, or
-            their file: "real" rows (labels for a `label_classifier`), "maintenance" and "ignore" are left out, unless a
-            later word is "new normal"; `entity` names the tables, as in `detect`.
+            Rows labelled anomalous are left out, and choose the threshold unless `threshold` states a number. Or
+            `Annotations` or their file, for tables named by `entity`; all but false alarms and new normals are left out.
         """
         learner = copy.copy(self)  # so that a failed fit leaves this one as it was
-        learner._learn(X, excluded, dict(units or {}), annotations_of(annotations, labels), entity)
+        learner._learn(X, excluded, running, dict(units or {}), annotations_of(annotations, labels), entity)
         self.__dict__ = learner.__dict__
         return self
 
-    def _learn(self, X: Any, excluded: Any, units: dict[str, str], annotations: Any, entity: Any) -> None:
+    def _learn(
+        self, X: Any, excluded: Any, running: str | None, units: dict[str, str], annotations: Any, entity: Any
+    ) -> None:
         parameters = self.get_params(deep=False)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = series_options(parameters, seed=seed)
         tuning = check_label_parameters(self.label_classifier, self.label_beta, self.label_cost)
         entities, is_fleet = checked_entities(self, X, excluded, reset=True)
-        about_fleet = {"is_fleet": is_fleet, "labels_real": bool(self.label_classifier)}
-        entities, known = with_annotations(entities, annotations, entity, **about_fleet)
-        about = (entities, known, options, parameters, channel_names(self), units)
-        learned = learn(*about, tuning=tuning, random_state=seed)
+        label_real = bool(self.label_classifier)
+        entities, known = with_annotations(entities, annotations, entity, is_fleet=is_fleet, labels_real=label_real)
+        names = channel_names(self)
+        about = (with_off_rows(entities, running, names), known, options, parameters, names, units)
+        learned = learn(*about, tuning=tuning, random_state=seed, running=running)
         self.model_, self.codes_, self.fit_reports_, self.rejected_ = learned
 
     def set_threshold(self, threshold: str | float, *, false_alarm_rate: float | str | None = None) -> Self:
@@ -247,8 +249,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             Name of a learner as in the constructor, or the score (in units of −log p, higher = more anomalous) above
             which rows are flagged.
         false_alarm_rate
-            The budget, as in the constructor: a share of rows, or a number of alarms in some time or rows. `None` keeps
-            the constructor's.
+            The budget, as in the constructor, whose value `None` keeps.
 
         Raises
         ------
@@ -322,8 +323,8 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """1 for normal rows and -1 for flagged ones, `(n_timesteps,)`."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
+        """1 for normal rows and -1 for flagged ones, `(n_timesteps,)`; rows with the plant off count as normal."""
+        return np.where((self.decision_function(X) < 0) & ~off_rows(self._checked(X)[0]), -1, 1)
 
     @overload
     def detect(
@@ -341,10 +342,9 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         Parameters
         ----------
         X
-            Table `(n_timesteps, n_channels)` with the channels of `fit`, in their units and in time order, NaN where
-            missing; or a list of tables.
+            Table `(n_timesteps, n_channels)` in time order with the channels of `fit`, or a list of tables.
         excluded
-            Boolean mask `(n_timesteps,)` of rows that must not alarm; a list of masks for a fleet.
+            Boolean mask `(n_timesteps,)` of rows that must not alarm, or a list for a fleet; or `Exclusions`.
         rules
             When flagged rows make an event.
         adapt
@@ -585,7 +585,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         entities, is_fleet = checked_entities(self, X, excluded, reset=False)
         for entity in entities:
             check_period(entity.index, self.period_)
-        return entities, is_fleet
+        return with_off_rows(entities, self.model_.running, self.channels_), is_fleet
 
     def _grid(self, entity: Entity) -> GridSeries:
         return lay_out(entity, period=self.model_.period, max_fill=self.model_.max_fill)

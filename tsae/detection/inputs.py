@@ -15,7 +15,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from tsae.errors import DataError, ParameterError
+from tsae.series.exclusions import Exclusions
 from tsae.series.grid import Clock, GridSeries, grid_steps, infer_clock, on_grid, timestamps_ns
+from tsae.series.running import Running
 
 __all__ = [
     "Entity",
@@ -26,6 +28,8 @@ __all__ = [
     "entity_names",
     "lay_out",
     "like",
+    "off_rows",
+    "with_off_rows",
     "without_suspicious_rows",
 ]
 
@@ -43,7 +47,9 @@ class Entity:
     columns: pd.Index | None
     """The columns of the input, `(n_channels,)`; `None` if it was not a DataFrame."""
     excluded: NDArray[np.bool_] | None = None
-    """Rows in exclusion intervals, `(n_timesteps,)`."""
+    """Rows that neither train nor alarm, `(n_timesteps,)`: those to be left out, and those in `off`."""
+    off: NDArray[np.bool_] | None = None
+    """Rows in which the plant does not run, `(n_timesteps,)`."""
 
 
 def checked_entities(
@@ -60,7 +66,12 @@ def checked_entities(
     """
     is_fleet = isinstance(X, Sequence) and len(X) > 0 and all(hasattr(x, "shape") and len(x.shape) == 2 for x in X)
     parts = list(X) if is_fleet else [X.to_frame() if isinstance(X, pd.Series) else X]
-    masks = list(excluded) if is_fleet and excluded is not None else [excluded] * len(parts)
+    if isinstance(excluded, Exclusions):
+        masks = [
+            excluded.mask(part.index if isinstance(part, pd.DataFrame) else pd.RangeIndex(len(part))) for part in parts
+        ]
+    else:
+        masks = list(excluded) if is_fleet and excluded is not None else [excluded] * len(parts)
     if len(masks) != len(parts):
         raise DataError(f"`excluded` has {len(masks)} masks for {len(parts)} series; pass one a series, or None")
     entities = [
@@ -68,6 +79,31 @@ def checked_entities(
         for number, (part, mask) in enumerate(zip(parts, masks, strict=True))
     ]
     return entities, is_fleet
+
+
+def with_off_rows(entities: list[Entity], running: str | None, channels: Sequence[str]) -> list[Entity]:
+    """Return the entities with the rows excluded in which the plant does not run, `None` for a plant that always does.
+
+    Raises
+    ------
+    ParameterError
+        If the condition cannot be read, or names an unknown channel.
+    """
+    if running is None:
+        return entities
+    condition = Running.parse(running)
+    condition.check_channels(channels)
+    masks = [condition.off(entity.values, channels) for entity in entities]
+    return [
+        replace(entity, excluded=off if entity.excluded is None else off | entity.excluded, off=off)
+        for entity, off in zip(entities, masks, strict=True)
+    ]
+
+
+def off_rows(entities: Sequence[Entity]) -> NDArray[np.bool_]:
+    """Return the rows in which the plant does not run, of all entities, `(n_rows,)`."""
+    masks = [np.zeros(len(each.values), dtype=bool) if each.off is None else each.off for each in entities]
+    return np.concatenate(masks)
 
 
 def channel_names(estimator: BaseEstimator) -> list[str]:

@@ -56,6 +56,7 @@ def learn(
     *,
     tuning: LabelTuning,
     random_state: int,
+    running: str | None = None,
 ) -> Learned:
     """Fit networks, scales and thresholds.
 
@@ -71,6 +72,8 @@ def learn(
         Names of the channels.
     tuning
         How labels choose the threshold.
+    running
+        Condition under which the plant runs, which the model keeps.
     """
     from tsae.detection.codes.study import study_windows
     from tsae.fitting.build import fit_model  # loads Lightning, which scoring does without
@@ -103,6 +106,7 @@ def learn(
         *(names, units, period, lag, max_fill),
         inputs=fit_reference([span.values for span in spans]),
         data_hash=data_hash(entities),
+        running=running,
     )
     return Learned(model, codes, reports, rejected)
 

@@ -55,6 +55,8 @@ class FittedModel:
     """SHA-256 of the training data."""
     lessons: Lessons = Lessons()  # noqa: RUF009
     """What people said of earlier events: those that look like false alarms are held back."""
+    running: str | None = None
+    """Condition under which the plant runs, such as "speed > 10"; `None` if it always does."""
     file: bytes = field(default=b"", repr=False, compare=False)
     """The model file; empty if it was not loaded from one."""
 

@@ -34,7 +34,7 @@ __all__ = ["Arrays", "pack_parts", "reading_parts", "unpack_parts"]
 
 Arrays = dict[str, NDArray[Any]]
 _BLAME = ("centre", "precision", "usual")
-_PLAIN = ("period", "lag", "max_fill", "units", "data_hash")
+_PLAIN = ("period", "lag", "max_fill", "units", "data_hash", "running")
 """Fields of a `FittedModel` that a manifest keeps as they are."""
 
 
@@ -64,7 +64,8 @@ def pack_parts(parts: Mapping[str, Any], tensors: Arrays) -> dict[str, Any]:
 def unpack_parts(tensors: Arrays, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a `FittedModel`, by name, that `pack_parts` took apart."""
     tensors, manifest = _upgraded(tensors, manifest)
-    fitted = {"max_fill_": manifest["parameters"].get("max_fill")} | manifest["fitted"]  # as the first format has it
+    former = {"max_fill_": manifest["parameters"].get("max_fill"), "running_": None}  # of files that lack them
+    fitted = former | manifest["fitted"]
     return {
         "ensemble": _unpack_ensemble(tensors, manifest),
         "thresholds": ThresholdSet(*(Threshold(**threshold) for threshold in manifest["thresholds"])),

@@ -1,4 +1,4 @@
-"""Times to leave out of training, threshold and alarms: maintenance, start-up, known faults."""
+"""Times to leave out of training, threshold and alarms: maintenance, start-up, known faults, weekly cleaning."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tsae.errors import DataError
 from tsae.series.grid import timestamps_ns
+from tsae.series.schedules import Schedule
 from tsae.series.times import NS_PER_UNIT, UnreadableTimeError, guess_format, localize, parse_times
 
 __all__ = ["Exclusion", "Exclusions", "read_exclusions"]
@@ -32,19 +33,43 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class Exclusions:
-    """Intervals to leave out; they may overlap.
+    """Intervals and recurring times to leave out; they may overlap. `|` joins two of them.
 
     Examples
     --------
     >>> import pandas as pd
     >>> Exclusions((Exclusion(1, 2, "maintenance"),)).mask(pd.RangeIndex(5)).tolist()
     [False, True, True, False, False]
+    >>> Exclusions.recurring("daily 00:00-00:20").mask(pd.date_range("2026-11-24", periods=3, freq="15min")).tolist()
+    [True, True, False]
     """
 
     intervals: tuple[Exclusion, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+
+    @classmethod
+    def recurring(cls, *texts: str, time_zone: str | None = None) -> Exclusions:
+        """Return recurring times to leave out, such as "Sat 02:00-06:00" or "Mon-Fri 22:00-06:00 Europe/Berlin".
+
+        Times of rows that carry a zone need schedules with one. The start is left out, the end is not.
+
+        Parameters
+        ----------
+        time_zone : str, optional
+            Zone of schedules that state none.
+
+        Raises
+        ------
+        ParameterError
+            If a text is not a schedule.
+        """
+        return cls(schedules=tuple(Schedule.parse(text, time_zone=time_zone) for text in texts))
+
+    def __or__(self, other: Exclusions) -> Exclusions:
+        return Exclusions(self.intervals + other.intervals, self.schedules + other.schedules)
 
     def mask(self, index: pd.Index) -> NDArray[np.bool_]:
-        """Tell which rows lie in an interval.
+        """Return the rows that lie in an interval or a recurring time.
 
         Parameters
         ----------
@@ -58,11 +83,26 @@ class Exclusions:
         Raises
         ------
         DataError
-            If one of the two has times and the other row numbers, or if only one of them has a time zone.
+            If only one of exclusions and rows has times, or a time zone.
         """
-        if not self.intervals:
-            return np.zeros(len(index), dtype=bool)
+        inside = np.zeros(len(index), dtype=bool)
+        for schedule in self.schedules:
+            inside |= schedule.mask(index)
+        return inside | self._in_intervals(index) if self.intervals else inside
+
+    def mask_ns(self, times: NDArray[np.int64], zone: str | None) -> NDArray[np.bool_]:
+        """Return `mask` of times `(n_timesteps,)` in nanoseconds since 1970, which are in UTC if `zone` is "UTC"."""
+        index = pd.DatetimeIndex(times.view("datetime64[ns]"))
+        return self.mask(index if zone is None else index.tz_localize(zone))
+
+    def check_times(self, *, zoned: bool) -> None:
+        """Raise a `DataError` if times with or without a time zone cannot be held against the exclusions."""
+        self.mask(pd.DatetimeIndex([], tz="UTC" if zoned else None))
+
+    def _in_intervals(self, index: pd.Index) -> NDArray[np.bool_]:
         self._refuse_mismatch(index)
+        if not len(index):
+            return np.zeros(0, dtype=bool)
         rows = timestamps_ns(index) if isinstance(index, pd.DatetimeIndex) else index.to_numpy()
         bounds = sorted((_number(one.start), _number(one.end)) for one in self.intervals)
         starts, ends = np.array(bounds, dtype=np.int64).T

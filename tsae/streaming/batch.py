@@ -25,13 +25,22 @@ class Batch:
         self._lanes: list[int] = []
         self._places: list[int] = []
         self._in_segment: dict[int, bool] = {}
+        self._is_blocked: dict[int, bool] = {}  # by lane, of its latest row
+        self._blocked: list[bool] = []
 
-    def put(self, lane: int, steps: int, place: int) -> None:
-        """Add the row at `place`, after `steps - 1` missing ones; 0 steps begin a segment."""
+    def put(self, lane: int, steps: int, place: int, *, blocked: bool = False) -> None:
+        """Add the row at `place`, after `steps - 1` missing ones; 0 steps begin a segment.
+
+        A row that never alarms (`blocked`) begins a segment after one that may, and the other way round.
+        """
         counts = self._fleet.counts
-        if self._is_in_segment(lane) and steps == 0:
+        was_blocked = self._is_blocked.get(lane)
+        if was_blocked is None:
+            was_blocked = bool(self._fleet.lasting["blocked"][lane])
+        self._is_blocked[lane] = blocked
+        if self._is_in_segment(lane) and (steps == 0 or blocked != was_blocked):
             self._add(lane, _END)
-            counts.n_gaps += 1
+            counts.n_gaps += steps == 0
         elif self._is_in_segment(lane) and steps > 1:
             for _ in range(steps - 1):
                 self._add(lane, FILLED)
@@ -42,7 +51,7 @@ class Batch:
     def admit(self, lane: int, admitted: Iterable[tuple[int, Arrival]], arrivals: list[Arrival]) -> None:
         """Add the rows that a clock admits, and append them to `arrivals`."""
         for steps, arrival in admitted:
-            self.put(lane, steps, len(arrivals))
+            self.put(lane, steps, len(arrivals), blocked=self._fleet.is_blocked(lane, arrival))
             arrivals.append(arrival)
 
     def end(self, lane: int) -> None:
@@ -53,7 +62,9 @@ class Batch:
 
     def score(self, rows: Rows, out: Collector) -> None:
         """Score all added rows."""
-        take_in_turns(self._fleet, np.array(self._lanes, dtype=np.intp), np.array(self._places, np.int64), rows, out)
+        lanes, places = np.array(self._lanes, dtype=np.intp), np.array(self._places, dtype=np.int64)
+        blocked = None if self._fleet.blocking is None else np.array(self._blocked, dtype=bool)
+        take_in_turns(self._fleet, lanes, places, rows, out, blocked=blocked)
 
     def _is_in_segment(self, lane: int) -> bool:
         return self._in_segment.get(lane, self._fleet.lanes.n_rows(lane) > 0)
@@ -61,9 +72,18 @@ class Batch:
     def _add(self, lane: int, place: int) -> None:
         self._lanes.append(lane)
         self._places.append(place)
+        self._blocked.append(self._is_blocked.get(lane, False))
 
 
-def take_in_turns(fleet: Fleet, lanes: NDArray[np.intp], places: NDArray[np.int64], rows: Rows, out: Collector) -> None:
+def take_in_turns(
+    fleet: Fleet,
+    lanes: NDArray[np.intp],
+    places: NDArray[np.int64],
+    rows: Rows,
+    out: Collector,
+    *,
+    blocked: NDArray[np.bool_] | None = None,
+) -> None:
     """Take rows and end segments, each lane in order of time.
 
     Parameters
@@ -72,9 +92,12 @@ def take_in_turns(fleet: Fleet, lanes: NDArray[np.intp], places: NDArray[np.int6
         `(n,)`, a lane for each row.
     places
         Indices into `rows`, `(n,)`; `FILLED` for a missing row, -2 for the end of a segment.
+    blocked
+        Rows that never alarm, `(n,)`; `None` if all may.
     """
     order = np.argsort(lanes, kind="stable")
     lanes, places = lanes[order], places[order]
+    blocked = None if blocked is None else blocked[order]
     is_row = places != _END
     n_before = np.cumsum(is_row) - is_row
     first = np.flatnonzero(np.diff(lanes, prepend=-1))
@@ -87,7 +110,10 @@ def take_in_turns(fleet: Fleet, lanes: NDArray[np.intp], places: NDArray[np.int6
         if not is_row[part[0]]:
             for lane in lanes[part].tolist():
                 fleet.end(lane, out)
-        elif len(part) > 1 or places[part[0]] == FILLED:
+            continue
+        if blocked is not None:
+            fleet.lasting["blocked"][lanes[part]] = blocked[part]
+        if len(part) > 1 or places[part[0]] == FILLED:
             fleet.take(lanes[part], rows, places[part], out)
         else:
             place = int(places[part[0]])

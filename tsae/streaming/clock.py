@@ -35,6 +35,8 @@ class StreamCounts:
     """Gaps that ended a segment."""
     n_filled: int = 0
     """Missing rows that bridged shorter gaps."""
+    n_blocked: int = 0
+    """Rows that never alarm, because they are excluded or the plant is off; they are scored all the same."""
     n_absent: int = 0
     """Channels that rows did not name, summed over the rows."""
 

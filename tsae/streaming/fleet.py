@@ -19,8 +19,9 @@ from tsae.alarms.tracking import join_levels
 from tsae.model.fitted import FittedModel
 from tsae.scoring.rings import Rings
 from tsae.scoring.scorer import Scorer, Step
-from tsae.streaming.clock import EntityClock, StreamCounts
-from tsae.streaming.entity import UNNUMBERED, Entity, LatestRows, RecentRows
+from tsae.streaming.blocking import Blocking
+from tsae.streaming.clock import Arrival, EntityClock, StreamCounts
+from tsae.streaming.entity import UNNUMBERED, Entity, LatestRows, RecentRows, Zone
 from tsae.streaming.row_scores import Collector, DriftNotice, RowScore, RowScores, ScoreColumns, StreamScores
 from tsae.streaming.rows import FILLED, Rows
 
@@ -43,6 +44,8 @@ class Fleet:
         When flagged rows make an event.
     adapt
         Whether thresholds follow each entity's rows.
+    blocking
+        Which rows never alarm; `None` if all may.
 
     Attributes
     ----------
@@ -62,7 +65,17 @@ class Fleet:
         Rows that a segment must have before settled scores are labelled.
     """
 
-    def __init__(self, model: FittedModel, *, lag: int, reorder: int, rules: EventRules, adapt: bool) -> None:
+    def __init__(
+        self,
+        model: FittedModel,
+        *,
+        lag: int,
+        reorder: int,
+        rules: EventRules,
+        adapt: bool,
+        blocking: Blocking | None = None,
+    ) -> None:
+        self.blocking = blocking
         self.model, self._reorder, ensemble = model, reorder, model.ensemble
         self.warm_up = max(member.window_size for member in ensemble.members) - 1
         self.window_size = ensemble.longest.window_size
@@ -85,6 +98,7 @@ class Fleet:
         )
         self.lasting.add("n_rows", (), np.int64)
         self.lasting.add("zone", (), np.int8)
+        self.lasting.add("blocked", (), np.bool_)
         self.lasting.add("name", (), np.object_, empty="")
         self._reach = peak_reach(ensemble)
         n_pending = max(rules.merge_gap or 0, rules.enter_within) + 1  # settled rows, each after a bridged gap
@@ -116,16 +130,28 @@ class Fleet:
         self.lane_of[name] = lane
         return entity
 
+    def is_blocked(self, lane: int, arrival: Arrival) -> bool:
+        """Return whether a row that arrives never alarms."""
+        if self.blocking is None:
+            return False
+        times = None if arrival.time is None else [arrival.time]
+        zoned = self.lasting["zone"][lane] == Zone.ZONED
+        return bool(self.blocking.mask(arrival.row[0][None], times, [zoned])[0])
+
     def take_one(self, lane: int, values: FloatArray, time: int | None, stamp: Any) -> StreamScores:
         """Take the next row of one lane, `(n_channels,)`: `take` in plain numbers, several times as fast."""
         n_before = self.lanes.n_rows(lane)
-        is_warm, is_covered = n_before >= self.warm_up, n_before + 1 >= self.window_size
+        is_free = self.blocking is None or not self.lasting["blocked"][lane]
+        is_warm, is_covered = n_before >= self.warm_up and is_free, n_before + 1 >= self.window_size and is_free
         step, decider, name = self.lanes.push_row(lane, values), self.decider, self.entities[lane].name
         number = int(self.lasting["n_rows"][lane])
         self.lasting["n_rows"][lane] = number + 1
         self.counts.n_rows += 1
         self.rows.put(lane, values, number, number if time is None else time, stamp)
-        decider.observe(lane, values)
+        if not is_free:
+            self.counts.n_blocked += 1
+        else:
+            decider.observe(lane, values)
         judged, own = step.immediate, step.settled
         if not decider.judges_smoothed:
             judged, own = step.immediate_unsmoothed, step.unsmoothed
@@ -155,8 +181,8 @@ class Fleet:
         is_all = bool(is_row.all())
         n_rows = self.lasting["n_rows"]
         numbers = n_rows[lanes] if is_all else np.where(is_row, n_rows[lanes], UNNUMBERED)
-        n_before = self.lanes.rings["n_rows"][lanes]
-        is_warm, is_covered = n_before >= self.warm_up, n_before + 1 >= self.window_size
+        n_before, is_free = self.lanes.rings["n_rows"][lanes], ~self._blocked(lanes)
+        is_warm, is_covered = (n_before >= self.warm_up) & is_free, (n_before + 1 >= self.window_size) & is_free
         step = self.lanes.push(lanes, rows.values[places][:, None])
         self.rows.put(lanes, rows.values[places], numbers, rows.times_of(places, numbers), rows.stamps[places])
         chosen = slice(None) if is_all else np.flatnonzero(is_row)
@@ -182,7 +208,7 @@ class Fleet:
         )
         own = settled if self.decider.judges_smoothed else flushed.unsmoothed[known]
         first = int(numbers[0]) if len(numbers) else 0
-        blocked = np.full(len(numbers), n_rows < self.window_size)
+        blocked = np.full(len(numbers), n_rows < self.window_size or self._blocked(np.array([lane]))[0])
         thresholds, labels, changes, drifts = self.decider.settle_run(
             lane, first, times, own, errors, blocked=blocked, ends_segment=True
         )
@@ -204,7 +230,10 @@ class Fleet:
         out: Collector,
     ) -> None:
         """Immediate scores of the rows just taken."""
-        self.decider.observe(lanes, rows.values[places])
+        free = ~self._blocked(lanes)
+        self.counts.n_blocked += int((~free).sum())
+        if free.any():
+            self.decider.observe(lanes[free], rows.values[places[free]])
         thresholds = self.decider.immediate_thresholds(lanes, judged, is_warm)
         numbers, names = self.lasting["n_rows"][lanes] - 1, self.lasting["name"][lanes]
         about = (is_warm & (judged > thresholds), judged, thresholds, names, None, self.decider.tails["immediate"])
@@ -226,3 +255,8 @@ class Fleet:
         about = (labels, own, thresholds, names, errors, self.decider.tails["settled"])
         out.settle(ScoreColumns(numbers, stamps[places], settled, *about), changes)
         out.notice([DriftNotice(int(numbers[place]), drift, names[place]) for place, drift in drifts.items()])
+
+    def _blocked(self, lanes: LaneNumbers) -> NDArray[np.bool_]:
+        """Return the lanes whose segment never alarms, `(m,)`."""
+        blocked: NDArray[np.bool_] = self.lasting["blocked"][lanes]
+        return blocked

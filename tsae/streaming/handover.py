@@ -43,7 +43,7 @@ def hand_over(before: StreamScorer, after: StreamScorer) -> StreamScores:
     places: list[tuple[int, NDArray[np.float64]]] = []
     for name, entity in before.entities.items():
         own = new.open(name)
-        for fact in ("n_rows", "zone"):
+        for fact in ("n_rows", "zone", "blocked"):
             new.lasting[fact][own.lane] = old.lasting[fact][entity.lane]
         own.clock.restore(entity.clock.state())
         places.append((own.lane, contexts[name]))

@@ -2,6 +2,7 @@
 
 `kind` "row": the immediate score of a row, and under `settled` the rows of its entity that settled with it.
 `kind` "event": an event that was `opened`, `updated` or `closed`. `kind` "dropped": a row that was not scored.
+`kind` "incident": events of at least two entities that overlap in time, `opened`, `updated` or `closed`.
 `kind` "drift": an entity whose rows have come to differ from training.
 An `id` is the same whenever the same row or event is told again, so that a consumer can drop repeats.
 """
@@ -16,9 +17,20 @@ import numpy as np
 
 from tsae.alarms.decider import EventChange
 from tsae.alarms.event import event_fields
+from tsae.alarms.incidents import incident_fields
+from tsae.streaming.incidents import IncidentChange
 from tsae.streaming.row_scores import DriftNotice, RowScore, StreamScores
 
-__all__ = ["SCHEMA", "Record", "alarms_of", "drift_records", "dropped_record", "event_records", "row_records"]
+__all__ = [
+    "SCHEMA",
+    "Record",
+    "alarms_of",
+    "drift_records",
+    "dropped_record",
+    "event_records",
+    "incident_records",
+    "row_records",
+]
 
 SCHEMA = "tsae.stream/3"
 _MOST_SENSORS = 3
@@ -50,6 +62,17 @@ def event_records(changes: Iterable[EventChange]) -> list[Record]:
     for change in changes:
         fields = event_fields(change.event)
         identity = {"schema": SCHEMA, "kind": "event", "id": fields.pop("event_id")}
+        records.append({**identity, "state": change.state, "version": change.version, **fields})
+    return records
+
+
+def incident_records(changes: Iterable[IncidentChange]) -> list[Record]:
+    """One record for each change of an incident."""
+    records = []
+    for change in changes:
+        fields = incident_fields(change.incident) | {"id": change.incident_id}
+        del fields["incident_id"]
+        identity = {"schema": SCHEMA, "kind": "incident", "id": fields.pop("id")}
         records.append({**identity, "state": change.state, "version": change.version, **fields})
     return records
 

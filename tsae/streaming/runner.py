@@ -18,8 +18,17 @@ from typing import Any, Literal
 from tsae.errors import DataError, OutputError
 from tsae.model.fitted import FittedModel
 from tsae.streaming.handover import check_channels, hand_over, n_with_full_windows
+from tsae.streaming.incidents import IncidentWatch
 from tsae.streaming.payloads import HeaderError, MessageReader, StreamRow
-from tsae.streaming.records import Record, alarms_of, drift_records, dropped_record, event_records, row_records
+from tsae.streaming.records import (
+    Record,
+    alarms_of,
+    drift_records,
+    dropped_record,
+    event_records,
+    incident_records,
+    row_records,
+)
 from tsae.streaming.scorer import StreamScorer
 from tsae.streaming.state import read_state
 from tsae.streaming.state_files import StateFiles
@@ -72,6 +81,7 @@ class Runner:
         self.scorer, self.source, self.sinks, self._reader = scorer, source, sinks, reader
         self._options = options or RunnerOptions()
         self._report = report or _log_report
+        self._incidents = IncidentWatch(scorer.model.period)
         self._files = None if self._options.state is None else StateFiles(self._options.state)
         self._snapshot = 0  # number of the last one
         self._rows_at_snapshot, self._time_of_snapshot = 0, time.monotonic()
@@ -103,6 +113,7 @@ class Runner:
             if facts is not None:
                 self._snapshot, source_position = facts["snapshot"], facts["source"]
                 self.n_bad, self.n_alarms = facts["n_bad"], facts["n_alarms"]
+                self._incidents.restore(facts.get("incidents"))
                 sink_positions = self._fitting(facts["sinks"])
                 self._reader.begin(facts["header"])
             for messages, positions in self._files.journal.read(self._snapshot):
@@ -232,7 +243,8 @@ class Runner:
 
     def _output_of(self, scores: Any) -> list[Record]:
         self.n_alarms += sum(change.state == "opened" for change in scores.events)
-        events = [*event_records(scores.events), *drift_records(scores.drifts)]
+        incidents = incident_records(self._incidents.take(scores.events))
+        events = [*event_records(scores.events), *incidents, *drift_records(scores.drifts)]
         output = self._options.output
         if output == "events":
             return events
@@ -280,6 +292,7 @@ class Runner:
             "header": self._reader.header,
             "n_bad": self.n_bad,
             "n_alarms": self.n_alarms,
+            "incidents": self._incidents.state(),
         }
         self._until_written(lambda: files.write(self.scorer, facts | {"sinks": self._positions()}))
         self._until_written(lambda: files.journal.begin(self._snapshot))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,15 @@ from tsae.alarms.rules import EventRules
 from tsae.errors import DataError, ParameterError
 from tsae.model.fitted import FittedModel, causal_model
 from tsae.streaming.batch import Batch, take_in_turns
+from tsae.streaming.blocking import Blocking
 from tsae.streaming.clock import Arrival, StreamCounts
 from tsae.streaming.entity import Entity, Zone
 from tsae.streaming.fleet import Fleet
 from tsae.streaming.row_scores import Collector, RowScore, StreamScores, objects
 from tsae.streaming.rows import Rows, row_numbers, row_values, time_ns
+
+if TYPE_CHECKING:
+    from tsae.series.exclusions import Exclusions
 
 __all__ = ["RowScore", "StreamScorer", "StreamScores"]
 
@@ -52,6 +56,9 @@ class StreamScorer:
         What makes an event.
     adapt
         Whether thresholds follow each entity's rows, as `detector.detect` does it.
+    exclude
+        Times to leave out, as `tsae.Exclusions`: their rows are scored, and never alarm. So are rows in which the plant
+        is off, by the condition that `fit` was given.
 
     Attributes
     ----------
@@ -82,16 +89,19 @@ class StreamScorer:
         max_entities: int = 10_000,
         rules: EventRules | None = None,
         adapt: bool = True,
+        exclude: Exclusions | None = None,
     ) -> None:
         model = causal_model(detector)
         if lag is not None and lag < 0:
             raise ParameterError(f"`lag` (={lag}) must be 0 or more rows, or None for the detector's own")
         if reorder < 0:
             raise ParameterError(f"`reorder` (={reorder}) must be 0 or more rows")
-        self.adapt = adapt
+        self.adapt, self.exclude = adapt, exclude
         self.model, self.reorder, self.max_entities, self.rules = model, reorder, max_entities, rules or EventRules()
+        self.rules.check_sensors(model.channels)
         self.lag = model.lag if lag is None else min(lag, model.ensemble.full_lag)
-        self.fleet = Fleet(model, lag=self.lag, reorder=reorder, rules=self.rules, adapt=adapt)
+        blocking = Blocking.of(model, exclude)
+        self.fleet = Fleet(model, lag=self.lag, reorder=reorder, rules=self.rules, adapt=adapt, blocking=blocking)
         self.channels, self.warm_up = model.channels, self.fleet.warm_up
 
     @property
@@ -136,11 +146,12 @@ class StreamScorer:
         lane = self._lane(name, has_times=times is not None)
         counts, n_dropped = self.counts, self.counts.n_dropped
         counts.n_absent += n_absent
-        if times is None and fleet.lanes.n_rows(lane):  # it follows the one before
+        is_free = fleet.blocking is None
+        if is_free and times is None and fleet.lanes.n_rows(lane):  # it follows the one before
             return fleet.take_one(lane, values, None, timestamp)
         arrival = Arrival(None if times is None else times[0], (values, timestamp))
         admitted = list(fleet.entities[lane].clock.admit(arrival))
-        if len(admitted) == 1 and admitted[0][0] == 1 and fleet.lanes.n_rows(lane):
+        if is_free and len(admitted) == 1 and admitted[0][0] == 1 and fleet.lanes.n_rows(lane):
             ((_, (time, (own, stamp))),) = admitted
             return fleet.take_one(lane, own, time, stamp)
         batch, arrivals, out = Batch(fleet), list[Arrival](), Collector()
@@ -184,18 +195,23 @@ class StreamScorer:
         lanes = self._lanes(names, has_times=times is not None)
         self.counts.n_absent += n_absent
         out = Collector()
-        if timestamps is None or times is None:  # every row follows the one before
+        blocked = self._blocked(values, times, lanes)
+        if times is None and blocked is None:  # every row follows the one before
             take_in_turns(self.fleet, lanes, np.arange(n_rows), Rows.of(values, None, time_texts), out)
             return out.scores()
-        stamps = timestamps if time_texts is None else time_texts
-        if self.reorder:
+        stamps: Any = timestamps if time_texts is None else time_texts
+        if self.reorder and times is not None:
             rows_and_stamps = zip(values, objects(stamps), strict=True)
             return self._in_order(lanes.tolist(), list(map(Arrival, times, rows_and_stamps)))
         known, batch = self.fleet.entities, Batch(self.fleet)
-        steps = [known[lane].clock.follow(time) for lane, time in zip(lanes.tolist(), times, strict=True)]
-        for row, (lane, each) in enumerate(zip(lanes.tolist(), steps, strict=True)):
+        steps = [
+            known[lane].clock.follow(time)
+            for lane, time in zip(lanes.tolist(), times or repeat(None, n_rows), strict=True)
+        ]
+        flags = repeat(False, n_rows) if blocked is None else blocked.tolist()
+        for row, (lane, each, flag) in enumerate(zip(lanes.tolist(), steps, flags, strict=True)):
             if each is not None:
-                batch.put(lane, each, row)
+                batch.put(lane, each, row, blocked=flag)
         batch.score(Rows.of(values, times, stamps), out)
         return out.scores([row for row, each in enumerate(steps) if each is None])
 
@@ -228,7 +244,7 @@ class StreamScorer:
     def with_model(self, model: FittedModel) -> StreamScorer:
         """A scorer without rows that does the same by another model."""
         bounds = {"reorder": self.reorder, "max_entities": self.max_entities}
-        return StreamScorer(model, rules=self.rules, adapt=self.adapt, **bounds)
+        return StreamScorer(model, rules=self.rules, adapt=self.adapt, exclude=self.exclude, **bounds)
 
     @property
     def n_waiting(self) -> int:
@@ -259,6 +275,15 @@ class StreamScorer:
         batch.score(Rows.admitted(admitted, len(self.channels)), out)
         return out.scores(dropped)
 
+    def _blocked(
+        self, values: NDArray[np.float64], times: list[int] | None, lanes: NDArray[np.intp]
+    ) -> NDArray[np.bool_] | None:
+        """Rows that never alarm, `(n,)`; `None` if all may."""
+        blocking = self.fleet.blocking
+        return (
+            None if blocking is None else blocking.mask(values, times, self.fleet.lasting["zone"][lanes] == Zone.ZONED)
+        )
+
     def _checked_times(self, timestamps: Sequence[Any], names: Sequence[str]) -> list[int]:
         """Nanoseconds of all rows."""
         fleet, zones = self.fleet, self.fleet.lasting["zone"]
@@ -278,10 +303,18 @@ class StreamScorer:
                     "some `timestamp` carry a time zone and some do not; pass all of them with a zone, or none"
                 )
             times.append(time)
+        for each in set(fresh.values()):
+            self._check_zone(zoned=each == Zone.ZONED)
         for name, known in fresh.items():
             lane = self._lane(name, has_times=True)
             fleet.lasting["zone"][lane] = known
         return times
+
+    def _check_zone(self, *, zoned: bool | None) -> None:
+        """Raise a `DataError` if exclusions and snoozes cannot be held against such times; `None` for rows without."""
+        self.rules.check_times(zoned)
+        if self.fleet.blocking is not None:
+            self.fleet.blocking.check_times(has_times=zoned is not None, zoned=bool(zoned))
 
     def _lanes(self, names: Sequence[str], *, has_times: bool) -> NDArray[np.intp]:
         """The lanes of entities, `(n,)`; see `_lane`."""
@@ -297,6 +330,8 @@ class StreamScorer:
         """The lane of an entity, which may be new."""
         fleet = self.fleet
         lane = fleet.lane_of.get(name)
+        if not has_times:
+            self._check_zone(zoned=None)
         if lane is not None:
             if not has_times and fleet.lasting["zone"][lane]:
                 raise _no_time()

@@ -23,7 +23,7 @@ __all__ = ["model_of_state", "read_state", "restore_scorer", "scorer_state", "wr
 
 Arrays = dict[str, NDArray[Any]]
 _KIND = "StreamState"
-_LAYOUT = 5  # version of the state's layout; others are refused
+_LAYOUT = 6  # version of the state's layout; others are refused
 _SEGMENTS, _LASTING, _ENTITIES = "segments.", "lasting.", "entities."
 
 

@@ -35,6 +35,13 @@ _DOCS = {
         Loss, penalties, pre-training, batches and device, in the same ways; see `tsae.TrainingOptions`.""",
     "threshold": f"""threshold : {{{_choices(METHODS)}}} or float
         Name of the learner of the threshold, or the threshold itself.""",
+    "score_by_of_windows": """score_by : {"auto", "error", "probability", "elbo", "masked"}
+        What is anomalous in a window that is rebuilt as a whole: the squared error; the negative log-likelihood under
+        the loss; the negative evidence lower bound; the error of entries that the masks of `corruption` hide. "auto"
+        takes "elbo" for a variational network, else "error".""",
+    "label_classifier": """label_classifier : bool
+        Whether `annotations` given to `fit` also train a small classifier on codes and errors, whose evidence
+        −log(1 − p) joins the score. Such a detector scores tables, not streams.""",
     "label_beta": """label_beta : float
         Labels choose the threshold with the best F-beta: recall counts as much as `label_beta`² times precision.""",
     "label_cost": """label_cost : float or None
