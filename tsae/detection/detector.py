@@ -218,7 +218,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         annotations
             What is known of some rows, `(n_timesteps,)`: 1 anomalous, 0 normal, -1 or NaN unknown; a list for a fleet.
             Rows labelled anomalous are left out, and choose the threshold unless `threshold` states a number. Or
-            `Annotations` or their file, for tables named by `entity`; all but false alarms and new normals are left out.
+            `Annotations` or their file, for tables named by `entity`; all but false alarms and new normal are left out.
         """
         learner = copy.copy(self)  # so that a failed fit leaves this one as it was
         learner._learn(X, excluded, running, dict(units or {}), annotations_of(annotations, labels), entity)
