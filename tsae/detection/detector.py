@@ -252,7 +252,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """
         check_is_fitted(self, "model_")
         rate = plain(self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate)
-        thresholds = learn_thresholds(self.calibration_, plain(threshold), rate, self.period_)
+        thresholds = learn_thresholds(self.calibration_, plain(threshold), rate, self.period_, self.model_.later)
         self.model_ = self.model_.with_thresholds(thresholds)
         return self
 

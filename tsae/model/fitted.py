@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from tsae.alarms.drift import Reference
-from tsae.alarms.thresholds import ThresholdSet
+from tsae.alarms.thresholds import LaterScores, ThresholdSet
 from tsae.errors import ParameterError
 from tsae.model.packing import Arrays, pack_parts, reading_parts, unpack_parts
 from tsae.scoring.ensemble import Ensemble
@@ -52,6 +52,8 @@ class FittedModel:
     """Distributions of the channels in training."""
     data_hash: str
     """SHA-256 of the training data."""
+    later: LaterScores | None = None
+    """How high training rows scored once linear members were fitted on earlier ones; `None` if that is not known."""
     file: bytes = field(default=b"", repr=False, compare=False)
     """The model file; empty if it was not loaded from one."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.drift import Reference
-from tsae.alarms.thresholds import Threshold, ThresholdSet
+from tsae.alarms.thresholds import LaterScores, Threshold, ThresholdSet
 from tsae.errors import ModelFileError
 from tsae.networks.criterion import Criterion
 from tsae.networks.network import Graph
@@ -50,6 +50,8 @@ def pack_parts(parts: Mapping[str, Any], tensors: Arrays) -> dict[str, Any]:
     """Put the arrays of a `FittedModel`, given as its fields by name, into `tensors`; return its part of a manifest."""
     tensors |= {f"calibration.{name}": scores for name, scores in parts["calibration"]._asdict().items()}
     tensors |= {f"inputs.{name}": array for name, array in vars(parts["inputs"]).items()}
+    if parts["later"] is not None:
+        tensors |= {f"later.{name}": array for name, array in vars(parts["later"]).items()}
     return {
         "channels": list(parts["channels"]),
         "fitted": {f"{name}_": parts[name] for name in _PLAIN},
@@ -69,8 +71,16 @@ def unpack_parts(tensors: Arrays, manifest: Mapping[str, Any]) -> dict[str, Any]
         "calibration": CalibrationScores(*(tensors[f"calibration.{name}"] for name in CalibrationScores._fields)),
         "channels": manifest["channels"],
         "inputs": Reference(**{part.name: tensors[f"inputs.{part.name}"] for part in fields(Reference)}),
+        "later": _unpack_later(tensors),
         **{name: fitted[f"{name}_"] for name in _PLAIN},
     }
+
+
+def _unpack_later(tensors: Arrays) -> LaterScores | None:
+    """Return the scores of later training rows; `None` for files that were written without them."""
+    if "later.levels" not in tensors:
+        return None
+    return LaterScores(**{part.name: tensors[f"later.{part.name}"] for part in fields(LaterScores)})
 
 
 def _pack_ensemble(model: Ensemble, tensors: Arrays) -> list[dict[str, Any]]:

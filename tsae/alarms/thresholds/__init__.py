@@ -2,6 +2,7 @@
 
 from tsae.alarms.thresholds.adaptive import AdaptiveThreshold
 from tsae.alarms.thresholds.budget import Budget, parse_budget
+from tsae.alarms.thresholds.later_scores import LaterScores, later_scores, widened
 from tsae.alarms.thresholds.learning import (
     LABEL_METHODS,
     METHODS,
@@ -20,6 +21,7 @@ __all__ = [
     "AdaptiveThreshold",
     "Budget",
     "FollowingThreshold",
+    "LaterScores",
     "StandingThreshold",
     "Target",
     "Threshold",
@@ -28,7 +30,9 @@ __all__ = [
     "check_threshold",
     "fixed_threshold",
     "known_scores",
+    "later_scores",
     "learn_threshold",
     "learn_thresholds",
     "parse_budget",
+    "widened",
 ]
