@@ -14,8 +14,7 @@ __all__ = ["LaterScores", "later_scores", "widened"]
 
 FloatArray = NDArray[np.float64]
 _LEVELS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97)
-_HIGHEST = 0.97  # beyond it, one fault in training would decide
-_SHARE = 0.75  # of the way
+_HIGHEST = _LEVELS[-1]  # beyond it, a single fault in training would decide
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,9 @@ class LaterScores:
     There is no part if training was too short to cut.
     """
 
-    def highest(self, kind: int, level: float) -> float:
-        """Return the largest quantile over all parts, for one kind of score; there is at least one part."""
-        return max(float(np.interp(level, self.levels, part)) for part in self.quantiles[:, kind])
+    def quantile(self, kind: int, level: float) -> float:
+        """Return the quantile of one kind of score, averaged over the parts; there is at least one part."""
+        return float(np.mean([np.interp(level, self.levels, part) for part in self.quantiles[:, kind]]))
 
 
 def later_scores(parts: Sequence[Sequence[FloatArray]]) -> LaterScores:
@@ -51,7 +50,7 @@ def later_scores(parts: Sequence[Sequence[FloatArray]]) -> LaterScores:
 
 
 def widened(learned: Threshold, calibration: FloatArray, later: LaterScores | None, kind: int) -> Threshold:
-    """Return the learned threshold, raised towards what later training rows score, and never lowered.
+    """Return the learned threshold, raised to the level of later training rows, and never lowered.
 
     Parameters
     ----------
@@ -69,14 +68,13 @@ def widened(learned: Threshold, calibration: FloatArray, later: LaterScores | No
         return _noted(learned, "training is too short to show how scores change with distance from it")
     known = calibration[~np.isnan(calibration)]
     level = min(_HIGHEST, float(np.mean(known <= learned.value)))
-    aim = later.highest(kind, level)
-    if aim <= learned.value:
+    value = later.quantile(kind, level)
+    if value <= learned.value:
         return learned
-    value = learned.value + _SHARE * (aim - learned.value)
     return _noted(
         replace(learned, value=value),
-        f"raised from {learned.value:.3g} to {value:.3g}, because later training rows score up to {aim:.3g} "
-        "under members fitted on earlier rows only",
+        f"raised from {learned.value:.3g} to {value:.3g}, which {100 * level:.3g} % of later training rows stay below "
+        "when only earlier rows are fitted",
     )
 
 

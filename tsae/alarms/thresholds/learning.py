@@ -146,7 +146,7 @@ def learn_thresholds(
 ) -> ThresholdSet:
     """Learn all thresholds from calibration scores by one method, or take the stated number for all of them.
 
-    Learned ones are raised towards what later training rows score, unless `later` is `None`.
+    Learned ones are raised to the level of later training rows, unless `later` is `None`.
     """
     check_threshold(threshold, false_alarm_rate)
     kinds = (calibration.settled, calibration.immediate, calibration.unsmoothed, calibration.immediate_unsmoothed)
