@@ -119,7 +119,8 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     Attributes
     ----------
     threshold_ : float
-        Rows that score above it are flagged (in units of −log p, higher = more anomalous).
+        Rows that score above it are flagged (in units of −log p, higher = more anomalous). It is learned from held-out
+        rows, and raised if later training rows score higher under linear members fitted on earlier ones.
     offset_ : float
         `-threshold_`, scikit-learn's convention.
     window_size_, latent_dim_ : int

@@ -78,9 +78,10 @@ def unpack_parts(tensors: Arrays, manifest: Mapping[str, Any]) -> dict[str, Any]
 
 def _unpack_later(tensors: Arrays) -> LaterScores | None:
     """Return the scores of later training rows; `None` for files that were written without them."""
-    if "later.levels" not in tensors:
+    names = {part.name: f"later.{part.name}" for part in fields(LaterScores)}
+    if not tensors.keys() & names.values():
         return None
-    return LaterScores(**{part.name: tensors[f"later.{part.name}"] for part in fields(LaterScores)})
+    return LaterScores(**{part: tensors[name] for part, name in names.items()})
 
 
 def _pack_ensemble(model: Ensemble, tensors: Arrays) -> list[dict[str, Any]]:
