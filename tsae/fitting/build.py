@@ -63,6 +63,22 @@ _BLAME_HELD_OUT = 300  # windows
 FloatArray = NDArray[np.float64]
 
 
+class _Most(NamedTuple):
+    """Bounds on what a fit looks at."""
+
+    windows: int | None = None
+    """Training windows per member; `None` for all."""
+    scale_rows: int = _SCALE_ROWS
+    """Rows that errors are scaled by, besides the held-out ones."""
+    switch_rows: int = MOST_SWITCH_ROWS
+    """Rows that the regressions of switches look at."""
+    masked_numbers: int | None = None
+    """Numbers in a window of a masked member, whose cost grows with their square; `None` for no further bound."""
+
+
+_QUICK = _Most(windows=1500, scale_rows=3000, switch_rows=1000, masked_numbers=1000)
+
+
 def fit_model(spans: Sequence[Span], options: SeriesOptions, *, random_state: int) -> tuple[Ensemble, list[FitReport]]:
     """Fit scaler, members and scales."""
     ensemble, rows, reports = _fit_ensemble(spans, options, random_state, most=_Most())
@@ -81,19 +97,8 @@ def fit_linear_model(spans: Sequence[Span], options: SeriesOptions) -> Ensemble:
         pretraining=None,
         criterion=Criterion(),
     )
-    ensemble, *_ = _fit_ensemble(spans, linear, 0, most=_Most(windows=1500, scale_rows=3000, switch_rows=1000))
+    ensemble, *_ = _fit_ensemble(spans, linear, 0, most=_QUICK)
     return ensemble
-
-
-class _Most(NamedTuple):
-    """Bounds on what a fit looks at."""
-
-    windows: int | None = None
-    """Training windows per member; `None` for all."""
-    scale_rows: int = _SCALE_ROWS
-    """Rows that errors are scaled by, besides the held-out ones."""
-    switch_rows: int = MOST_SWITCH_ROWS
-    """Rows that the regressions of switches look at."""
 
 
 def _fit_ensemble(
@@ -102,6 +107,7 @@ def _fit_ensemble(
     """Fit all that makes the score; return it with the rows it was fitted to."""
     scaler = fit_channels(np.concatenate([span.values for span in spans]) if len(spans) > 1 else spans[0].values)
     rows = lay_out_rows(spans, scaler)
+    n_channels = rows.values.shape[1]
     plans = plan_members(
         options.window_size,
         options.max_steps,
@@ -109,15 +115,14 @@ def _fit_ensemble(
         architecture=options.network.architecture,
         n_rows=len(rows.values),
         longest_run=max(split - start for start, split, _ in rows.segments),
-        n_channels=rows.values.shape[1],
+        n_channels=n_channels,
     )
+    if most.masked_numbers is not None:
+        plans = [plan for plan in plans if plan.block is None or plan.window_size * n_channels <= most.masked_numbers]
     fitted = [_fit_member(rows, plan, options, random_state + number, most) for number, plan in enumerate(plans)]
     members, reports = zip(*fitted, strict=True)
-    return (
-        Ensemble(scaler, members, fit_switches(scaler, rows, Formula(), most_rows=most.switch_rows)),
-        rows,
-        list(reports),
-    )
+    switches = fit_switches(scaler, rows, Formula(), most_rows=most.switch_rows)
+    return Ensemble(scaler, members, switches), rows, list(reports)
 
 
 def _fit_member(
