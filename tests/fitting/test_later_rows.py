@@ -13,7 +13,7 @@ from tsae import AnomalyDetector
 from tsae.alarms.thresholds import learn_thresholds
 from tsae.detection.parameters.resolved import series_options
 from tsae.fitting.build import fit_linear_model
-from tsae.fitting.later_rows import learn_later_scores
+from tsae.fitting.later_rows import _sampled, learn_later_scores
 from tsae.fitting.training_rows import Span, held_out_scores, split_in_time
 
 TOO_SHORT = "training is too short"
@@ -119,6 +119,13 @@ def test_a_fleet_is_cut_entity_by_entity():
     tables = [pd.DataFrame(series(n, 1.0, seed=n), columns=["a", "b"]) for n in (600, 900)]
     detector = AnomalyDetector(preset="fast", max_steps=2, random_state=0).fit(tables)
     assert detector.model_.later.quantiles.shape == (2, 4, 9)
+
+
+def test_of_many_spans_some_are_scored():
+    spans = [Span(np.zeros((200, 1)), 100, entity) for entity in range(500)]
+    sampled = _sampled(spans)
+    assert len({span.entity for span in sampled}) == 20
+    assert 1500 <= sum(span.n_held_out for span in sampled) <= 1800
 
 
 @pytest.mark.parametrize("lengths", [[90], [50, 40], [10, 60, 20]])

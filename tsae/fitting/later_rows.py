@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from tsae.alarms.thresholds import LaterScores, later_scores
+from tsae.checks import evenly
 from tsae.errors import DataError
 from tsae.fitting.build import fit_linear_model
 from tsae.fitting.options import SeriesOptions
@@ -20,6 +21,7 @@ _SHARES = (1 / 3, 2 / 3)  # of training, to fit on
 _FEWEST_EARLIER = 100  # rows, below which nothing can be fitted that scores like the detector
 _MOST_SCORED = 1800  # rows a part; scoring all of a long table would outlast the training
 _BLOCKS = 3
+_MOST_SPANS = 20  # each takes context besides its scored rows
 
 
 def learn_later_scores(
@@ -56,10 +58,11 @@ def _scores_after(
 
 
 def _sampled(later: Sequence[Span]) -> list[Span]:
-    """Some blocks of the held-out rows, spread evenly over each span; all of them if they are not many."""
+    """Return some blocks of the held-out rows, spread evenly over some spans; all of them if they are not many."""
+    later = [later[place] for place in evenly(len(later), _MOST_SPANS).tolist()]
     share = min(1.0, _MOST_SCORED / sum(span.n_held_out for span in later))
     if share == 1:
-        return list(later)
+        return later
     blocks = []
     for span in later:
         n_blocks = max(1, min(_BLOCKS, span.n_held_out * _BLOCKS // _MOST_SCORED))
