@@ -18,6 +18,7 @@ from tsae.alarms.thresholds import (
     fixed_threshold,
     learn_threshold,
     learning,
+    widened,
 )
 from tsae.alarms.thresholds.learners import LEARNERS
 from tsae.alarms.thresholds.threshold import ThresholdLearner, cluster_peaks
@@ -133,8 +134,10 @@ def detector() -> AnomalyDetector:
 def test_the_threshold_is_learned_from_the_scores_that_held_out_rows_get(detector):
     scores = -detector.score_samples(readings(400, "aa"))[-60:]
     np.testing.assert_allclose(detector.calibration_.settled, scores, rtol=1e-4)
-    again = learn_threshold(scores, method="pot", false_alarm_rate="1 per 10000 rows").value
-    assert detector.threshold_ == pytest.approx(again, rel=1e-4)
+    again = learn_threshold(scores, method="pot", false_alarm_rate="1 per 10000 rows")
+    raised = widened(again, scores, detector.model_.later, kind=0)
+    assert detector.threshold_ == pytest.approx(raised.value, rel=1e-4)
+    assert raised.value >= again.value
 
 
 @pytest.mark.parametrize("window_size", ["auto", (4, 17)])

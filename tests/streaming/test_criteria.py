@@ -67,5 +67,5 @@ def test_a_file_shorter_than_a_window_is_scored_as_a_stream_of_its_rows(composit
     assert np.isfinite(expected).all()
     errors = np.array([row.errors for row in settled])
     np.testing.assert_allclose(errors, detector.errors(values), rtol=1e-2, atol=1e-3)
-    labels = detector.detect(values, adapt=False).labels
+    labels = detector.detect(values).labels
     np.testing.assert_array_equal([row.label for row in settled], labels)

@@ -99,6 +99,7 @@ def _facts(path: Path, manifest: dict[str, Any]) -> dict[str, str]:
         "lag": f"{fitted['lag_']} rows" + (f" ({duration(fitted['lag_'] * period, 0)})" if period else ""),
         "threshold": f"{settled['value']:.4g} ({settled['method']}{rate}, {settled['n_rows']:,} held-out rows)",
         **({"runs if": fitted["running_"]} if fitted.get("running_") else {}),
+        **({"note": settled["note"]} if settled["note"] else {}),
         "immediate": f"{immediate['value']:.4g} (threshold of scores at lag 0)",
         "parameters": ", ".join(f"{name}={value!r}" for name, value in manifest["parameters"].items()),
         "training data": f"SHA-256 {fitted['data_hash_'][:16]}…",

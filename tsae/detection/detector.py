@@ -118,7 +118,8 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     Attributes
     ----------
     threshold_ : float
-        Rows that score above it are flagged (in units of −log p, higher = more anomalous).
+        Rows that score above it are flagged (in units of −log p, higher = more anomalous). It is learned from held-out
+        rows, and raised if later training rows score higher under linear members fitted on earlier ones.
     offset_ : float
         `-threshold_`, scikit-learn's convention.
     window_size_, latent_dim_ : int
@@ -258,7 +259,7 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """
         check_is_fitted(self, "model_")
         rate = plain(self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate)
-        thresholds = learn_thresholds(self.calibration_, plain(threshold), rate, self.period_)
+        thresholds = learn_thresholds(self.calibration_, plain(threshold), rate, self.period_, self.model_.later)
         self.model_ = self.model_.with_thresholds(thresholds)
         return self
 

@@ -77,6 +77,7 @@ def learn(
     """
     from tsae.detection.codes.study import study_windows
     from tsae.fitting.build import fit_model  # loads Lightning, which scoring does without
+    from tsae.fitting.later_rows import learn_later_scores
 
     threshold, lag, max_fill = plain(parameters["threshold"]), parameters["lag"], parameters["max_fill"]
     period = infer_clock(entities[0].index).period
@@ -90,12 +91,16 @@ def learn(
     spans = used_spans([laid_out(part) for part in normal], [part.excluded for part in normal], parameters["held_out"])
     ensemble, reports = fit_model(spans, options, random_state=random_state)
     codes = study_windows(ensemble, spans, random_state=random_state)
-    lag = ensemble.full_lag if isinstance(lag, str) else min(int(lag), ensemble.full_lag)
+    stated_lag = None if isinstance(lag, str) else int(lag)
+    lag = ensemble.full_lag if stated_lag is None else min(stated_lag, ensemble.full_lag)
     grids, honest = [laid_out(entity) for entity in entities], None
     if parameters["label_classifier"]:
         ensemble, honest = with_label_classifier(ensemble, grids, known, lag=lag)
     calibration = held_out_scores(ensemble, spans, lag=lag)
-    thresholds = learn_thresholds(calibration, threshold, plain(parameters["false_alarm_rate"]), period)
+    later = None  # the classifier's share of a score is not known for rows it was trained on
+    if ensemble.classifier is None:
+        later = learn_later_scores(spans, options, held_out=parameters["held_out"], lag=stated_lag)
+    thresholds = learn_thresholds(calibration, threshold, plain(parameters["false_alarm_rate"]), period, later)
     if isinstance(threshold, str) and any((part == 1).any() for part in known):
         scores = honest_scores(ensemble, grids, honest, lag=lag)
         thresholds = tuned_thresholds(scores, np.concatenate(known), calibration, tuning)
@@ -107,6 +112,7 @@ def learn(
         inputs=fit_reference([span.values for span in spans]),
         data_hash=data_hash(entities),
         running=running,
+        later=later,
     )
     return Learned(model, codes, reports, rejected)
 
@@ -164,7 +170,7 @@ def recalibrated(
     if isinstance(learner, LabelTuning):
         found = tuned_thresholds(_scores(model, entities), anomalies, calibration, learner)
     else:
-        found = learn_thresholds(calibration, learner, rate, model.period)
+        found = learn_thresholds(calibration, learner, rate, model.period, model.later)
     return model.with_thresholds(found, calibration)
 
 

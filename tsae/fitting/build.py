@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from tsae.errors import DataError
 from tsae.fitting.fit_rows import FitRows, lay_out_rows
 from tsae.fitting.options import SeriesOptions
 from tsae.fitting.plan import MemberPlan, plan_members
-from tsae.fitting.switches import fit_switches
+from tsae.fitting.switches import MOST_SWITCH_ROWS, fit_switches
 from tsae.fitting.training_rows import Span
 from tsae.networks.criterion import Criterion
 from tsae.networks.entry_errors import entry_errors
@@ -39,7 +39,7 @@ from tsae.training.fit import fit_network
 from tsae.training.objectives import masked_loss, reconstruction_loss
 from tsae.training.options import FitReport
 
-__all__ = ["fit_blame", "fit_model", "masked_model"]
+__all__ = ["fit_blame", "fit_linear_model", "fit_model", "masked_model"]
 
 _WINDOWS_AT_ONCE = 256
 _MOST_WINDOWS = 3000  # for the closed-form parts
@@ -48,6 +48,7 @@ _MASKED_HIDDEN = 256
 _MASKED_WEIGHT_DECAY = 1e-3
 _MOST_WINDOWS_OF_RBMS = 10_000
 _MOST_NUMBERS_OF_RBMS = 2**24  # in these windows: 64 MB
+_NEXT_TO_NONE = NetworkSpec(hidden=(1,), latent_dim=1)  # its output stays zero beside a linear path
 _CODE = 16  # nonlinear code length beside a linear path
 _LEVEL_FLOOR = 0.01  # of the mean level; keeps a nearly perfect channel from dominating
 _SCALE_SHARE = 0.5  # of the training rows; the held-out ones alone are too few and too recent to say what is usual
@@ -62,10 +63,51 @@ _BLAME_HELD_OUT = 300  # windows
 FloatArray = NDArray[np.float64]
 
 
+class _Most(NamedTuple):
+    """Bounds on what a fit looks at."""
+
+    windows: int | None = None
+    """Training windows per member; `None` for all."""
+    scale_rows: int = _SCALE_ROWS
+    """Rows that errors are scaled by, besides the held-out ones."""
+    switch_rows: int = MOST_SWITCH_ROWS
+    """Rows that the regressions of switches look at."""
+    masked_numbers: int | None = None
+    """Numbers in a window of a masked member, whose cost grows with their square; `None` for no further bound."""
+
+
+_QUICK = _Most(windows=1500, scale_rows=3000, switch_rows=1000, masked_numbers=1000)
+
+
 def fit_model(spans: Sequence[Span], options: SeriesOptions, *, random_state: int) -> tuple[Ensemble, list[FitReport]]:
     """Fit scaler, members and scales."""
+    ensemble, rows, reports = _fit_ensemble(spans, options, random_state, most=_Most())
+    return replace(ensemble, blame=fit_blame(rows)), reports
+
+
+def fit_linear_model(spans: Sequence[Span], options: SeriesOptions) -> Ensemble:
+    """Fit an ensemble of the same windows whose members are all linear, in closed form, without the blame model."""
+    linear = replace(
+        options,
+        preset="alone" if options.preset == "alone" else "fast",
+        max_steps=0,
+        network=_NEXT_TO_NONE,
+        latent_dim="auto",
+        linear_path=True,
+        pretraining=None,
+        criterion=Criterion(),
+    )
+    ensemble, *_ = _fit_ensemble(spans, linear, 0, most=_QUICK)
+    return ensemble
+
+
+def _fit_ensemble(
+    spans: Sequence[Span], options: SeriesOptions, random_state: int, *, most: _Most
+) -> tuple[Ensemble, FitRows, list[FitReport]]:
+    """Fit all that makes the score; return it with the rows it was fitted to."""
     scaler = fit_channels(np.concatenate([span.values for span in spans]) if len(spans) > 1 else spans[0].values)
     rows = lay_out_rows(spans, scaler)
+    n_channels = rows.values.shape[1]
     plans = plan_members(
         options.window_size,
         options.max_steps,
@@ -73,24 +115,31 @@ def fit_model(spans: Sequence[Span], options: SeriesOptions, *, random_state: in
         architecture=options.network.architecture,
         n_rows=len(rows.values),
         longest_run=max(split - start for start, split, _ in rows.segments),
-        n_channels=rows.values.shape[1],
+        n_channels=n_channels,
     )
-    fitted = [_fit_member(rows, plan, options, random_state + number) for number, plan in enumerate(plans)]
+    if most.masked_numbers is not None:
+        plans = [plan for plan in plans if plan.block is None or plan.window_size * n_channels <= most.masked_numbers]
+    fitted = [_fit_member(rows, plan, options, random_state + number, most) for number, plan in enumerate(plans)]
     members, reports = zip(*fitted, strict=True)
-    return Ensemble(scaler, members, fit_switches(scaler, rows, Formula()), fit_blame(rows)), list(reports)
+    switches = fit_switches(scaler, rows, Formula(), most_rows=most.switch_rows)
+    return Ensemble(scaler, members, switches), rows, list(reports)
 
 
-def _fit_member(rows: FitRows, plan: MemberPlan, options: SeriesOptions, random_state: int) -> tuple[Member, FitReport]:
+def _fit_member(
+    rows: FitRows, plan: MemberPlan, options: SeriesOptions, random_state: int, most: _Most
+) -> tuple[Member, FitReport]:
     """Train one member's network on the earlier rows and learn its scales on the held-out ones."""
     size = plan.window_size
     starts, held_out_starts = rows.window_starts(size)
     if not len(starts):
         raise DataError(f"no run of training rows is as long as a window (={size}); pass more rows")
+    if most.windows is not None:
+        starts = starts[evenly(len(starts), most.windows)]
     training = WindowSource(rows.values, rows.observed, starts, size)
     held_out = WindowSource(rows.values, rows.observed, held_out_starts, size) if len(held_out_starts) else None
     fit = _fit_plain if plan.block is None else _fit_masked
     model, spec, report = fit(training, held_out, plan, options, random_state)
-    settled, immediate = fit_scales(model, rows, plan)
+    settled, immediate = fit_scales(model, rows, plan, most_rows=most.scale_rows)
     return Member(model, spec, size, plan.n_last, plan.stride, settled, immediate), report
 
 
@@ -111,6 +160,8 @@ def _fit_plain(
         windows = training.take(evenly(len(training), n_windows)).inputs
         stated = {} if options.max_steps == "auto" else {"n_steps": plan.max_steps}
         pretrain(network, spec, windows, visible="gaussian", rbm={**stated, **options.rbm}, random_state=random_state)
+    if not plan.max_steps:
+        return ReconstructionModel(TorchNetwork(network, shape), options.criterion), spec, FitReport(0, 0, None, ())
     training_options = replace(options.training, max_steps=plan.max_steps)
     report = fit_network(
         network,
@@ -190,10 +241,15 @@ def _linear_path(source: WindowSource, options: SeriesOptions) -> tuple[LinearPa
     return path, wanted - path.n_components
 
 
-def fit_scales(model: WindowModel, rows: FitRows, plan: MemberPlan) -> tuple[MemberScale, MemberScale]:
-    """Usual errors and tails of settled and of immediate errors, on the later half of every segment."""
+def fit_scales(
+    model: WindowModel, rows: FitRows, plan: MemberPlan, *, most_rows: int = _SCALE_ROWS
+) -> tuple[MemberScale, MemberScale]:
+    """Learn usual errors and tails of settled and of immediate errors on the later half of every segment.
+
+    Earlier rows of segments are left out if there are more than `most_rows`, held-out rows never.
+    """
     settled, immediate, apart = [], [], []
-    share = min(_SCALE_SHARE, _SCALE_ROWS / len(rows.values))
+    share = min(_SCALE_SHARE, most_rows / len(rows.values))
     for start, split, stop in rows.segments:
         first = min(split, stop - int(share * (stop - start)))
         if first >= stop:

@@ -17,11 +17,12 @@ from tsae.scoring.rings import Place, Rings, blocks_of_one
 from tsae.scoring.switches import SwitchHabits, SwitchModel, SwitchWatch
 from tsae.series.channels import ChannelScaler
 
-__all__ = ["fit_habits", "fit_switches"]
+__all__ = ["MOST_SWITCH_ROWS", "fit_habits", "fit_switches"]
 
 FloatArray = NDArray[np.float64]
 _ROWS_AT_ONCE = 4096
-_MOST_ROWS = 5000  # for the regressions
+MOST_SWITCH_ROWS = 5000
+"""Rows that the regressions of a fit look at."""
 _FLOOR = 1.0  # nats; a surprise below it is none
 _FEWEST = 15  # stays in a state below which nothing is known about their lengths
 _REGULAR = 1.5  # the 90 % quantile of stays over the 10 % quantile, beyond which a switch keeps no time
@@ -29,8 +30,13 @@ _LEAST_SPREAD = 0.05  # of log lengths; a twentieth longer than ever is one nat
 _BROKEN = 1.0  # nats; surprise within training above which a switch has no habits
 
 
-def fit_switches(scaler: ChannelScaler, rows: FitRows, formula: Formula) -> SwitchModel | None:
-    """Fit the regressions to the earlier rows, the worst surprises to all; `None` if there is no switch."""
+def fit_switches(
+    scaler: ChannelScaler, rows: FitRows, formula: Formula, *, most_rows: int = MOST_SWITCH_ROWS
+) -> SwitchModel | None:
+    """Fit the regressions to the earlier rows, the worst surprises to all; `None` if there is no switch.
+
+    The regressions look at `most_rows` rows, spread evenly.
+    """
     n_switches = len(scaler.switch_channels)
     if not n_switches:
         return None
@@ -38,7 +44,7 @@ def fit_switches(scaler: ChannelScaler, rows: FitRows, formula: Formula) -> Swit
     earlier = [slice(a, b) for a, b, _ in rows.segments if b > a]
     features = np.concatenate([_watched(formula, SwitchWatch.features, analog[part], states[part]) for part in earlier])
     known = np.concatenate([states[part] for part in earlier]) > 0.5
-    sample = evenly(len(features), _MOST_ROWS)
+    sample = evenly(len(features), most_rows)
     weights, bias = np.zeros((n_switches, features.shape[1])), np.zeros(n_switches)
     first = features.shape[1] - n_switches
     for switch in range(n_switches):

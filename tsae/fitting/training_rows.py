@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import cast
 
 import numpy as np
@@ -17,7 +18,7 @@ from tsae.scoring.ensemble import Ensemble
 from tsae.scoring.whole_series import CalibrationScores, row_features, segment_scores
 from tsae.series.grid import GridSeries, on_grid
 
-__all__ = ["Excluded", "Span", "held_out_scores", "used_spans"]
+__all__ = ["Excluded", "Span", "held_out_scores", "split_in_time", "used_spans"]
 
 FloatArray = NDArray[np.float64]
 
@@ -34,23 +35,25 @@ class Span:
 
     values: NDArray[np.floating]
     n_held_out: int
+    entity: int = 0
+    """Number of the entity that the rows belong to."""
 
 
 def used_spans(grids: Sequence[GridSeries], excluded: Sequence[Excluded], held_out: float) -> list[Span]:
-    """All segments that are not excluded; the last `held_out` share of each entity's rows is held out."""
+    """Return all segments that are not excluded, the latest of each entity first.
+
+    The last `held_out` share of each entity's rows is held out.
+    """
     spans = []
-    for grid, mask in zip(grids, excluded, strict=True):
+    for entity, (grid, mask) in enumerate(zip(grids, excluded, strict=True)):
         first_rows = np.searchsorted(grid.rows, grid.starts)
         used = [
             segment
             for segment, first_row in zip(grid.segments, first_rows, strict=True)
             if mask is None or not mask[first_row]
         ]
-        n_left = max(1, min(_MOST_HELD_OUT, round(held_out * sum(stop - start for start, stop in used))))
-        for start, stop in reversed(used):
-            n_held_out = min(n_left, stop - start)
-            spans.append(Span(grid.values[start:stop], n_held_out))
-            n_left -= n_held_out
+        values = [grid.values[start:stop] for start, stop in reversed(used)]
+        spans += _with_rows_held_out(values, held_out, entity)
     n_rows = sum(len(span.values) for span in spans)
     if n_rows <= SHORTEST_WINDOW:
         raise DataError(
@@ -58,6 +61,39 @@ def used_spans(grids: Sequence[GridSeries], excluded: Sequence[Excluded], held_o
             f"{SHORTEST_WINDOW + 1}, better some hundreds"
         )
     return spans
+
+
+def _with_rows_held_out(values: Sequence[NDArray[np.floating]], held_out: float, entity: int) -> list[Span]:
+    """Make spans of the segments of an entity, the latest first, and hold out the last `held_out` share of the rows."""
+    n_left = max(1, min(_MOST_HELD_OUT, round(held_out * sum(map(len, values)))))
+    spans = []
+    for segment in values:
+        n_held_out = min(n_left, len(segment))
+        spans.append(Span(segment, n_held_out, entity))
+        n_left -= n_held_out
+    return spans
+
+
+def split_in_time(spans: Sequence[Span], share: float, *, held_out: float) -> tuple[list[Span], list[Span]]:
+    """Cut the rows of each entity in two, as if only the first `share` of them had been there to train on.
+
+    Returns the earlier rows, the last `held_out` share of them held out, and all rows of the spans that go on after the
+    cut, with the rows after it held out. No values are copied.
+    """
+    earlier, later = [], []
+    for entity, group in groupby(spans, key=lambda span: span.entity):
+        values = [span.values for span in group]
+        n_left = sum(map(len, values)) - int(share * sum(map(len, values)))
+        before = []
+        for segment in values:
+            n_later = min(n_left, len(segment))
+            n_left -= n_later
+            if n_later:
+                later.append(Span(segment, n_later, entity))
+            if n_later < len(segment):
+                before.append(segment[: len(segment) - n_later])
+        earlier += _with_rows_held_out(before, held_out, entity)
+    return earlier, later
 
 
 def held_out_scores(ensemble: Ensemble, spans: Sequence[Span], *, lag: int) -> CalibrationScores:

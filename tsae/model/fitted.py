@@ -11,7 +11,7 @@ from typing import Any
 
 from tsae.alarms.drift import Reference
 from tsae.alarms.lessons import Lessons
-from tsae.alarms.thresholds import ThresholdSet
+from tsae.alarms.thresholds import LaterScores, ThresholdSet
 from tsae.errors import ParameterError
 from tsae.model.packing import Arrays, pack_parts, reading_parts, unpack_parts
 from tsae.scoring.ensemble import Ensemble
@@ -57,6 +57,8 @@ class FittedModel:
     """What people said of earlier events: those that look like false alarms are held back."""
     running: str | None = None
     """Condition under which the plant runs, such as "speed > 10"; `None` if it always does."""
+    later: LaterScores | None = None
+    """How high training rows scored once linear members were fitted on earlier ones; `None` if that is not known."""
     file: bytes = field(default=b"", repr=False, compare=False)
     """The model file; empty if it was not loaded from one."""
 

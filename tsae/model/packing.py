@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tsae.alarms.drift import Reference
 from tsae.alarms.lessons import Lessons
-from tsae.alarms.thresholds import Threshold, ThresholdSet
+from tsae.alarms.thresholds import LaterScores, Threshold, ThresholdSet
 from tsae.errors import ModelFileError
 from tsae.networks.criterion import Criterion
 from tsae.networks.network import Graph
@@ -51,6 +51,8 @@ def pack_parts(parts: Mapping[str, Any], tensors: Arrays) -> dict[str, Any]:
     """Put the arrays of a `FittedModel`, given as its fields by name, into `tensors`; return its part of a manifest."""
     tensors |= {f"calibration.{name}": scores for name, scores in parts["calibration"]._asdict().items()}
     tensors |= {f"inputs.{name}": array for name, array in vars(parts["inputs"]).items()}
+    if parts["later"] is not None:
+        tensors |= {f"later.{name}": array for name, array in vars(parts["later"]).items()}
     return {
         "channels": list(parts["channels"]),
         "fitted": {f"{name}_": parts[name] for name in _PLAIN},
@@ -73,8 +75,17 @@ def unpack_parts(tensors: Arrays, manifest: Mapping[str, Any]) -> dict[str, Any]
         "channels": manifest["channels"],
         "inputs": Reference(**{part.name: tensors[f"inputs.{part.name}"] for part in fields(Reference)}),
         "lessons": Lessons.unpack(manifest.get("lessons", [])),
+        "later": _unpack_later(tensors),
         **{name: fitted[f"{name}_"] for name in _PLAIN},
     }
+
+
+def _unpack_later(tensors: Arrays) -> LaterScores | None:
+    """Return the scores of later training rows; `None` for files that were written without them."""
+    names = {part.name: f"later.{part.name}" for part in fields(LaterScores)}
+    if not tensors.keys() & names.values():
+        return None
+    return LaterScores(**{part: tensors[name] for part, name in names.items()})
 
 
 def _pack_ensemble(model: Ensemble, tensors: Arrays) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Thresholds: how many false alarms are acceptable, and the score that keeps to it."""
 
 from tsae.alarms.thresholds.budget import Budget, parse_budget
+from tsae.alarms.thresholds.later_scores import LaterScores, later_scores, widened
 from tsae.alarms.thresholds.learning import (
     LABEL_METHODS,
     METHODS,
@@ -19,6 +20,7 @@ __all__ = [
     "METHODS",
     "Budget",
     "FollowingThreshold",
+    "LaterScores",
     "RecentThreshold",
     "StandingThreshold",
     "Target",
@@ -28,7 +30,9 @@ __all__ = [
     "fixed_threshold",
     "following_threshold",
     "known_scores",
+    "later_scores",
     "learn_threshold",
     "learn_thresholds",
     "parse_budget",
+    "widened",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsae.alarms.thresholds.budget import parse_budget
+from tsae.alarms.thresholds.later_scores import LaterScores, widened
 from tsae.alarms.thresholds.learners import LEARNERS
 from tsae.alarms.thresholds.recent import RecentThreshold
 from tsae.alarms.thresholds.threshold import FollowingThreshold, Target, Threshold, cluster_peaks
@@ -137,18 +138,25 @@ class ThresholdSet(NamedTuple):
 
 
 def learn_thresholds(
-    calibration: CalibrationLike, threshold: Any, false_alarm_rate: object, period: float | None
+    calibration: CalibrationLike,
+    threshold: Any,
+    false_alarm_rate: object,
+    period: float | None,
+    later: LaterScores | None = None,
 ) -> ThresholdSet:
-    """Learn all thresholds from calibration scores by one method, or take the stated number for all of them."""
+    """Learn all thresholds from calibration scores by one method, or take the stated number for all of them.
+
+    Learned ones are raised to the level of later training rows, unless `later` is `None`.
+    """
     check_threshold(threshold, false_alarm_rate)
     kinds = (calibration.settled, calibration.immediate, calibration.unsmoothed, calibration.immediate_unsmoothed)
+    if not isinstance(threshold, str):
+        return ThresholdSet(*(fixed_threshold(threshold) for _ in kinds))
+    learned = (
+        learn_threshold(scores, method=threshold, false_alarm_rate=false_alarm_rate, period=period) for scores in kinds
+    )
     return ThresholdSet(
-        *(
-            learn_threshold(scores, method=threshold, false_alarm_rate=false_alarm_rate, period=period)
-            if isinstance(threshold, str)
-            else fixed_threshold(threshold)
-            for scores in kinds
-        )
+        *(widened(*each, later, number) for number, each in enumerate(zip(learned, kinds, strict=True)))
     )
 
 
