@@ -108,7 +108,7 @@ def test_an_alarm_goes_on_over_rows_that_the_level_has_caught_up_with():
     flagged = scores > recent.thresholds(scores)
     begun, ended = np.flatnonzero(np.diff(flagged.astype(int)))
     assert begun == 999
-    assert 1000 + 128 <= ended < 1200  # two windows after the last news, it is the new normal
+    assert 1000 + 96 <= ended < 1200  # one and a half windows after the last news, it is the new normal
     again = np.append(scores, np.full(10, 40.0))
     assert (again > RecentThreshold(EXPONENTIAL[:2000], RARE, 64).thresholds(again))[-10:].all()
 
@@ -116,7 +116,7 @@ def test_an_alarm_goes_on_over_rows_that_the_level_has_caught_up_with():
 def test_a_lane_begins_with_a_higher_threshold():
     recent = RecentThreshold(EXPONENTIAL[:2000], RARE, 16)
     thresholds = recent.thresholds(EXPONENTIAL[2000:4000].clip(max=3))
-    assert thresholds[0] == pytest.approx(recent.first + 7)
+    assert thresholds[0] == pytest.approx(recent.first + 8)
     assert recent.values(ONE)[0] == recent.levels(ONE)[0]
 
 

@@ -30,7 +30,7 @@ def recent_thresholds(
 ) -> tuple[list[float], list[float]]:
     """Thresholds and levels row by row: all scores are kept in one list, quantiles are taken of them in order."""
     is_rows = target.counts == "rows"
-    n_latest = 2000 if is_rows else min(max(100, 6 * max(window, 16)), 4000)
+    n_latest = 2000 if is_rows else min(max(100, 4 * max(window, 16)), 4000)
     latest = extended(calibration, n_latest)
     older = extended(calibration, 8000)
     n_learned, feedback, flagged = 0, 0.0, 0
@@ -39,13 +39,13 @@ def recent_thresholds(
     levels: list[float] = []
     level = row_level(latest, target.rate, feedback) if is_rows else news_level(latest, older[::16], target.rate)
     for score in scores:
-        start = 0.0 if is_rows or n_learned >= 8 * n_latest else 7 * math.exp(-(n_learned // 16 * 16) / n_latest)
+        start = 0.0 if is_rows or n_learned >= 8 * n_latest else 8 * math.exp(-(n_learned // 16 * 16) / n_latest)
         value = threshold = level + start
         if not is_rows and news is not None:
             threshold = min(value, began)
             news = 0 if score > value else news + 1
             quiet = 0 if score > threshold else quiet + 1
-            if quiet > max(window, 16) or news == 2 * max(window, 16):
+            if quiet > max(window, 16) or news == 3 * max(window, 16) // 2:
                 news = None
         elif not is_rows and score > value:
             news, quiet, began = 0, 0, value
@@ -76,8 +76,8 @@ def extended(scores: list[float], n: int) -> list[float]:
 
 def news_level(latest: list[float], older: list[float], rate: float) -> float:
     tighter = math.log(1e-4 / rate)
-    high = sorted(latest)[math.ceil(0.95 * len(latest)) - 1] + max(0.25, 1 + tighter)
-    older_high = sorted(older)[math.ceil(0.99 * len(older)) - 1] + max(0.0, 0.5 + tighter)
+    high = sorted(latest)[math.ceil(0.95 * len(latest)) - 1] + max(0.25, 1.5 + tighter)
+    older_high = sorted(older)[math.ceil(0.95 * len(older)) - 1] + max(0.5, 2.2 + tighter)
     return max(high, older_high, 2.0, 6 + tighter)
 
 

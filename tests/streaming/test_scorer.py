@@ -117,7 +117,7 @@ def test_labels_compare_scores_with_their_own_thresholds(detector: AnomalyDetect
 
 def test_without_a_full_window_nothing_is_labelled_at_once(detector: AnomalyDetector) -> None:
     frame = troubled() + 50.0
-    scorer = StreamScorer(detector)
+    scorer = StreamScorer(detector, adapt=False)
     immediate, settled = push(scorer, frame, [7])
     after_gap = int(np.argmax(np.diff(frame.index) > pd.Timedelta(minutes=10))) + 1
     labels = [row.label for row in immediate]
@@ -126,6 +126,9 @@ def test_without_a_full_window_nothing_is_labelled_at_once(detector: AnomalyDete
         assert not any(labels[start : start + 15])
         assert all(labels[start + 15 : start + 20])
     assert all(row.label for row in settled)
+    short = push(StreamScorer(detector, adapt=False), frame[:15], [7])[1]
+    assert len(short) == 15
+    assert not any(row.label for row in short)
 
 
 def test_a_settled_score_that_waits_less_has_the_immediate_threshold(detector: AnomalyDetector) -> None:

@@ -21,16 +21,16 @@ def test_an_event_that_outlasts_its_snooze_is_opened_when_it_ends(detector: Anom
     frame.iloc[100:200, 1] += 2
     until = frame.index[150]
     rules = EventRules(snoozes=(Snooze(until),))
-    scorer = StreamScorer(detector, rules=rules)
+    scorer = StreamScorer(detector, rules=rules, adapt=False)
     opened = []
     for time, row in zip(frame.index, frame.to_numpy(), strict=True):
         opened += [(time, each) for each in scorer.update(row, time).events if each.state == "opened"]
-    event = max(detector.detect(frame, rules=rules).events, key=lambda event: event.severity)
+    event = max(detector.detect(frame, rules=rules, adapt=False).events, key=lambda event: event.severity)
     (time,) = [time for time, each in opened if each.event.event_id == event.event_id]
     assert until <= time <= until + pd.Timedelta(minutes=scorer.fleet.lanes.delay + 2)
     quiet = EventRules(snoozes=(Snooze(frame.index[250]),))
-    assert event.event_id not in {each.event_id for each in detector.detect(frame, rules=quiet).events}
-    changes = StreamScorer(detector, rules=quiet).update_many(frame.to_numpy(), frame.index).events
+    assert event.event_id not in {each.event_id for each in detector.detect(frame, rules=quiet, adapt=False).events}
+    changes = StreamScorer(detector, rules=quiet, adapt=False).update_many(frame.to_numpy(), frame.index).events
     assert event.event_id not in {each.event.event_id for each in changes}
 
 

@@ -164,7 +164,7 @@ class DetectionRun:
     @property
     def events(self) -> tuple[Event, ...]:
         """Of the parts so far, in time order."""
-        return tuple(sorted(self._events, key=lambda event: event.start))
+        return tuple(sorted(self._events, key=lambda event: (event.start, event.escalates != "")))
 
     @property
     def n_held_back(self) -> int:

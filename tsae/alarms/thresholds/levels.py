@@ -50,9 +50,10 @@ class Level(Protocol):
 class NewsLevel:
     """Level for budgets of alarms, on smoothed scores.
 
-    A score is news if it exceeds by a margin both what one in twenty of the latest six windows and what one in a
-    hundred of the latest 8,000 rows exceeded, and a least level. Scores are −log p of a row in nats, so a budget e
-    times as tight raises all three by one nat.
+    A score is news if it exceeds by one margin what one in twenty of the latest four windows exceeded, by another what
+    one in twenty of the latest 8,000 rows exceeded, and a least level. Scores are −log p of a row in nats, so a budget e
+    times as tight raises all three by one nat. A twentieth leaves room for earlier faults: a smaller part would be full
+    of them, and hide the next one.
 
     Parameters
     ----------
@@ -63,18 +64,18 @@ class NewsLevel:
     """
 
     _RATE = 1e-4  # at which the margins were chosen
-    _MARGIN, _OLDER_MARGIN, _LEAST = 1.0, 0.5, 6.0  # nats
-    _HIGH, _OLDER_HIGH = 0.95, 0.99
-    start = 7.0
+    _HIGH = 0.95
+    _MARGIN, _OLDER_MARGIN, _LEAST = 1.5, 2.2, 6.0  # nats
+    start = 8.0
     n_sampled = 500
 
     def __init__(self, rate: float, window_size: int) -> None:
         window = max(window_size, _SHORTEST_WINDOW)
-        self.memory = min(max(100, 6 * window), 4000)
-        self.gap, self.patience = window, 2 * window
+        self.memory = min(max(100, 4 * window), 4000)
+        self.gap, self.patience = window, 3 * window // 2
         tighter = math.log(self._RATE / rate)
         self._margin = max(0.25, self._MARGIN + tighter)
-        self._older_margin = max(0.0, self._OLDER_MARGIN + tighter)
+        self._older_margin = max(0.5, self._OLDER_MARGIN + tighter)
         self._least = max(2.0, self._LEAST + tighter)
 
     def levels(
@@ -87,7 +88,7 @@ class NewsLevel:
     ) -> tuple[FloatArray, FloatArray]:
         """Return levels `(m,)`; see `Level`."""
         above = _quantiles(latest, self._HIGH) + self._margin
-        above_older = _quantiles(sampled, self._OLDER_HIGH) + self._older_margin
+        above_older = _quantiles(sampled, self._HIGH) + self._older_margin
         return np.maximum(np.maximum(above, above_older), self._least), feedback
 
 
