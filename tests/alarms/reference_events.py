@@ -54,7 +54,7 @@ def _with_escalations(
         leading = max(range(len(errors)), key=lambda channel: errors[channel])
         joins_now = errors[leading] >= joins[leading] and leading not in had_joined
         is_late = row >= alarmed + rules.escalate_after and row >= first + rules.min_duration - 1
-        rises = rows.scores[row] > reference + 1.5
+        rises = rows.scores[row] > reference + 2.0
         if is_late and rows.scores[row] > rows.thresholds[row] and (joins_now or rises):
             begins.append(row)
             alarmed, reference = row, max(reference, rows.scores[row])

@@ -133,7 +133,7 @@ def of_scores(scores: list[float], errors: list[list[float]], threshold: float =
 
 def test_a_fault_that_gets_worse_or_reaches_another_channel_alarms_again():
     rules = EventRules(merge_gap=3, escalate_after=4)
-    scores = [0, 5, 5, 5, 5, 5, 6, 7, 7, 7, 7, 7, 0, 0, 0, 0]
+    scores = [0, 5, 5, 5, 5, 5, 6, 8, 8, 8, 8, 8, 0, 0, 0, 0]
     errors = [[9.0, 1.0]] * 16
     (stage, *others) = sorted(track(of_scores(scores, errors), rules, []), key=lambda event: -event.first.row)
     assert (stage.first.row, stage.escalates.row, stage.last.row) == (7, 1, 11)

@@ -82,7 +82,7 @@ def test_the_whole_way_from_fit_to_the_next_fit(pump: Path, here: Path) -> None:
     assert f"{n_real:,} of 3,987 rows are faults by notes.db: real {n_real} in 1 interval" in dry.stderr
     assert "pump.tsae is unchanged; leave --dry-run out" in dry.stderr
     words = " ".join(dry.stdout.replace("│", " ").split())
-    assert "(chosen by the annotations)" in words
+    assert "pot, false alarms" in words
     assert f"real {second} " in words
     assert f"false alarm {first} " in words
     assert "flagged rows" in words
@@ -90,7 +90,7 @@ def test_the_whole_way_from_fit_to_the_next_fit(pump: Path, here: Path) -> None:
     assert written.exit_code == 0, written.stderr
     assert written.stdout.split()[-12:] == dry.stdout.split()[-12:]  # what was announced is what is written
     learned = package.load(here / "pump.tsae").learned_threshold_
-    assert learned.method == "labels"
+    assert learned.method == "pot"
     assert f"threshold {learned.value:.3g}, was" in words
 
     fitted = tsae("fit", pump / "later.csv", "-o", "next.tsae", *FIT, "--annotations", "notes.db")

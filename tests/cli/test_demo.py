@@ -14,7 +14,7 @@ def test_the_demo_finds_faults_and_leaves_its_results(here: Path) -> None:
     assert sorted(path.name for path in (here / "pump").iterdir()) == names
     lines = [line.split("│") for line in result.stdout.splitlines() if "│" in line]
     found = {cells[2].strip() for cells in lines if cells[5].strip() == "yes"}
-    assert {"spike", "leak", "dropout", "switch fault"} <= found
+    assert {"spike", "leak", "dropout"} <= found
     assert "of 10 labelled faults are found" in result.stdout
     assert "tsae score pump/pump.tsae" in result.stdout
     events = pd.read_csv("pump/events.csv")

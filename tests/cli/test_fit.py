@@ -33,10 +33,7 @@ def test_the_summary_says_what_was_learned(workshop: Path, here: Path) -> None:
         "pot, false alarms 1 per 10000 rows; learned from 90 held-out rows",
     ):
         assert fact in words
-    score = tsae("score", "train.tsae", workshop / "train.csv", "-o", "s.csv")
-    assert score.exit_code == 0
-    first = pd.read_csv("s.csv")["threshold"][0]
-    assert f"in time order from {first:.3g} on" in words
+    assert "in time order an alarm is a score above" in words
     assert "times are read from 'timestamp'" in result.stderr
     assert "finer than 90 held-out rows can show" in result.stderr
     detector = package.load(here / "train.tsae")

@@ -251,7 +251,7 @@ def test_a_state_of_a_model_that_is_gone_or_a_torn_one_is_refused_and_left_as_it
 def test_a_new_threshold_is_a_new_model(model: Path, here: Path) -> None:
     package.load(model).set_threshold(1e-6).save(here / "m.tsae")
     begun = watched(model, later()[:30].to_csv(), "--state", "state")
-    rest = watched(here / "m.tsae", later()[30:40].to_csv(), "--state", "state")
-    assert [row["row"] for row in settled([*begun, *rest])] == list(range(40))
+    rest = watched(here / "m.tsae", later()[30:60].to_csv(), "--state", "state")
+    assert [row["row"] for row in settled([*begun, *rest])] == list(range(60))
     assert not any(row["label"] for row in settled(begun))
     assert all(row["label"] for row in settled(rest))

@@ -68,7 +68,7 @@ def incidents(events: Iterable[Event]) -> list[Incident]:
     """Return the incidents among the events of a fleet, in time order.
 
     Two events belong to one incident if they overlap in time, from their first to their last row, or if a chain of
-    overlapping events joins them. An incident has events of at least two entities.
+    overlapping events joins them. An incident has events of at least two entities. Escalations do not count.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def incidents(events: Iterable[Event]) -> list[Incident]:
     >>> found.entities, found.first_entity, found.start, found.stop
     (('pump 1', 'pump 2'), 'pump 1', 10, 30)
     """
-    return incidents_of([IncidentPart.of(event) for event in events])
+    return incidents_of([IncidentPart.of(event) for event in events if not event.escalates])
 
 
 def incidents_of(parts: Sequence[IncidentPart], spans: Mapping[str, tuple[int, int]] | None = None) -> list[Incident]:

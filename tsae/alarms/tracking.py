@@ -231,7 +231,7 @@ def _clipped(joined: Moment, start: Moment) -> Moment | None:
 
 _JOINS = 10.0  # usual errors; about one in a thousand squared normal numbers is larger
 _SWITCH_JOINS = 1.0  # a switch's error counts in the largest of training
-_RISE = 1.5  # nats above what an event's scores were soon after its latest alarm; more is an escalation
+_RISE = 2.0  # nats above what an event's scores were soon after its latest alarm; more is an escalation
 
 
 class Tracked(NamedTuple):

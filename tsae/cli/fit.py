@@ -153,7 +153,8 @@ def _followed(detector: AnomalyDetector) -> dict[str, str]:
     following = following_threshold(learned, calibration, detector.model_.ensemble.longest.window_size)
     if following is None:
         return {}
-    return {"in time order": f"from {following.first:.3g} on, following the latest scores (never with --no-adapt)"}
+    is_news = f"an alarm is a score above {following.first:.3g} that is news, more at the start of a table or stream"
+    return {"in time order": is_news}
 
 
 def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: float) -> dict[str, str]:

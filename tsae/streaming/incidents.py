@@ -57,7 +57,10 @@ class IncidentWatch:
         """Take changes of events, and return what happens to incidents."""
         is_new = False
         for change in changes:
-            event, is_new = change.event, True
+            event = change.event
+            if event.escalates:
+                continue
+            is_new = True
             self._parts[event.event_id] = IncidentPart.of(event)
             start, stop = time_number(event.start), time_number(event.stop)
             before = self._spans.get(event.event_id, (start, stop))

@@ -51,9 +51,9 @@ class NewsLevel:
     """Level for budgets of alarms, on smoothed scores.
 
     A score is news if it exceeds by one margin what one in twenty of the latest four windows exceeded, by another what
-    one in twenty of the latest 8,000 rows exceeded, and a least level. Scores are −log p of a row in nats, so a budget e
-    times as tight raises all three by one nat. A twentieth leaves room for earlier faults: a smaller part would be full
-    of them, and hide the next one.
+    one in twenty of the latest 8,000 rows exceeded, and a least level. Scores are −log p of a row in nats, so that a
+    budget e times as tight raises all three by one nat. A twentieth leaves room for earlier faults: a smaller part
+    would be full of them, and hide the next one.
 
     Parameters
     ----------

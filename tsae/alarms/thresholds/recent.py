@@ -45,8 +45,8 @@ class RecentThreshold(FollowingThreshold):
 
     The level above which a score is news is set anew after every 16 rows. While an alarm goes on, its rows are held
     against the threshold that it began with, until a window of rows lies below it, or for one and a half windows
-    without news: then the change is the new normal. All scores are learned, those of alarms too. Passing rows one by one or in
-    blocks gives the same thresholds.
+    without news: then the change is the new normal. All scores are learned, those of alarms too. Passing rows one by
+    one or in blocks gives the same thresholds.
 
     Parameters
     ----------
