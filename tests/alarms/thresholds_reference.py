@@ -77,7 +77,7 @@ def extended(scores: list[float], n: int) -> list[float]:
 def news_level(latest: list[float], older: list[float], rate: float) -> float:
     tighter = math.log(1e-4 / rate)
     high = sorted(latest)[math.ceil(0.95 * len(latest)) - 1] + max(0.25, 1.5 + tighter)
-    older_high = sorted(older)[math.ceil(0.95 * len(older)) - 1] + max(0.5, 2.2 + tighter)
+    older_high = sorted(older)[math.ceil(0.95 * len(older)) - 1] + max(0.5, 2.4 + tighter)
     return max(high, older_high, 2.0, 6 + tighter)
 
 

@@ -27,17 +27,19 @@ import numpy as np
 import pandas as pd
 
 from tests.benchmarks.series_scores import Array, Flags, Scores, asked, read_scores
-from tsae.alarms.thresholds import adaptive_threshold, learn_thresholds
+from tsae.alarms.thresholds import following_threshold, learn_thresholds
 from tsae.alarms.thresholds.threshold import MERGE_GAP
 from tsae.scoring.whole_series import CalibrationScores
 
 BUDGET = "1 per 10000 rows"
+WINDOW = 64
+"""Rows of the longest window of most models."""
 
 
 def learned(scores: Scores, method: str, *, adapt: bool) -> Array | float:
     """What a detector with this learner does; the judged score of a budget of alarms is the smoothed one."""
     thresholds = learn_thresholds(CalibrationScores(*[scores.held_out] * 4), method, BUDGET, None)
-    following = adaptive_threshold(thresholds, scores.held_out) if adapt else None
+    following = following_threshold(thresholds, scores.held_out, WINDOW) if adapt else None
     return thresholds.used.value if following is None else following.thresholds(scores.test)
 
 

@@ -3,7 +3,7 @@
 For every labelled series `AnomalyDetector(preset="fast", random_state=0)` is fitted on the training rows, thresholds
 are learned from its held-out rows, and the test rows are scored. False alarms are counted on normal test rows further
 than two windows from any anomaly. Budgets of rows are kept on unsmoothed scores, budgets of alarms on smoothed ones.
-Learners but "adaptive", which `detect`, `tsae score` and streams use, are static. "training rows" is the usual way,
+Learners but "recent", which `detect`, `tsae score` and streams use, are static. "training rows" is the usual way,
 the quantile of the scores of all training rows; "labels" may use the labels: the static threshold that keeps the budget
 on the normal test rows.
 
@@ -30,9 +30,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tests.benchmarks.series_scores import Array, Flags, Scores, asked, read_scores
-from tsae.alarms.thresholds import METHODS, AdaptiveThreshold, Target, learn_threshold, parse_budget
+from tsae.alarms.thresholds import METHODS, RecentThreshold, Target, learn_threshold, parse_budget
 from tsae.alarms.thresholds.threshold import MERGE_GAP
 
+WINDOW = 64  # rows of the longest window of most models
 BUDGETS = {"1%": 4, "0.1%": 4, "5 per 10000 rows": 4, "1 per 10000 rows": 0}
 """And the least false alarms that are expected of a series that counts."""
 
@@ -46,9 +47,9 @@ def learned(method: str, part: str, scores: Scores, budget: str) -> float:
     return learn_threshold(getattr(scores, part), method=method, false_alarm_rate=budget).value
 
 
-def adaptive(scores: Scores, budget: str) -> Array:
+def recent(scores: Scores, budget: str) -> Array:
     """What a detector with its default threshold does to rows in time order."""
-    return AdaptiveThreshold(scores.held_out, target_of(budget)).thresholds(scores.test)
+    return RecentThreshold(scores.held_out, target_of(budget), WINDOW).thresholds(scores.test)
 
 
 def of_labels(scores: Scores, budget: str) -> float:
@@ -73,7 +74,7 @@ def static_with(scores: Scores, target: Target, n_false: float) -> float:
 LEARNERS: dict[str, Callable[[Scores, str], Array | float]] = {
     "training rows": partial(learned, "quantile", "train"),
     **{method: partial(learned, method, "held_out") for method in METHODS},
-    "adaptive": adaptive,
+    "recent": recent,
     "labels": of_labels,
 }
 
@@ -137,7 +138,7 @@ def stationary(n_series: int = 100) -> pd.DataFrame:
                 noise[row] = memory * noise[row - 1] + np.sqrt(1 - memory**2) * noise[row]
             known, later, none = noise[:900] ** 2, noise[900:] ** 2, np.zeros(10_000, dtype=bool)
             scores = Scores(known, known, later, none, ~none)
-            rows += [{"scores": name, **figures(scores, "1%", each)} for each in (*METHODS, "adaptive", "labels")]
+            rows += [{"scores": name, **figures(scores, "1%", each)} for each in (*METHODS, "recent", "labels")]
     return pd.DataFrame(rows)
 
 

@@ -126,7 +126,7 @@ def test_many_that_match_nothing_are_one_warning(tmp_path: Path) -> None:
     assert len(said) == 1
 
 
-def test_recalibrate_takes_real_rows_as_labels(tmp_path: Path) -> None:
+def test_recalibrate_takes_real_rows_as_labels_if_a_learner_needs_them(tmp_path: Path) -> None:
     rows = readings(300, "aa", seed=0)
     later = readings(300, "aa", seed=1)
     later[100:110, 0] += 1
@@ -138,8 +138,8 @@ def test_recalibrate_takes_real_rows_as_labels(tmp_path: Path) -> None:
     detector = AnomalyDetector(**SETTINGS).fit(rows)
     by_rows = detector.recalibrate(later, annotations=labels, excluded=excluded).learned_threshold_
     assert by_rows.method == "labels"
-    assert detector.recalibrate(later, annotations=notes).learned_threshold_ == by_rows
-    assert detector.recalibrate(later, annotations=notes, threshold="pot").learned_threshold_.method == "pot"
+    assert detector.recalibrate(later, annotations=notes, threshold="label_beta").learned_threshold_ == by_rows
+    assert detector.recalibrate(later, annotations=notes).learned_threshold_.method == "pot"
 
 
 def test_real_rows_train_a_label_classifier(tmp_path: Path) -> None:

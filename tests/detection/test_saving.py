@@ -126,7 +126,7 @@ def test_a_file_that_lacks_a_part_is_refused_by_what_is_missing(model):
     tensors, manifest = read_model(model)
     del manifest["sha256"], manifest["format_version"]
     for name in manifest:
-        if name != "packages":
+        if name not in ("packages", "lessons"):  # files of the first formats have no lessons
             write_model(model, tensors, {key: value for key, value in manifest.items() if key != name})
             with pytest.raises(ModelFileError, match=rf"lacks a part \(.*{name}.*\); fit again"):
                 tsae.load(model)

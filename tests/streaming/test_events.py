@@ -186,5 +186,5 @@ def test_the_schema_names_the_fields_that_events_have(detector: AnomalyDetector)
     named = schema["$defs"]["event"]
     fields = set(event_fields(detector.detect(faults(), entity="a").events[0])) - {"event_id"}
     assert set(named["properties"]) == fields | {"schema", "kind", "id", "state", "version", "escalates"}
-    assert set(named["required"]) == set(named["properties"]) - {"entity"}
+    assert set(named["required"]) == set(named["properties"]) - {"entity", "escalates"}
     assert schema["$id"] == SCHEMA

@@ -277,8 +277,8 @@ class EventTracker:
     >>> tracker = EventTracker(EventRules(merge_gap=1), np.array([10.0]))
     >>> scores = np.array([0.0, 5.0, 0.0, 5.0, 0.0])
     >>> rows = RowBlock(np.arange(5), scores, np.full(5, 3.0), 10 * scores[:, None] + 1, np.zeros(5, dtype=bool))
-    >>> tracker.push(rows).open.start.row
-    1
+    >>> [event.start.row for event in tracker.push(rows).open]
+    [1]
     >>> (event,) = tracker.end_segment().closed
     >>> event.start.row, event.stop.row
     (1, 3)

@@ -146,8 +146,8 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     >>> detector = AnomalyDetector(max_steps=20, random_state=0).fit(normal[:400])
     >>> today = normal[400:].copy()
     >>> today[100:110, 1] += 3
-    >>> [event.start in range(85, 101) and event.sensors[0].sensor for event in detector.detect(today).events]
-    ['x1']
+    >>> max(detector.detect(today).events, key=lambda event: event.severity).sensors[0].sensor
+    'x1'
     """
 
     def __init__(
@@ -217,9 +217,8 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         units
             Unit by channel, kept for events and the model file.
         annotations
-            What is known of some rows, `(n_timesteps,)`: 1 anomalous, 0 normal, -1 or NaN unknown; a list for a fleet.
-            Rows labelled anomalous are left out, and choose the threshold unless `threshold` states a number. Or
             `Annotations` or their file, for tables named by `entity`; all but false alarms and new normal are left out.
+            Or labels `(n_timesteps,)`, or a list of them: 1 anomalous (left out, chooses the threshold), 0, -1 or NaN.
         """
         learner = copy.copy(self)  # so that a failed fit leaves this one as it was
         learner._learn(X, excluded, running, dict(units or {}), annotations_of(annotations, labels), entity)

@@ -65,7 +65,7 @@ class NewsLevel:
 
     _RATE = 1e-4  # at which the margins were chosen
     _HIGH = 0.95
-    _MARGIN, _OLDER_MARGIN, _LEAST = 1.5, 2.2, 6.0  # nats
+    _MARGIN, _OLDER_MARGIN, _LEAST = 1.5, 2.4, 6.0  # nats
     start = 8.0
     n_sampled = 500
 
