@@ -377,6 +377,10 @@ class Decider:
         last = self.settled.levels(lanes).tolist()
         return drifts_of(self._scores, self._inputs, self._channels, lanes, first=self.settled.first, last=last)
 
+    def n_alarming(self) -> int:
+        """Return the number of lanes with an event that goes on."""
+        return int(self.arrays["has_event"][: self.arrays.n_lanes].sum())
+
     def n_drifting(self) -> int:
         """Return the number of lanes that drifted when last looked at."""
         return int(self.arrays["drift.drifts"][: self.arrays.n_lanes].sum())

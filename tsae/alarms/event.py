@@ -34,6 +34,7 @@ __all__ = [
     "event_id",
     "peak_reach",
     "peak_rows",
+    "state_now",
     "time_number",
     "time_text",
     "view_peak",
@@ -119,6 +120,22 @@ class Event:
     def direction(self) -> str:
         """Whether the first sensor lay "above" or "below" what was expected at the peak; empty if not known."""
         return self.sensors[0].direction if self.sensors else ""
+
+
+def state_now(events: Sequence[Event], *, is_flagged: bool) -> tuple[str, Any]:
+    """Return "alarm", "changed" or "quiet", and the start of the event behind it (`None` if it is quiet).
+
+    Parameters
+    ----------
+    events
+        Events of one entity, in time order.
+    is_flagged
+        Whether its last row is flagged.
+    """
+    own = [event for event in events if not event.escalates]
+    if own and (is_flagged or own[-1].changed):
+        return "alarm" if is_flagged else "changed", own[-1].start
+    return "quiet", None
 
 
 def time_text(time: Any, *, zoned: bool = False) -> str | int:

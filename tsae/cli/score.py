@@ -68,6 +68,12 @@ class Found:
     n_flagged: int
     n_off: int
     """Rows in which the plant is off."""
+    n_uncovered: int
+    """Rows that no full window covers."""
+    n_held_back: int
+    """Events that look like what people called false alarms."""
+    state: tuple[str, Any]
+    """The state at the last row, and since when; see `Detection.state`."""
     events: tuple[Event, ...]
     drift: Drift
     whole: Detection | None
@@ -138,7 +144,7 @@ def score(
         if as_json:
             _print_json(detector, found, all_events)
         else:
-            _print(found, all_events, targets)
+            _print(detector, found, all_events, targets)
         is_found = bool(all_events)
     if fail_on_events and is_found:
         raise typer.Exit(ExitCode.EVENTS)
@@ -158,6 +164,7 @@ def detect(
 
     Scores are written meanwhile; they are kept only for a report, which shows all rows.
     """
+    from tsae.alarms.event import state_now
     from tsae.cli.outputs import scores_file
 
     masks = {} if not exclude else exclusion_masks(exclude, table, reading)
@@ -166,14 +173,16 @@ def detect(
         for entity, frame in table.frames.items():
             run = detector.detect_in_parts(frame, excluded=masks.get(entity), rules=rules, adapt=adapt, entity=entity)
             kept: list[DetectedRows] = []
-            n_flagged = 0
+            n_flagged, is_flagged = 0, False
             for part in run.parts():
                 take(entity, run.index[part.rows], part)
-                n_flagged += int(part.labels.sum())
+                n_flagged, is_flagged = n_flagged + int(part.labels.sum()), bool(part.labels[-1])
                 if targets.report is not None:
                     kept.append(part)
             whole = run.detection(kept) if targets.report is not None else None
-            found[entity] = Found(len(run.index), n_flagged, run.n_off, run.events, run.drift, whole)
+            state = state_now(run.events, is_flagged=is_flagged)
+            counts = (len(run.index), n_flagged, run.n_off, run.n_uncovered, run.n_held_back)
+            found[entity] = Found(*counts, state, run.events, run.drift, whole)
     return found
 
 
@@ -220,9 +229,9 @@ def _write_report(
     write_page(path, page)
 
 
-def _print(found: Mapping[str, Found], events: list[Event], targets: Targets) -> None:
+def _print(detector: AnomalyDetector, found: Mapping[str, Found], events: list[Event], targets: Targets) -> None:
     from tsae.alarms.incidents import incidents
-    from tsae.report.wording import threshold_sentence
+    from tsae.report.wording import alarm_sentence, state_sentence, threshold_sentence
 
     n_rows, n_flagged = sum(each.n_rows for each in found.values()), sum(each.n_flagged for each in found.values())
     if events:
@@ -239,6 +248,18 @@ def _print(found: Mapping[str, Found], events: list[Event], targets: Targets) ->
     paths = (targets.scores, targets.events, targets.incidents, targets.report)
     written = ", ".join(str(path) for path in paths if path)
     progress(f"{n_flagged:,} rows exceed the threshold; written: {written}")
+    progress(alarm_sentence(n_rows, n_flagged, len(events), detector.period_))
+    for entity, each in found.items():
+        name, since = each.state
+        if name != "quiet" or not entity:
+            progress(state_sentence(entity, name, since))
+    n_uncovered = sum(each.n_uncovered for each in found.values())
+    if n_uncovered:
+        window = detector.window_size_
+        progress(f"{n_uncovered:,} rows lie in no full window of {window} rows: they are scored, but never flagged")
+    n_held_back = sum(each.n_held_back for each in found.values())
+    if n_held_back:
+        progress(f"{n_held_back} events look like what was annotated as false alarms, and are not reported")
     n_off = sum(each.n_off for each in found.values())
     if n_off:
         progress(f"{n_off:,} rows with the plant off: they are scored, but never alarm")
@@ -265,6 +286,9 @@ def _print_json(detector: AnomalyDetector, found: Mapping[str, Found], events: l
         "n_rows": sum(each.n_rows for each in found.values()),
         "n_flagged": sum(each.n_flagged for each in found.values()),
         "n_off": sum(each.n_off for each in found.values()),
+        "n_uncovered": sum(each.n_uncovered for each in found.values()),
+        "n_held_back": sum(each.n_held_back for each in found.values()),
+        "state": {entity: each.state[0] for entity, each in found.items()},
         "threshold": detector.thresholds_.used.value,
         "thresholds": {
             entity: {"first": each.drift.first_threshold, "last": each.drift.last_threshold}

@@ -107,6 +107,7 @@ class Service:
             "alarms": runner.n_alarms,
             "delivery_retries": runner.n_retries,
             "entities": len(runner.scorer.fleet.entities),
+            "alarming_entities": runner.scorer.fleet.decider.n_alarming(),
             "drifting_entities": runner.scorer.fleet.decider.n_drifting(),
             "lag_rows": runner.scorer.n_waiting,
             "threshold_moved": 0.0 if furthest is None else furthest[1],

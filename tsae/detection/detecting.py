@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tsae.alarms.decider import Decider
 from tsae.alarms.drift import Drift
-from tsae.alarms.event import Event, Naming, as_event, peak_rows, view_peak
+from tsae.alarms.event import Event, Naming, as_event, peak_rows, state_now, view_peak
 from tsae.alarms.rules import EventRules, severities
 from tsae.alarms.tracking import TrackedEvent, join_levels
 from tsae.detection.inputs import Entity
@@ -52,6 +52,11 @@ class Detection:
     """Events that were not reported because they look like what people called false alarms."""
     n_off: int = 0
     """Rows in which the plant was off, by the condition that `fit` was given; they are scored, and never alarm."""
+
+    @property
+    def state(self) -> tuple[str, Any]:
+        """State at the last row and since when: "alarm", "changed" (a lasting change ended an event) or "quiet"."""
+        return state_now(self.events, is_flagged=len(self.labels) > 0 and bool(self.labels.iloc[-1]))
 
     @property
     def row_scores(self) -> pd.Series:

@@ -32,7 +32,7 @@ from tsae.detection.inputs import (
     entity_names,
     lay_out,
     like,
-    off_rows,
+    never_flagged,
     with_off_rows,
 )
 from tsae.detection.labels.annotated import opened, with_annotations
@@ -323,8 +323,8 @@ class AnomalyDetector(OutlierMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """1 for normal rows and -1 for flagged ones, `(n_timesteps,)`; rows with the plant off count as normal."""
-        return np.where((self.decision_function(X) < 0) & ~off_rows(self._checked(X)[0]), -1, 1)
+        """1 for normal rows and -1 for flagged ones, `(n_timesteps,)`; 1 with the plant off or in no full window."""
+        return np.where((self.decision_function(X) < 0) & ~never_flagged(self._checked(X)[0], self.model_), -1, 1)
 
     @overload
     def detect(

@@ -15,6 +15,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from tsae.errors import DataError, ParameterError
+from tsae.model.fitted import FittedModel
+from tsae.scoring.whole_series import covered_rows
 from tsae.series.exclusions import Exclusions
 from tsae.series.grid import Clock, GridSeries, grid_steps, infer_clock, on_grid, timestamps_ns
 from tsae.series.running import Running
@@ -104,6 +106,13 @@ def off_rows(entities: Sequence[Entity]) -> NDArray[np.bool_]:
     """Return the rows in which the plant does not run, of all entities, `(n_rows,)`."""
     masks = [np.zeros(len(each.values), dtype=bool) if each.off is None else each.off for each in entities]
     return np.concatenate(masks)
+
+
+def never_flagged(entities: Sequence[Entity], model: FittedModel) -> NDArray[np.bool_]:
+    """Return the rows that are never flagged, as the plant is off or no full window covers them, `(n_rows,)`."""
+    grids = [lay_out(entity, period=model.period, max_fill=model.max_fill) for entity in entities]
+    covered: NDArray[np.bool_] = np.concatenate([covered_rows(model.ensemble, each, lag=model.lag) for each in grids])
+    return off_rows(entities) | ~covered
 
 
 def channel_names(estimator: BaseEstimator) -> list[str]:

@@ -16,6 +16,8 @@ from tsae.errors import DataError
 from tsae.report.axis import TimeAxis
 from tsae.report.figures import Series, event_figure, timeline_figure
 from tsae.report.templates import render
+from tsae.report.wording import alarm_sentence, state_sentence
+from tsae.series.grid import infer_clock
 
 __all__ = ["render_report"]
 
@@ -101,8 +103,17 @@ def render_report(
         n_rows=sum(len(detection.scores) for detection in detections.values()),
         n_flagged=sum(int(detection.labels.sum()) for detection in detections.values()),
         n_events=sum(len(detection.events) for detection in detections.values()),
+        alarms={name: _alarm_words(entity) for name, entity in detections.items()},
         plotly=Markup(get_plotlyjs()),
     )
+
+
+def _alarm_words(detection: Detection) -> str:
+    """Say how much of an entity's time was under alarm, how often, and its state at the last row."""
+    index = detection.scores.index
+    period = infer_clock(index).period if len(index) > 1 else None
+    counts = (len(index), int(detection.labels.sum()), len(detection.events))
+    return f"{alarm_sentence(*counts, period)}; {state_sentence(detection.entity, *detection.state)}"
 
 
 def _worst(detection: Detection) -> float:

@@ -10,6 +10,7 @@ from tsae.alarms.drift import Drift
 from tsae.alarms.event import Event, SensorShare
 
 __all__ = [
+    "alarm_sentence",
     "amount",
     "comparison",
     "duration",
@@ -20,6 +21,7 @@ __all__ = [
     "percent",
     "rows",
     "span",
+    "state_sentence",
     "threshold_sentence",
 ]
 
@@ -140,6 +142,39 @@ def threshold_sentence(drift: Drift) -> str:
     if not drift.moved:
         return ""
     return f"the threshold has followed the scores from {drift.first_threshold:.3g} to {drift.last_threshold:.3g}"
+
+
+def alarm_sentence(n_rows: int, n_flagged: int, n_alarms: int, period: float | None) -> str:
+    """Say how much of the time was under alarm, and how often alarms came.
+
+    Parameters
+    ----------
+    period
+        Seconds from row to row; `None` without a clock.
+
+    >>> alarm_sentence(20_160, 60, 3, 60.0)
+    'alarm time 0.30 % of the rows (1 h), 1.5 alarms a week'
+    >>> alarm_sentence(20_000, 60, 3, None)
+    'alarm time 0.30 % of the rows (60 rows), 1.5 alarms in 10,000 rows'
+    """
+    share = 100 * n_flagged / n_rows if n_rows else 0.0
+    if period is None:
+        rate = f"{n_alarms / n_rows * 10_000 if n_rows else 0.0:.2g} alarms in 10,000 rows"
+        return f"alarm time {share:.2f} % of the rows ({rows(n_flagged)}), {rate}"
+    weeks = n_rows * period / (7 * 86_400)
+    time = duration(n_flagged * period, n_flagged) if n_flagged else "none"
+    return f"alarm time {share:.2f} % of the rows ({time}), {n_alarms / weeks if weeks else 0.0:.2g} alarms a week"
+
+
+def state_sentence(entity: str, name: str, since: Any) -> str:
+    """Say the state at the last row: quiet, in alarm, or changed.
+
+    >>> state_sentence("", "quiet", None), state_sentence("pump 3", "changed", 110)
+    ('state at the last row: quiet', 'state at the last row of pump 3: changed since row 110, the new normal')
+    """
+    of = f" of {entity}" if entity else ""
+    words = {"quiet": "quiet", "alarm": "alarm since {}", "changed": "changed since {}, the new normal"}[name]
+    return f"state at the last row{of}: {words.format(moment(since))}"
 
 
 def event_sentence(event: Event) -> str:

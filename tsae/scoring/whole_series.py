@@ -18,6 +18,7 @@ __all__ = [
     "CalibrationScores",
     "GridPart",
     "GridScores",
+    "covered_rows",
     "grid_errors",
     "grid_parts",
     "row_features",
@@ -96,6 +97,16 @@ def score_grid(ensemble: Ensemble, grid: GridSeries, *, lag: int, with_errors: b
 def grid_errors(ensemble: Ensemble, grid: GridSeries, *, lag: int) -> NDArray[np.float32]:
     """Return errors of all input rows in usual errors, `(n_timesteps, n_channels)`, NaN where missing."""
     return cast(NDArray[np.float32], _unlabelled(ensemble, grid, lag=lag, with_errors=True).errors)
+
+
+def covered_rows(ensemble: Ensemble, grid: GridSeries, *, lag: int) -> NDArray[np.bool_]:
+    """Return which input rows a full window covers by the time their scores are out, `(n_timesteps,)`."""
+    bounds = [np.searchsorted(grid.rows, segment) for segment in grid.segments]
+    parts = [
+        _covered(ensemble, grid.rows[first:last], segment, lag=lag)
+        for (first, last), segment in zip(bounds, grid.segments, strict=True)
+    ]
+    return np.concatenate(parts)
 
 
 def row_features(ensemble: Ensemble, grid: GridSeries, *, lag: int) -> FloatArray:

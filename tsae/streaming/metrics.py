@@ -11,7 +11,9 @@ from tsae.errors import OutputError
 
 __all__ = ["MetricsServer", "as_text"]
 
-_GAUGES = frozenset({"drifting_entities", "entities", "heartbeat_seconds", "lag_rows", "threshold_moved"})
+_GAUGES = frozenset(
+    {"alarming_entities", "drifting_entities", "entities", "heartbeat_seconds", "lag_rows", "threshold_moved"}
+)
 
 
 def as_text(values: Mapping[str, float]) -> str:
