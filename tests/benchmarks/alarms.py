@@ -15,6 +15,9 @@ budget    share of series with at most twice the budget of 1 false alarm per 10,
 delay     rows from the start of an anomaly to the first alarm in it, at least 0, plus the lag of its score; median
 alarms    number of all alarms
 
+With --annotations, false alarms in the first half of the test rows are annotated as such, on series with at least six
+in all; false alarms and onsets in the second half are counted before and after.
+
 None of the figures means anything alone: one endless alarm keeps the budget, no alarm at all is never far.
 """
 
@@ -23,6 +26,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +40,12 @@ from numpy.typing import NDArray
 from tests.benchmarks.event_quality import runs
 from tests.benchmarks.sampling import sampled
 from tests.benchmarks.series_scores import Array, Flags
-from tsae import AnomalyDetector
+from tsae import Annotation, AnomalyDetector, Event
+from tsae.alarms.lessons import lessons_of
 from tsae.evaluation.catalogue import SeriesFiles, find_series, read_series
 
 BUDGET = 1e-4
+_LEAST_FALSE = 6
 _MERGED = 8  # quiet rows between flagged ones of one alarm, for rules without events
 
 
@@ -116,6 +122,37 @@ def figures(files: SeriesFiles) -> list[dict[str, Any]]:
     return [{**about, "way": way, **judged(labels, *alarms, window)} for way, alarms in ways.items()]
 
 
+def answered(files: SeriesFiles) -> dict[str, Any] | None:
+    """Annotate the false alarms of the first half of the rows; count what alarms in the second, before and after."""
+    torch.set_num_threads(1)
+    series = read_series(files)
+    labels = np.asarray(series.labels, dtype=bool)
+    if labels.all() or not labels.any():
+        return None
+    detector = AnomalyDetector(random_state=0).fit(series.train)
+    window, anomalies = max(detector.window_size_, 16), spans(labels)
+    test = series.test.reset_index(drop=True)
+
+    def is_false(event: Event) -> bool:
+        return not ((event.start < anomalies[:, 1] + window) & (anomalies[:, 0] - window <= event.stop)).any()
+
+    def second_half() -> tuple[int, int]:
+        later = [event for event in detector.detect(test).events if event.start >= len(test) // 2]
+        begun = [
+            (anomalies[:, 0] - window <= event.start) & (event.start < anomalies[:, 1] + window) for event in later
+        ]
+        return sum(map(is_false, later)), int(np.any(begun, axis=0).sum()) if begun else 0
+
+    false = [event for event in detector.detect(test).events if is_false(event)]
+    if len(false) < _LEAST_FALSE:
+        return None
+    before = second_half()
+    said = [Annotation.of_event(event, "false alarm") for event in false if event.start < len(test) // 2]
+    detector.model_ = replace(detector.model_, lessons=lessons_of(said))
+    counts = dict(zip(("false", "onsets", "false, after", "onsets, after"), (*before, *second_half()), strict=True))
+    return {"family": files.family, "series": files.series, "annotated": len(said), **counts}
+
+
 def table(results: pd.DataFrame) -> pd.DataFrame:
     """Means over series, a line a way."""
     groups = results.groupby("way", sort=False)
@@ -138,15 +175,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--max-test-rows", type=int, default=45_000)
     parser.add_argument("--only", nargs="+", default=(), metavar="FAMILY/SERIES")
     parser.add_argument("--out", type=Path, help="figures of every series, CSV")
+    parser.add_argument("--annotations", action="store_true", help="what annotated false alarms change")
     given = parser.parse_args(arguments)
     series = sampled(
         find_series(given.folder, only=given.only, max_test_rows=given.max_test_rows), given.per_family, seed=0
     )
     rows: list[dict[str, Any]] = []
+    if given.annotations:
+        found = joblib.Parallel(n_jobs=given.jobs)(joblib.delayed(answered)(files) for files in series)
+        counts = pd.DataFrame([each for each in found if each is not None])
+        print(f"{counts.to_string(index=False)}\nall\n{counts.sum(numeric_only=True).to_string()}")
+        return
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         jobs = (joblib.delayed(figures)(files) for files in sorted(series, key=lambda files: files.n_bytes))
-        for found in joblib.Parallel(n_jobs=given.jobs, return_as="generator_unordered")(jobs):
-            rows += found
+        for part in joblib.Parallel(n_jobs=given.jobs, return_as="generator_unordered")(jobs):
+            rows += part
     results = pd.DataFrame(rows)
     if given.out is not None:
         results.to_csv(given.out, index=False)
