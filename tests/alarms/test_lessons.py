@@ -41,6 +41,11 @@ def test_a_real_event_holds_the_bar_below_it():
     assert not Lessons().holds_back(event(1.0))
 
 
+def test_bars_are_listed_by_entity_sensor_and_direction():
+    lessons = lessons_of([said("false alarm", 8.0), said("false alarm", 9.5), said("real", 20.0, "pressure")])
+    assert lessons.bars() == {("", "flow", "above"): 13.5}
+
+
 def test_only_events_with_sensors_and_a_score_teach():
     interval = Annotation("false alarm", 0, 9)
     assert not lessons_of([interval, said("maintenance", 8.0), said("new normal", 8.0), said("ignore", 8.0)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,13 +29,13 @@ class Lesson:
     entity: str = ""
     """Entity that the lesson is about; empty for all."""
 
-    def is_like(self, event: Event) -> bool:
+    def is_like(self, shares: Mapping[str, float], direction: str, entity: str) -> bool:
         """Return whether the same sensors are to blame in the same direction."""
-        if self.entity and event.entity and self.entity != event.entity:
+        if self.entity and entity and self.entity != entity:
             return False
-        if self.direction and event.direction and self.direction != event.direction:
+        if self.direction and direction and self.direction != direction:
             return False
-        own, other = dict(self.shares), {each.sensor: each.share for each in event.sensors}
+        own, other = dict(self.shares), shares
         product = sum(share * other.get(sensor, 0.0) for sensor, share in own.items())
         lengths = (math.sqrt(sum(share**2 for share in shares.values())) for shares in (own, other))
         return product >= _ALIKE * math.prod(lengths)
@@ -56,7 +56,20 @@ class Lessons:
 
     def bar(self, event: Event) -> float:
         """Return the score up to which the event is held back, −inf if it looks like no false alarm."""
-        alike = [lesson for lesson in self.lessons if lesson.is_like(event)]
+        return self._bar({each.sensor: each.share for each in event.sensors}, event.direction, event.entity)
+
+    def bars(self) -> dict[tuple[str, str, str], float]:
+        """Return the highest bar by entity, leading sensor and direction, of events that repeat a false alarm."""
+        found: dict[tuple[str, str, str], float] = {}
+        for lesson in self.lessons:
+            if not lesson.is_real:
+                key = (lesson.entity, lesson.shares[0][0], lesson.direction)
+                bar = self._bar(dict(lesson.shares), lesson.direction, lesson.entity)
+                found[key] = max(found.get(key, -math.inf), bar)
+        return found
+
+    def _bar(self, shares: Mapping[str, float], direction: str, entity: str) -> float:
+        alike = [lesson for lesson in self.lessons if lesson.is_like(shares, direction, entity)]
         false = [lesson.peak_score for lesson in alike if not lesson.is_real]
         if not false:
             return -math.inf

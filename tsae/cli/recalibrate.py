@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tsae.alarms.annotations import Annotations
+    from tsae.alarms.lessons import Lessons
     from tsae.alarms.thresholds import Threshold
     from tsae.detection.detector import AnomalyDetector
     from tsae.detection.labels.annotated import AnnotatedRows
@@ -112,7 +113,9 @@ def recalibrate(
     )
     if scores is not None and found is not None:
         _print_annotations(found, list(rows.frames), scores, (before, detector.threshold_))
-    print_facts(_facts(model, detector.learned_threshold_, before, scores, notes, dry_run=dry_run))
+    print_facts(
+        _facts(model, detector.learned_threshold_, before, scores, notes, detector.model_.lessons, dry_run=dry_run)
+    )
     if detector.learned_threshold_.note:
         notice(detector.learned_threshold_.note)
     if dry_run:
@@ -154,6 +157,7 @@ def _facts(
     before: float,
     scores: list[NDArray[np.float64]] | None,
     notes: Annotations | None,
+    lessons: Lessons,
     *,
     dry_run: bool,
 ) -> dict[str, str]:
@@ -165,9 +169,16 @@ def _facts(
     return {
         "model": f"{model} (unchanged)" if dry_run else str(model),
         "threshold": f"{learned.value:.3g}, was {before:.3g} ({how})",
+        **_held_back(lessons),
         **({"learned from": f"{learned.n_rows:,} rows{clusters}"} if learned.n_rows else {}),
         **({} if scores is None else _flagged(scores, before, learned.value)),
     }
+
+
+def _held_back(lessons: Lessons) -> dict[str, str]:
+    """Say up to which score events that look like false alarms are held back."""
+    bars = [f"{' '.join(filter(None, key))} up to a score of {bar:.3g}" for key, bar in sorted(lessons.bars().items())]
+    return {"held back": "; ".join(bars)} if bars else {}
 
 
 def _flagged(scores: list[NDArray[np.float64]], before: float, after: float) -> dict[str, str]:
