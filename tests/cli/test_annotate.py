@@ -83,10 +83,8 @@ def test_the_whole_way_from_fit_to_the_next_fit(pump: Path, here: Path) -> None:
     assert "pump.tsae is unchanged; leave --dry-run out" in dry.stderr
     words = " ".join(dry.stdout.replace("│", " ").split())
     assert "pot, false alarms" in words
-    sensor, direction = (
-        (str(events[0][name]) for name in ("sensor", "direction")) if "sensor" in events[0] else ("", "")
-    )
-    assert f"held back {sensor} {direction}".strip() in words
+    assert "held back " in words
+    assert "up to a score of" in words
     assert f"real {second} " in words
     assert f"false alarm {first} " in words
     assert "flagged rows" in words
