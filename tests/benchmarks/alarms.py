@@ -131,7 +131,7 @@ def answered(files: SeriesFiles) -> dict[str, Any] | None:
         return None
     detector = AnomalyDetector(random_state=0).fit(series.train)
     window, anomalies = max(detector.window_size_, 16), spans(labels)
-    test = series.test.reset_index(drop=True)
+    test = series.test
 
     def is_false(event: Event) -> bool:
         return not ((event.start < anomalies[:, 1] + window) & (anomalies[:, 0] - window <= event.stop)).any()

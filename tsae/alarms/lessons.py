@@ -13,7 +13,7 @@ from tsae.alarms.event import Event
 __all__ = ["Lesson", "Lessons", "lessons_of"]
 
 _ALIKE = 0.8  # cosine between the sensors' shares
-_RISE = 2.0  # nats that each false alarm raises the bar above the highest of them
+_ABOVE = 3.0  # nats from the highest of the false alarms to the bar
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ class Lesson:
 class Lessons:
     """Lessons of one model. An event that looks like false alarms is reported only above a bar.
 
-    The bar lies two nats for each such false alarm above the highest of them, and below every real event that looks
-    alike.
+    The bar lies three nats above the highest of these, and below every real event that looks alike.
     """
 
     lessons: tuple[Lesson, ...] = ()
@@ -74,7 +73,7 @@ class Lessons:
         if not false:
             return -math.inf
         real = min((lesson.peak_score for lesson in alike if lesson.is_real), default=math.inf)
-        return min(max(false) + _RISE * len(false), math.nextafter(real, -math.inf))
+        return min(max(false) + _ABOVE, math.nextafter(real, -math.inf))
 
     def holds_back(self, event: Event) -> bool:
         """Return whether the event looks like false alarms and does not exceed them by enough."""

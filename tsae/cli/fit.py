@@ -146,15 +146,17 @@ def _not_running(detector: AnomalyDetector, table: SensorTable) -> dict[str, str
 
 def _followed(detector: AnomalyDetector) -> dict[str, str]:
     """Where the threshold of rows in time order begins, which follows their scores."""
-    from tsae.alarms.thresholds import following_threshold
+    from tsae.alarms.thresholds import following_threshold, known_scores
+    from tsae.alarms.thresholds.threshold import cluster_peaks
 
     learned = detector.thresholds_
     calibration = learned.judged_of(detector.calibration_)
     following = following_threshold(learned, calibration, detector.model_.ensemble.longest.window_size)
     if following is None:
         return {}
-    is_news = f"an alarm is a score above {following.first:.3g} that is news, more at the start of a table or stream"
-    return {"in time order": is_news}
+    n_seen = len(cluster_peaks(known_scores(calibration), following.first))
+    news = f"an alarm is a score above {following.first:.3g} that is news, more at the start of a table or stream"
+    return {"in time order": f"{news}; held-out rows exceed it in {n_seen} runs, {learned.used.budget} is allowed"}
 
 
 def _facts(detector: AnomalyDetector, table: SensorTable, path: Path, seconds: float) -> dict[str, str]:
