@@ -139,7 +139,8 @@ def test_recalibrate_takes_real_rows_as_labels_if_a_learner_needs_them(tmp_path:
     by_rows = detector.recalibrate(later, annotations=labels, excluded=excluded).learned_threshold_
     assert by_rows.method == "labels"
     assert detector.recalibrate(later, annotations=notes, threshold="label_beta").learned_threshold_ == by_rows
-    assert detector.recalibrate(later, annotations=notes).learned_threshold_.method == "pot"
+    assert detector.recalibrate(later, annotations=notes).learned_threshold_ == by_rows  # stays unless one is stated
+    assert detector.recalibrate(later, annotations=notes, threshold="pot").learned_threshold_.method == "pot"
 
 
 def test_real_rows_train_a_label_classifier(tmp_path: Path) -> None:

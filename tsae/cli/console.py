@@ -128,7 +128,7 @@ def print_events(events: Sequence[Event], *, title: str) -> None:
     rows: list[list[str | Text]] = [
         [
             *([event.entity] if is_fleet else []),
-            interval(event),
+            ("↳ worse: " if event.escalates else "") + interval(event) + (" (lasting)" if event.changed else ""),
             duration(event.duration, event.n_rows),
             severity_cell(event.severity),
             sensors_in_words(event),

@@ -259,7 +259,7 @@ def _print(detector: AnomalyDetector, found: Mapping[str, Found], events: list[E
         progress(f"{n_uncovered:,} rows lie in no full window of {window} rows: they are scored, but never flagged")
     n_held_back = sum(each.n_held_back for each in found.values())
     if n_held_back:
-        progress(f"{n_held_back} events look like what was annotated as false alarms, and are not reported")
+        progress(f"not reported, as they look like annotated false alarms: {n_held_back} events")
     n_off = sum(each.n_off for each in found.values())
     if n_off:
         progress(f"{n_off:,} rows with the plant off: they are scored, but never alarm")

@@ -148,16 +148,16 @@ def recalibrated(
     fallback_rate
         The budget of a model that has none.
     said
-        Where the labels come from, if they are annotations: events among them become the model's lessons, and only a
-        stated learner chooses the threshold by labels.
+        Where the labels come from, if they are annotations: events among them become the model's lessons. Thresholds
+        stay as they are unless a learner or a budget is stated.
     """
     known = [_anomalies(*each) for each in zip(entities, labels, strict=True)]
     anomalies = np.concatenate(known)
     has_anomalies = bool((anomalies == 1).any())
     if said is not None:
-        model = replace(model, lessons=lessons_of(said))
-        if threshold is None and label_beta is None and label_cost is None:
-            threshold = "pot"
+        model = replace(model, lessons=lessons_of(said), file=b"")
+        if threshold is None and label_beta is None and label_cost is None and false_alarm_rate is None:
+            return model  # its table may hold faults that nobody spoke of
     learner = chosen_learner(threshold, label_beta, label_cost, own=own, has_anomalies=has_anomalies)
     present = model.thresholds.settled.budget or fallback_rate
     rate = present if false_alarm_rate is None else false_alarm_rate
